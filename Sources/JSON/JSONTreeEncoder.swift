@@ -1,0 +1,137 @@
+/// Encodes `Encodable` types as a JSON value.
+final class JSONTreeEncoder: Encoder {
+    let coding: JSONCoding
+    let codingPath: [any CodingKey]
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+    /// What was encoded; nil until something was.
+    var result: JSONValue?
+    /// Filled by containers, which are values and share their encoder.
+    private var members: [String: JSONValue]?
+    private var elements: [JSONValue]?
+    /// Encoders handed out for nested containers; they are read when this one is finished.
+    private var nestedMembers: [(String, JSONTreeEncoder)] = []
+    private var nestedElements: [(Int, JSONTreeEncoder)] = []
+
+    init(coding: JSONCoding, path: [any CodingKey]) {
+        self.coding = coding
+        codingPath = path
+    }
+
+    func box(_ value: some Encodable) throws -> JSONValue {
+        if let value = value as? JSONValue { return value }
+        let encoder = JSONTreeEncoder(coding: coding, path: codingPath)
+        try value.encode(to: encoder)
+        return encoder.finished()
+    }
+
+    func finished() -> JSONValue {
+        if let result { return result }
+        if var members {
+            for (name, encoder) in nestedMembers { members[name] = encoder.finished() }
+            return .object(members)
+        }
+        if var elements {
+            for (index, encoder) in nestedElements { elements[index] = encoder.finished() }
+            return .array(elements)
+        }
+        return .object([:])
+    }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+        if members == nil { members = [:] }
+        return KeyedEncodingContainer(Keyed(encoder: self))
+    }
+
+    func unkeyedContainer() -> any UnkeyedEncodingContainer {
+        if elements == nil { elements = [] }
+        return Unkeyed(encoder: self)
+    }
+
+    func singleValueContainer() -> any SingleValueEncodingContainer { Single(encoder: self) }
+
+    struct Keyed<Key: CodingKey>: KeyedEncodingContainerProtocol {
+        let encoder: JSONTreeEncoder
+        var codingPath: [any CodingKey] { encoder.codingPath }
+
+        mutating func encodeNil(forKey key: Key) throws { encoder.members![encoder.coding.name(key)] = .null }
+
+        mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
+            encoder.members![encoder.coding.name(key)] = try encoder.box(value)
+        }
+
+        private func nested(_ key: String) -> JSONTreeEncoder {
+            let nested = JSONTreeEncoder(coding: encoder.coding, path: encoder.codingPath + [JSONKey(key)])
+            encoder.nestedMembers.append((key, nested))
+            return nested
+        }
+
+        mutating func nestedContainer<Nested: CodingKey>(
+            keyedBy type: Nested.Type, forKey key: Key
+        ) -> KeyedEncodingContainer<Nested> {
+            nested(encoder.coding.name(key)).container(keyedBy: type)
+        }
+
+        mutating func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
+            nested(encoder.coding.name(key)).unkeyedContainer()
+        }
+
+        mutating func superEncoder() -> any Encoder { encoder }
+        mutating func superEncoder(forKey key: Key) -> any Encoder { nested(encoder.coding.name(key)) }
+    }
+
+    struct Unkeyed: UnkeyedEncodingContainer {
+        let encoder: JSONTreeEncoder
+        var codingPath: [any CodingKey] { encoder.codingPath }
+        var count: Int { encoder.elements!.count }
+
+        mutating func encodeNil() throws { encoder.elements!.append(.null) }
+        mutating func encode<T: Encodable>(_ value: T) throws { encoder.elements!.append(try encoder.box(value)) }
+
+        private func nested() -> JSONTreeEncoder {
+            let nested = JSONTreeEncoder(coding: encoder.coding, path: encoder.codingPath + [JSONKey(count)])
+            encoder.nestedElements.append((count, nested))
+            encoder.elements!.append(.null)
+            return nested
+        }
+
+        mutating func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
+            nested().container(keyedBy: type)
+        }
+
+        mutating func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { nested().unkeyedContainer() }
+        mutating func superEncoder() -> any Encoder { nested() }
+    }
+
+    struct Single: SingleValueEncodingContainer {
+        let encoder: JSONTreeEncoder
+        var codingPath: [any CodingKey] { encoder.codingPath }
+
+        mutating func encodeNil() throws { encoder.result = .null }
+        mutating func encode(_ value: Bool) throws { encoder.result = .bool(value) }
+        mutating func encode(_ value: String) throws { encoder.result = .string(value) }
+        mutating func encode(_ value: Double) throws {
+            guard value.isFinite else { throw JSONError("JSON has no infinities", path: JSONError.text(codingPath)) }
+            encoder.result = .number(value)
+        }
+        mutating func encode(_ value: Float) throws { try encode(Double(value)) }
+        mutating func encode(_ value: Int) throws { try integer(value) }
+        mutating func encode(_ value: Int8) throws { try integer(value) }
+        mutating func encode(_ value: Int16) throws { try integer(value) }
+        mutating func encode(_ value: Int32) throws { try integer(value) }
+        mutating func encode(_ value: Int64) throws { try integer(value) }
+        mutating func encode(_ value: UInt) throws { try integer(value) }
+        mutating func encode(_ value: UInt8) throws { try integer(value) }
+        mutating func encode(_ value: UInt16) throws { try integer(value) }
+        mutating func encode(_ value: UInt32) throws { try integer(value) }
+        mutating func encode(_ value: UInt64) throws { try integer(value) }
+
+        private func integer(_ value: some FixedWidthInteger) throws {
+            guard let value = Int64(exactly: value) else {
+                throw JSONError("an integer beyond 63 bits", path: JSONError.text(codingPath))
+            }
+            encoder.result = .integer(value)
+        }
+
+        mutating func encode<T: Encodable>(_ value: T) throws { encoder.result = try encoder.box(value) }
+    }
+}

@@ -1,0 +1,71 @@
+import JSON
+import Testing
+import Values
+
+@Suite struct JSONTests {
+    struct Inner: Codable, Equatable {
+        var nanoCPUs: Int64
+        var names: [String]
+        var byName: [String: Int]
+    }
+
+    struct Outer: Codable, Equatable {
+        var id: String
+        var ipamConfig: Inner?
+        var at: Timestamp?
+        var flag: Bool
+    }
+
+    @Test func canonicalText() throws {
+        let value = try JSONValue(parsing: #" {"b": [1, 2.5, -0, 1e2], "a":"x\u00e9\ud83d\ude00\n", "c": {}} "#)
+        #expect(value.text == #"{"a":"xé😀\n","b":[1,2.5,0,100],"c":{}}"#)
+        #expect(try JSONValue(parsing: value.text).text == value.text)
+    }
+
+    @Test("RFC 8259: what is not JSON", arguments: [
+        "", "{", "[1,]", "{\"a\":}", "{a:1}", "01", "1.", "+1", "nul", "\"\u{01}\"", "\"\\x\"", "[1] 2", "1e999",
+        "\"\\u12g4\"", "\"", "{\"a\" 1}", "'a'",
+    ])
+    func refused(text: String) {
+        #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+    }
+
+    @Test func depthIsBounded() {
+        let text = String(repeating: "[", count: 200) + String(repeating: "]", count: 200)
+        #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+        #expect(throws: JSONError.self) { try JSONValue(parsing: "[1,2,3]", limits: JSONLimits(bytes: 4)) }
+    }
+
+    @Test func dockersNamesAndZeroValues() throws {
+        let outer = Outer(
+            id: "x", ipamConfig: Inner(nanoCPUs: 5, names: ["n"], byName: ["lower": 1]), at: .epoch, flag: true)
+        let text = String(decoding: try JSONCoding.docker.encode(outer), as: UTF8.self)
+        #expect(
+            text == #"{"At":"1970-01-01T00:00:00Z","Flag":true,"ID":"x","IPAMConfig":{"ByName":{"lower":1},"#
+                + #""Names":["n"],"NanoCPUs":5}}"#)
+        #expect(try JSONCoding.docker.decode(Outer.self, from: Array(text.utf8)) == outer)
+        let empty = try JSONCoding.docker.decode(Outer.self, from: Array(#"{"IPAMConfig":{"Names":null}}"#.utf8))
+        #expect(
+            empty == Outer(id: "", ipamConfig: Inner(nanoCPUs: 0, names: [], byName: [:]), at: nil, flag: false))
+    }
+
+    @Test func errorsNameThePlace() {
+        do {
+            _ = try JSONCoding.docker.decode(
+                Outer.self, from: Array(#"{"IPAMConfig":{"Names":["a",3]}}"#.utf8))
+            Issue.record("a number was taken for a string")
+        } catch {
+            #expect(error.description == "IPAMConfig.Names[1]: expected a string, found a number")
+        }
+        #expect(throws: JSONError("missing \"flag\"")) {
+            try JSONCoding.decode(Outer.self, from: Array(#"{"id":"x"}"#.utf8))
+        }
+    }
+
+    @Test func valuesInsideTypedDocuments() throws {
+        struct Holder: Codable { var raw: JSONValue; var list: [JSONValue] }
+        let text = #"{"list":[1,"a",null],"raw":{"unknownField":[true]}}"#
+        let holder = try JSONCoding.decode(Holder.self, from: Array(text.utf8))
+        #expect(String(decoding: try JSONCoding.encode(holder), as: UTF8.self) == text)
+    }
+}
