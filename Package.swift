@@ -89,7 +89,8 @@ let package = Package(
         layer(
             "EngineAPI",
             [
-                "Engine", "ClusterManager", "EngineModel", "ClusterModel", "OCI", "JSON", "Values", External.hummingbird,
+                "Engine", "ClusterManager", "EngineModel", "ClusterModel", "OCI", "JSON", "Values",
+                External.hummingbird,
                 External.hummingbirdCore, External.httpTypes, External.nioCore, External.nioPosix, External.nioHTTP1,
                 External.nioSSL, External.logging, External.lifecycle,
             ]),
@@ -125,8 +126,11 @@ let package = Package(
             "RaftNode",
             ["RaftCore", "SQLite", "LinuxSystem", "JSON", "Values", External.logging]),
         layer(
-            "ClusterStore", ["ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.collections,
-                External.logging]),
+            "ClusterStore",
+            [
+                "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.collections,
+                External.logging,
+            ]),
         layer(
             "ClusterPKI",
             ["LinuxSystem", "Values", External.certificates, External.asn1, External.crypto]),
@@ -177,6 +181,8 @@ let package = Package(
         // Tests.
         tests("Values"),
         tests("JSON", ["Values"]),
+        tests("EngineModel", ["JSON", "Values"]),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["LinuxSystem", "Values"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

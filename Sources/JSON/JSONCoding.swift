@@ -63,7 +63,7 @@ public struct JSONCoding: Sendable {
 
     /// Leading words that Docker writes in capitals.
     private static let initialisms: Set<String> = ["id", "ip", "ipam", "tls", "ca"]
-    private static let exceptions = ["dnsConfig": "DNSConfig", "pid": "PID", "tty": "TTY"]
+    private static let exceptions = ["dnsConfig": "DNSConfig", "pid": "PID", "tty": "TTY", "utsMode": "UTSMode"]
 
     /// The key type with which `Dictionary` encodes itself: its keys are data and never renamed.
     static let dictionaryKey: ObjectIdentifier = {

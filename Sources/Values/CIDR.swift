@@ -60,10 +60,11 @@ public struct CIDR: Hashable, Sendable, CustomStringConvertible, Codable {
 
     /// IPv4's dotted netmask.
     public var netmask: IPAddress {
-        IPAddress(bytes: address.bytes.indices.map { index in
-            let kept = max(0, min(8, prefixLength - index * 8))
-            return kept == 0 ? 0 : 0xff << UInt8(8 - kept)
-        })!
+        IPAddress(
+            bytes: address.bytes.indices.map { index in
+                let kept = max(0, min(8, prefixLength - index * 8))
+                return kept == 0 ? 0 : 0xff << UInt8(8 - kept)
+            })!
     }
 
     public init(from decoder: any Decoder) throws {

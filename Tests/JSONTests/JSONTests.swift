@@ -22,10 +22,12 @@ import Values
         #expect(try JSONValue(parsing: value.text).text == value.text)
     }
 
-    @Test("RFC 8259: what is not JSON", arguments: [
-        "", "{", "[1,]", "{\"a\":}", "{a:1}", "01", "1.", "+1", "nul", "\"\u{01}\"", "\"\\x\"", "[1] 2", "1e999",
-        "\"\\u12g4\"", "\"", "{\"a\" 1}", "'a'",
-    ])
+    @Test(
+        "RFC 8259: what is not JSON",
+        arguments: [
+            "", "{", "[1,]", "{\"a\":}", "{a:1}", "01", "1.", "+1", "nul", "\"\u{01}\"", "\"\\x\"", "[1] 2", "1e999",
+            "\"\\u12g4\"", "\"", "{\"a\" 1}", "'a'",
+        ])
     func refused(text: String) {
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
     }
@@ -63,7 +65,10 @@ import Values
     }
 
     @Test func valuesInsideTypedDocuments() throws {
-        struct Holder: Codable { var raw: JSONValue; var list: [JSONValue] }
+        struct Holder: Codable {
+            var raw: JSONValue
+            var list: [JSONValue]
+        }
         let text = #"{"list":[1,"a",null],"raw":{"unknownField":[true]}}"#
         let holder = try JSONCoding.decode(Holder.self, from: Array(text.utf8))
         #expect(String(decoding: try JSONCoding.encode(holder), as: UTF8.self) == text)

@@ -2,9 +2,11 @@ import Testing
 import Values
 
 @Suite struct ValuesTests {
-    @Test("RFC 4648 section 10: base64 test vectors", arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy"),
-    ])
+    @Test(
+        "RFC 4648 section 10: base64 test vectors",
+        arguments: [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy"),
+        ])
     func base64(plain: String, encoded: String) {
         #expect(Base64.encode(Array(plain.utf8)) == encoded)
         #expect(Base64.decode(encoded) == Array(plain.utf8))
@@ -24,11 +26,13 @@ import Values
         #expect(Hex.decode("0g") == nil)
     }
 
-    @Test("RFC 3339 text of moments", arguments: [
-        (Int64(0), "1970-01-01T00:00:00Z"), (1, "1970-01-01T00:00:00.000000001Z"),
-        (-1, "1969-12-31T23:59:59.999999999Z"), (1_709_208_000_500_000_000, "2024-02-29T12:00:00.5Z"),
-        (951_782_399_000_000_000, "2000-02-28T23:59:59Z"), (-2_208_988_800_000_000_000, "1900-01-01T00:00:00Z"),
-    ])
+    @Test(
+        "RFC 3339 text of moments",
+        arguments: [
+            (Int64(0), "1970-01-01T00:00:00Z"), (1, "1970-01-01T00:00:00.000000001Z"),
+            (-1, "1969-12-31T23:59:59.999999999Z"), (1_709_208_000_500_000_000, "2024-02-29T12:00:00.5Z"),
+            (951_782_399_000_000_000, "2000-02-28T23:59:59Z"), (-2_208_988_800_000_000_000, "1900-01-01T00:00:00Z"),
+        ])
     func timestamps(nanoseconds: Int64, text: String) {
         #expect(Timestamp(nanosecondsSinceEpoch: nanoseconds).description == text)
         #expect(Timestamp(rfc3339: text)?.nanosecondsSinceEpoch == nanoseconds)
@@ -41,18 +45,23 @@ import Values
         }
     }
 
-    @Test("RFC 5952 section 4: the one text of an IPv6 address", arguments: [
-        ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("::", "::"), ("::1", "::1"), ("fe80::", "fe80::"),
-        ("2001:DB8::A", "2001:db8::a"), ("::ffff:10.0.0.1", "::ffff:a00:1"), ("1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"),
-    ])
+    @Test(
+        "RFC 5952 section 4: the one text of an IPv6 address",
+        arguments: [
+            ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("::", "::"), ("::1", "::1"), ("fe80::", "fe80::"),
+            ("2001:DB8::A", "2001:db8::a"), ("::ffff:10.0.0.1", "::ffff:a00:1"), ("1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"),
+        ])
     func ipv6(text: String, canonical: String) throws {
         #expect(try #require(IPAddress(text)).description == canonical)
     }
 
-    @Test("Text that is no address", arguments: [
-        "", "1.2.3", "1.2.3.256", "01.2.3.4", "1.2.3.4.5", ":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
-        "12345::", "::1.2.3", "1:2:3:4:5:6:7::8",
-    ])
+    @Test(
+        "Text that is no address",
+        arguments: [
+            "", "1.2.3", "1.2.3.256", "01.2.3.4", "1.2.3.4.5", ":", ":::", "1::2::3", "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:8:9",
+            "12345::", "::1.2.3", "1:2:3:4:5:6:7::8",
+        ])
     func notAnAddress(text: String) { #expect(IPAddress(text) == nil) }
 
     @Test func cidr() throws {
@@ -74,10 +83,12 @@ import Values
         #expect(MACAddress("02:42:ac:11:00") == nil)
     }
 
-    @Test("Docker's sizes", arguments: [
-        (Int64(0), "0B", "0B"), (999, "999B", "999B"), (4_261_550, "4.26MB", "4.064MiB"),
-        (2_087_280_640, "2.09GB", "1.944GiB"), (123_456, "123kB", "120.6KiB"),
-    ])
+    @Test(
+        "Docker's sizes",
+        arguments: [
+            (Int64(0), "0B", "0B"), (999, "999B", "999B"), (4_261_550, "4.26MB", "4.064MiB"),
+            (2_087_280_640, "2.09GB", "1.944GiB"), (123_456, "123kB", "120.6KiB"),
+        ])
     func sizes(bytes: Int64, decimal: String, binary: String) {
         #expect(ByteCount(bytes).description == decimal)
         #expect(ByteCount(bytes).binaryDescription == binary)
