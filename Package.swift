@@ -71,10 +71,11 @@ let package = Package(
         program(
             "martletd",
             [
-                "Values", "EngineAPI", "Engine", "Agent", "ClusterManager", External.arguments, External.logging,
+                "Values", "LinuxSystem", "EngineAPI", "Engine", "Agent", "ClusterManager", External.arguments,
+                External.logging,
                 External.lifecycle,
             ]),
-        program("martlet-net", ["NameService", External.arguments, External.logging]),
+        program("martlet-net", ["NameService", External.logging]),
         program(
             "martlet-runtime", ["RuntimeProtocol", "LinuxSystem", "Cgroups", "JSON", "Values", "CLinux", "CSeccomp"],
             linker: [.unsafeFlags(["-static-executable"])]),
@@ -83,35 +84,38 @@ let package = Package(
         layer(
             "Commands",
             [
-                "EngineClient", "Lab", "EngineModel", "ClusterModel", "JSON", "Values", External.arguments,
+                "EngineClient", "Lab", "LinuxSystem", "EngineModel", "ClusterModel", "JSON", "Values", External.arguments,
                 External.logging,
             ]),
         layer(
             "EngineAPI",
             [
-                "Engine", "ClusterManager", "EngineModel", "ClusterModel", "OCI", "JSON", "Values",
-                External.hummingbird,
-                External.hummingbirdCore, External.httpTypes, External.nioCore, External.nioPosix, External.nioHTTP1,
-                External.nioSSL, External.logging, External.lifecycle,
+                "Engine", "ClusterManager", "EngineModel", "ClusterModel", "ImageStore", "OCI", "HTTPTransport",
+                "HTTPMessages", "LinuxSystem", "JSON", "Values", External.hummingbirdCore, External.nioCore,
+                External.nioPosix, External.logging, External.lifecycle,
             ]),
         layer(
             "EngineClient",
-            ["JSON", "Values", External.nioCore, External.nioPosix, External.nioHTTP1, External.nioSSL]),
-        layer("Lab", ["LinuxSystem", "Cgroups", "JSON", "Values", "CLinux", External.yaml, External.logging]),
+            ["HTTPTransport", "HTTPMessages", "JSON", "Values", External.nioCore, External.nioPosix, External.nioSSL]),
+        layer(
+            "Lab",
+            [
+                "EngineClient", "LinuxSystem", "Cgroups", "RuntimeProtocol", "JSON", "Values", "CLab", "CLinux",
+                External.yaml,
+            ]),
 
         // Services: carry out what cores decide.
         layer(
             "ClusterManager",
             [
                 "RaftNode", "ClusterStore", "ClusterPKI", "ClusterRPC", "Orchestration", "Scheduling", "SessionModel",
-                "ClusterModel", "EngineModel", "JSON", "Values", External.collections, External.logging,
-                External.crypto, External.nioCore,
+                "NetworkModel", "ClusterModel", "EngineModel", "LinuxSystem", "JSON", "Values", External.logging,
             ]),
         layer(
             "Agent",
             [
-                "Engine", "ClusterRPC", "ClusterPKI", "Dataplane", "NetworkModel", "AgentModel", "SessionModel",
-                "ClusterModel", "EngineModel", "JSON", "Values", External.logging,
+                "Engine", "ImageStore", "Dataplane", "NetworkModel", "AgentModel", "SessionModel", "ClusterModel",
+                "EngineModel", "OCI", "LinuxSystem", "JSON", "Values", External.logging,
             ]),
         layer(
             "Engine",
@@ -128,7 +132,7 @@ let package = Package(
         layer(
             "ClusterStore",
             [
-                "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.collections,
+                "RaftNode", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.collections,
                 External.logging,
             ]),
         layer(
@@ -137,12 +141,12 @@ let package = Package(
         layer(
             "ClusterRPC",
             [
-                "ClusterPKI", "JSON", "Values", External.grpc, External.grpcTransport, External.nioCore,
+                "ClusterPKI", "LinuxSystem", "JSON", "Values", External.grpc, External.grpcTransport, External.nioCore,
                 External.nioPosix, External.nioSSL, External.certificates, External.asn1, External.logging,
             ]),
         layer(
             "ImageStore",
-            ["OCI", "Archive", "SQLite", "LinuxSystem", "JSON", "Values", External.crypto, External.logging]),
+            ["OCI", "Archive", "LinuxSystem", "JSON", "Values", External.crypto, External.logging]),
         layer(
             "ContainerRuntime",
             ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
@@ -151,29 +155,35 @@ let package = Package(
         layer(
             "NameService", ["NetworkModel", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
 
+        layer("HTTPTransport", [External.nioCore]),
+
         // System.
         layer("Archive", ["LinuxSystem", "CLinux", "CArchive", "Values"]),
-        layer("Cgroups", ["LinuxSystem", "CLinux", "Values"]),
+        layer("Cgroups", ["RuntimeProtocol", "LinuxSystem", "CLinux", "Values"]),
         layer("Netlink", ["LinuxSystem", "CLinux", "Values"]),
         layer("SQLite", ["CSQLite", "Values"]),
         layer("LinuxSystem", ["CLinux", "Values"]),
 
         // Pure cores.
-        layer("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values", External.collections]),
-        layer("Scheduling", ["ClusterModel", "JSON", "Values", External.collections]),
+        layer(
+            "Orchestration",
+            ["ClusterModel", "Scheduling", "NetworkModel", "EngineModel", "JSON", "Values", External.collections]),
+        layer("Scheduling", ["ClusterModel", "Values"]),
         layer("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
-        layer("AgentModel", ["ClusterModel", "SessionModel", "JSON", "Values"]),
-        layer("ClusterModel", ["JSON", "Values", External.collections]),
+        layer("AgentModel", ["ClusterModel", "SessionModel", "EngineModel", "JSON", "Values"]),
+        layer("ClusterModel", ["EngineModel", "JSON", "Values", External.collections]),
         layer("RaftCore", ["Values", External.collections]),
         layer("NetworkModel", ["JSON", "Values", External.collections]),
         layer("EngineModel", ["JSON", "Values"]),
         layer("RuntimeProtocol", ["JSON", "Values"]),
-        layer("OCI", ["JSON", "Values"]),
+        layer("OCI", ["EngineModel", "JSON", "Values"]),
+        layer("HTTPMessages"),
         layer("JSON", ["Values"]),
         layer("Values"),
 
         // C.
         .target(name: "CLinux"),
+        .target(name: "CLab"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
@@ -182,8 +192,63 @@ let package = Package(
         tests("Values"),
         tests("JSON", ["Values"]),
         tests("EngineModel", ["JSON", "Values"]),
+        tests("LinuxSystem", ["Values", "CLinux"]),
+        tests("Cgroups", ["LinuxSystem", "RuntimeProtocol"]),
+        tests("RaftCore", ["Values"]),
+        tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
+        tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
+        tests("OCI", ["EngineModel", "JSON", "Values"]),
+        tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
+        tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
+        tests("RuntimeProtocol", ["JSON", "Values"]),
+        tests("ContainerRuntime", ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "Values", "TestSupport"]),
+        tests("NetworkModel", ["JSON", "Values"]),
+        tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
+        tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
+        tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport"]),
+        tests("ClusterPKI", ["LinuxSystem", "Values", "TestSupport"]),
+        tests(
+            "ClusterRPC",
+            [
+                "ClusterPKI", "JSON", "Values", "LinuxSystem", "TestSupport", External.nioSSL, External.logging,
+                External.grpc,
+            ]),
+        tests("ClusterModel", ["JSON", "Values"]),
+        tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
+        tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
+        tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
+        tests("ClusterStore", ["RaftNode", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport", External.logging]),
+        tests("Engine", ["EngineModel", "RuntimeProtocol", "LinuxSystem", "JSON", "Values", "TestSupport"]),
+        tests(
+            "EngineAPI",
+            [
+                "Engine", "EngineModel", "EngineClient", "HTTPMessages", "HTTPTransport", "ClusterModel", "JSON",
+                "Values", "TestSupport", External.nioCore, External.nioPosix, External.logging, External.lifecycle,
+            ]),
+        tests("HTTPMessages"),
+        tests("Commands", ["EngineClient", "JSON", "Values", "TestSupport"]),
+        tests("Lab", ["LinuxSystem", "JSON", "Values", "TestSupport"]),
+        .testTarget(
+            name: "SystemTests", dependencies: ["Lab", "EngineClient", "LinuxSystem", "JSON", "Values", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["LinuxSystem", "Values"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// MARTLET_ONLY=RaftCore,OCI builds and tests these targets and what they rest on, alone.
+if let only = Context.environment["MARTLET_ONLY"] {
+    let wanted = Set(only.split(separator: ",").map(String.init))
+    var kept = wanted.union(wanted.map { $0 + "Tests" })
+    var grown = true
+    while grown {
+        grown = false
+        for target in package.targets where kept.contains(target.name) {
+            for case .byNameItem(let name, _) in target.dependencies { grown = kept.insert(name).inserted || grown }
+            for case .targetItem(let name, _) in target.dependencies { grown = kept.insert(name).inserted || grown }
+        }
+    }
+    package.targets = package.targets.filter { kept.contains($0.name) }
+    package.products = []
+}

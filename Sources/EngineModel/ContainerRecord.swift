@@ -85,6 +85,12 @@ public struct ContainerRecord: Hashable, Sendable, Codable {
     public var state: ContainerState
     /// The cluster's task that this container carries out; nil for a container of this host's own.
     public var taskID: String?
+    /// Places in overlay networks: those that a manager gave at creation, and those asked for at the start.
+    public var clusterAttachments: [ClusterAttachment] = []
+    /// Ports of the host that lead here while it runs.
+    public var ports: [PublishedBinding] = []
+    /// The program that runs and what it gets, as found at creation.
+    public var command: [String] { (configuration.entrypoint?.words ?? []) + (configuration.cmd?.words ?? []) }
 
     public init(
         id: String, name: String, createdAt: Timestamp, configuration: ContainerConfiguration,

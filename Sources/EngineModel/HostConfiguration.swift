@@ -121,6 +121,7 @@ public struct HostConfiguration: Hashable, Sendable, Codable {
     public var dnsSearch: [String]?
     public var extraHosts: [String]?
     public var groupAdd: [String]?
+    public var cgroupnsMode = ""
     public var ipcMode = ""
     public var pidMode = ""
     public var utsMode = ""
@@ -134,6 +135,7 @@ public struct HostConfiguration: Hashable, Sendable, Codable {
     public var ulimits: [Ulimit]?
     public var logConfig: LogConfiguration?
     public var devices: [DeviceMapping]?
+    public var deviceCgroupRules: [String]?
     /// Bytes; 0 is without limit.
     public var memory: Int64 = 0
     public var memoryReservation: Int64 = 0
@@ -167,6 +169,7 @@ public struct EndpointSettings: Hashable, Sendable, Codable {
 
     public var ipamConfig: Addressing?
     public var aliases: [String]?
+    public var driverOpts: [String: String]?
     public var networkID = ""
     public var endpointID = ""
     public var gateway = ""
@@ -176,7 +179,7 @@ public struct EndpointSettings: Hashable, Sendable, Codable {
     public var dnsNames: [String]?
 
     enum CodingKeys: String, CodingKey {
-        case ipamConfig, aliases, networkID, endpointID, gateway, ipAddress, ipPrefixLen, macAddress
+        case ipamConfig, aliases, driverOpts, networkID, endpointID, gateway, ipAddress, ipPrefixLen, macAddress
         case dnsNames = "DNSNames"
     }
 

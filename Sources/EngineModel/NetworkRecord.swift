@@ -12,6 +12,8 @@ public struct NetworkRecord: Hashable, Sendable, Codable {
     public var scope: String
     public var subnet: CIDR?
     public var gateway: IPAddress?
+    /// The part of the subnet from which addresses are given; nil for all of it.
+    public var ipRange: CIDR?
     public var isInternal: Bool
     public var isAttachable: Bool
     public var isIngress: Bool

@@ -10,7 +10,12 @@ public enum RestartDecision: Equatable, Sendable {
 
     /// Docker's rules: `always` and `unless-stopped` whatever the exit code, `on-failure` for other codes than 0 and so
     /// often at most; never what a client stopped.
-    public static func decide(policy: RestartPolicy?, state: ContainerState) -> RestartDecision {
+    ///
+    /// - Parameter quickEnds: ends in a row that followed their start quickly, which double the delay; nil counts every
+    ///   restart as one.
+    public static func decide(
+        policy: RestartPolicy?, state: ContainerState, quickEnds: Int? = nil
+    ) -> RestartDecision {
         guard let policy, !state.isStoppedByUser else { return .stay }
         switch policy.name {
         case .unset, .no: return .stay
@@ -19,7 +24,7 @@ public enum RestartDecision: Equatable, Sendable {
             if policy.maximumRetryCount > 0, state.restartCount >= policy.maximumRetryCount { return .stay }
         case .always, .unlessStopped: break
         }
-        let doublings = min(state.restartCount, 20)
+        let doublings = min(quickEnds ?? state.restartCount, 20)
         return .restart(afterNanoseconds: min(longestDelayNanoseconds, firstDelayNanoseconds << Int64(doublings)))
     }
 }

@@ -1,1 +1,3 @@
-// placeholder
+import Commands
+
+await MartletCommand.start()

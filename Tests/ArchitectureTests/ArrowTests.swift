@@ -8,15 +8,15 @@ import Testing
 @Suite struct ArrowTests {
     /// Lowest layer first. A target may depend on targets of lower layers, and on those of its own without a cycle.
     static let layers: [[String]] = [
-        ["CLinux", "CSQLite", "CSeccomp", "CArchive"],
+        ["CLinux", "CLab", "CSQLite", "CSeccomp", "CArchive"],
         [
-            "Values", "JSON", "OCI", "RuntimeProtocol", "EngineModel", "NetworkModel", "RaftCore", "ClusterModel",
+            "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "EngineModel", "NetworkModel", "RaftCore", "ClusterModel",
             "Scheduling", "Orchestration", "SessionModel", "AgentModel",
         ],
         ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Archive"],
         [
             "NameService", "Dataplane", "ContainerRuntime", "ImageStore", "ClusterPKI", "ClusterRPC", "ClusterStore",
-            "RaftNode",
+            "RaftNode", "HTTPTransport",
         ],
         ["Engine", "Agent", "ClusterManager"],
         ["EngineClient", "Lab", "EngineAPI", "Commands"],

@@ -1,1 +1,11 @@
 #pragma once
+/* System calls and macros of Linux that Swift cannot import. No policy: each function does one thing and returns a value
+   of zero or more, or -errno. */
+#include "process.h"
+#include "files.h"
+#include "sockets.h"
+#include "security.h"
+#include "tree.h"
+#include "containers.h"
+#include "readiness.h"
+#include "threads.h"

@@ -1,0 +1,227 @@
+import AgentModel
+import ClusterModel
+import Dataplane
+import Engine
+import EngineModel
+import JSON
+import LinuxSystem
+import Logging
+import NetworkModel
+import SessionModel
+import Values
+
+/// Carries out on this host what the managers assign: tasks become containers, the cluster's networks become kernel state,
+/// and what comes of both is reported. Without managers it keeps what it has.
+public actor Agent {
+    /// How long it waits before it looks for a manager again.
+    static let reconnectPause: Duration = .milliseconds(200)
+    /// How long it waits before it tries again what the kernel refused.
+    static let repairPause: Duration = .seconds(1)
+    /// How often the data plane is compared with the kernel although nothing changes.
+    static let verifyPeriodNanoseconds: Int64 = 10_000_000_000
+
+    let engine: Engine
+    let access: any ClusterAccess
+    let description: NodeDescription
+    let bootID: String
+    let logger: Logger
+    let images: ImageFetcher
+
+    /// The newest picture, and the one that the data plane holds.
+    var wanted: HostPicture?
+    var wantedRevision: PlanRevision?
+    var applied: HostPicture?
+    private var workers: [String: TaskWorker] = [:]
+    private var observations: [String: TaskObservation] = [:]
+    private var outgoing: AsyncStream<AgentMessage>.Continuation?
+    private var waiters: [UInt64: (check: (HostPicture) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = [:]
+    private var nextWaiter: UInt64 = 0
+    private let work: AsyncStream<Void>
+    private let workSignal: AsyncStream<Void>.Continuation
+
+    /// - Parameter bootID: new at every boot of the host.
+    public init(
+        engine: Engine, access: any ClusterAccess, description: NodeDescription, bootID: String, logger: Logger
+    ) {
+        self.engine = engine
+        self.access = access
+        self.description = description
+        self.bootID = bootID
+        self.logger = logger
+        images = ImageFetcher(store: engine.images, access: access, logger: logger)
+        (work, workSignal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Works until the task is cancelled.
+    public func run() async {
+        await engine.setClusterNetworks(self)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.keepSession() }
+            group.addTask { await self.followEngine() }
+            group.addTask { await self.applyPictures() }
+        }
+    }
+
+    // MARK: The session
+
+    private func keepSession() async {
+        while !Task.isCancelled {
+            do {
+                try await access.withSession { session in try await self.serve(session) }
+            } catch {
+                logger.debug("no session with a manager", metadata: ["reason": "\(error)"])
+            }
+            outgoing = nil
+            try? await Task.sleep(for: Self.reconnectPause)
+        }
+    }
+
+    private func serve(_ session: AgentSession) async throws {
+        let (messages, continuation) = AsyncStream.makeStream(of: AgentMessage.self)
+        try await session.send(.hello(AgentHello(description: description, bootID: bootID)))
+        outgoing = continuation
+        if !observations.isEmpty { continuation.yield(.report(Array(observations.values))) }
+        if let applied { continuation.yield(.receipt(HostReceipt(revision: applied.revision))) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { for await message in messages { try await session.send(message) } }
+            group.addTask {
+                while true {
+                    try await Task.sleep(for: .nanoseconds(SessionTiming.heartbeatNanoseconds))
+                    continuation.yield(.heartbeat)
+                }
+            }
+            group.addTask { for try await message in session.messages { await self.take(message) } }
+            defer {
+                continuation.finish()
+                group.cancelAll()
+            }
+            try await group.next()
+        }
+    }
+
+    private func take(_ message: ManagerMessage) {
+        switch message {
+        case .picture(let picture):
+            wanted = picture
+            wantedRevision = picture.revision
+            workSignal.yield()
+        case .unchanged(let revision):
+            wantedRevision = revision
+            workSignal.yield()
+        case .heartbeat: break
+        }
+    }
+
+    // MARK: Carrying out
+
+    /// One picture at a time; what came in between is in the newest.
+    private func applyPictures() async {
+        let timer = Task {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .nanoseconds(Self.verifyPeriodNanoseconds))
+                applied?.network.revision.index = 0
+                workSignal.yield()
+            }
+        }
+        defer { timer.cancel() }
+        for await _ in work {
+            guard let picture = wanted, let revision = wantedRevision else { continue }
+            await apply(picture.at(revision))
+        }
+    }
+
+    private func apply(_ picture: HostPicture) async {
+        if let applied, applied.at(picture.revision) == picture, applied.network.revision.index != 0 {
+            self.applied = picture
+            outgoing?.yield(.receipt(HostReceipt(revision: picture.revision)))
+            await assign(picture)
+            return
+        }
+        let receipt = await engine.dataplane.apply(picture.network)
+        for repair in receipt.repairs {
+            logger.warning("the kernel's network state was repaired", metadata: ["difference": "\(repair)"])
+        }
+        var failure: String?
+        if case .failed(let reason) = receipt.outcome { failure = reason }
+        do { try await engine.setClusterZones(picture.zones) } catch { failure = failure ?? "\(error)" }
+        outgoing?.yield(.receipt(HostReceipt(revision: picture.revision, failure: failure)))
+        if let failure {
+            logger.error("the data plane could not be applied", metadata: ["reason": "\(failure)"])
+            applied = nil
+            Task {
+                try? await Task.sleep(for: Self.repairPause)
+                workSignal.yield()
+            }
+        } else {
+            applied = picture
+        }
+        await assign(picture)
+        for (key, waiter) in waiters where waiter.check(picture) {
+            waiters.removeValue(forKey: key)?.continuation.resume(returning: true)
+        }
+    }
+
+    /// Waits until the data plane holds a picture of which `check` is true; false where that does not happen in time.
+    func waitApplied(timeout: Duration = .seconds(10), _ check: @escaping (HostPicture) -> Bool) async -> Bool {
+        if let applied, check(applied) { return true }
+        let key = nextWaiter
+        nextWaiter += 1
+        Task {
+            try? await Task.sleep(for: timeout)
+            waiters.removeValue(forKey: key)?.continuation.resume(returning: false)
+        }
+        return await withCheckedContinuation { waiters[key] = (check, $0) }
+    }
+
+    /// Every assigned task has a worker; what is assigned no more goes.
+    private func assign(_ picture: HostPicture) async {
+        let context = TaskContext(
+            nodeID: picture.nodeID, nodeHostname: description.hostname, networks: picture.networks, peers: picture.peers)
+        var known: Set<String> = []
+        for assigned in picture.tasks {
+            let id = assigned.task.id
+            known.insert(id)
+            let worker: TaskWorker
+            if let present = workers[id] {
+                worker = present
+            } else {
+                worker = TaskWorker(
+                    engine: engine, images: images, logger: logger, mayStart: { [weak self] in await self?.holds(id) ?? false }
+                ) { [weak self] observation in await self?.report(observation) }
+                workers[id] = worker
+            }
+            await worker.update(assigned, context)
+        }
+        for (id, worker) in workers where !known.contains(id) {
+            workers[id] = nil
+            observations[id] = nil
+            Task { await worker.discard() }
+        }
+        // Containers of tasks that went while this host was away.
+        for record in await engine.containers() {
+            guard let task = record.taskID, !known.contains(task), workers[task] == nil else { continue }
+            let engine = engine
+            Task { try? await engine.removeContainer(record.id, force: true, removeVolumes: true) }
+        }
+    }
+
+    /// Whether the data plane holds what the task's container must find.
+    private func holds(_ taskID: String) -> Bool {
+        applied?.tasks.contains { $0.task.id == taskID } ?? false
+    }
+
+    private func report(_ observation: TaskObservation) {
+        observations[observation.taskID] = observation
+        outgoing?.yield(.report([observation]))
+    }
+
+    /// The engine's news of tasks' containers go to their workers.
+    private func followEngine() async {
+        for await event in engine.events.subscribe() where event.kind == .container {
+            guard let task = event.attributes["com.docker.swarm.task.id"], let worker = workers[task] else { continue }
+            if event.action == "die" || event.action == "oom" || event.action.hasPrefix("health_status") {
+                await worker.look()
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
+
+int cl_openat2(int directory, const char *path, int flags, unsigned mode, uint64_t resolve) {
+    struct open_how how = {.flags = (unsigned)flags, .mode = mode, .resolve = resolve};
+    return RESULT(syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+int cl_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data) {
+    return RESULT(mount(source, target, type, flags, data));
+}
+int cl_umount(const char *target, int flags) { return RESULT(umount2(target, flags)); }
+int cl_pivot_root(const char *new_root, const char *put_old) { return RESULT(syscall(SYS_pivot_root, new_root, put_old)); }
+int cl_mknod(const char *path, unsigned mode, unsigned major, unsigned minor) {
+    return RESULT(mknod(path, mode, makedev(major, minor)));
+}
+int cl_mknodat(int directory, const char *path, unsigned mode, unsigned major, unsigned minor) {
+    return RESULT(mknodat(directory, path, mode, makedev(major, minor)));
+}
+int cl_memfd(const char *name) { return RESULT(memfd_create(name, MFD_CLOEXEC)); }
+int cl_open_tree_clone(const char *path) {
+    return RESULT(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+int cl_move_mount(int tree, const char *target) {
+    return RESULT(syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH));
+}
+int cl_mount_set_readonly(int tree) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+    return RESULT(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes));
+}

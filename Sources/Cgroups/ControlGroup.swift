@@ -1,0 +1,137 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import RuntimeProtocol
+
+/// A group of processes in every mounted hierarchy (cgroups(7)).
+public struct ControlGroup: Hashable, Sendable {
+    /// The group's directory in each hierarchy.
+    public let directories: [CgroupDirectory]
+
+    public init(directories: [CgroupDirectory]) { self.directories = directories }
+
+    /// The directory that limits `controller`; nil where it is not mounted.
+    public func path(_ controller: String) -> String? {
+        directories.first { $0.controllers.contains(controller) }?.path
+    }
+
+    /// The directory in the v2 hierarchy.
+    public var unifiedPath: String? { directories.first(where: \.isUnified)?.path }
+
+    /// Makes the group and those above it up to the one that this process stands in.
+    public func create() throws(SystemError) {
+        for directory in directories {
+            var path = directory.base
+            for component in directory.name.split(separator: "/") {
+                if directory.isUnified { Self.enableControllers(path) }
+                let parent = path
+                path += "/" + component
+                if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemError("mkdir", path, errno: errno) }
+                if directory.controllers.contains("cpuset") { try Self.inheritProcessors(from: parent, to: path) }
+            }
+        }
+    }
+
+    /// Hands every controller on to the groups below; those that the kernel keeps back stay unlimited there.
+    private static func enableControllers(_ path: String) {
+        guard let names = try? Files.text(path + "/cgroup.controllers") else { return }
+        let wanted = names.split(whereSeparator: \.isWhitespace)
+        guard !wanted.isEmpty, let present = try? Files.text(path + "/cgroup.subtree_control") else { return }
+        let enabled = Set(present.split(whereSeparator: \.isWhitespace))
+        for name in wanted where !enabled.contains(name) {
+            try? Files.set(path + "/cgroup.subtree_control", "+" + name)
+        }
+    }
+
+    private static func inheritProcessors(from parent: String, to path: String) throws(SystemError) {
+        for file in ["/cpuset.cpus", "/cpuset.mems"] {
+            let value = try Files.text(path + file)
+            if value.allSatisfy(\.isWhitespace) { try Files.set(path + file, Files.text(parent + file)) }
+        }
+    }
+
+    /// Moves a process into the group.
+    public func add(_ pid: pid_t) throws(SystemError) {
+        for directory in directories { try Files.set(directory.path + "/cgroup.procs", "\(pid)") }
+    }
+
+    /// Moves this process, which has one thread, into the group: a thread that moves itself needs no lock that waits for
+    /// the whole machine. `exceptUnified` leaves out v2, where it began in the group (CLONE_INTO_CGROUP).
+    public func join(exceptUnified: Bool) throws(SystemError) {
+        for directory in directories {
+            if directory.isUnified {
+                if !exceptUnified { try Files.set(directory.path + "/cgroup.procs", "0") }
+            } else {
+                try Files.set(directory.path + "/tasks", "0")
+            }
+        }
+    }
+
+    /// The group's processes.
+    public func processes() -> [pid_t] {
+        guard let path = path("pids") ?? path("freezer") ?? unifiedPath ?? directories.first?.path,
+            let text = try? Files.text(path + "/cgroup.procs")
+        else { return [] }
+        return text.split(separator: "\n").compactMap { pid_t($0) }
+    }
+
+    /// Kills every process of the group, by the kernel's own kill where it has one, and lets frozen ones die.
+    public func killAll() {
+        if let unifiedPath { try? Files.set(unifiedPath + "/cgroup.kill", "1") }
+        for pid in processes() { kill(pid, SIGKILL) }
+        // A process that v1's freezer holds dies when it is thawed, one of v2's at once.
+        if unifiedPath == nil { try? setFrozen(false) }
+    }
+
+    /// Takes the group away; true when it is gone in every hierarchy, false while processes are left in it.
+    public func remove() -> Bool {
+        var isGone = true
+        for directory in directories where rmdir(directory.path) != 0 && errno != ENOENT { isGone = false }
+        return isGone
+    }
+
+    /// Stops or continues every process; returns when the kernel says that it has taken hold, or after a second. Always by
+    /// v2's freezer where there is one: what v1's holds cannot be killed.
+    public func setFrozen(_ isFrozen: Bool) throws(SystemError) {
+        let file: String
+        let done: (String) -> Bool
+        if let unifiedPath, Files.exists(unifiedPath + "/cgroup.freeze") {
+            try Files.set(unifiedPath + "/cgroup.freeze", isFrozen ? "1" : "0")
+            file = unifiedPath + "/cgroup.events"
+            done = { $0.contains(isFrozen ? "frozen 1" : "frozen 0") }
+        } else if let path = path("freezer") {
+            try Files.set(path + "/freezer.state", isFrozen ? "FROZEN" : "THAWED")
+            file = path + "/freezer.state"
+            done = { $0.hasPrefix(isFrozen ? "FROZEN" : "THAWED") }
+        } else {
+            throw SystemError("freeze", "no cgroup freezer", errno: ENOTSUP)
+        }
+        let deadline = Clock.sinceBoot() + 1_000_000_000
+        while !done(try Files.text(file)), Clock.sinceBoot() < deadline { usleep(1000) }
+    }
+
+    /// How often the kernel killed a process of the group for want of memory.
+    public func oomKills() -> Int64 {
+        if let path = path("memory") { return Self.field("oom_kill", in: path + "/memory.oom_control") }
+        if let path = unifiedPath { return Self.field("oom_kill", in: path + "/memory.events") }
+        return 0
+    }
+
+    static func field(_ name: String, in file: String) -> Int64 { fields(of: file)[name] ?? 0 }
+
+    /// The lines `name number` of a file; none where it is not there.
+    static func fields(of file: String) -> [String: Int64] {
+        guard let text = try? Files.text(file) else { return [:] }
+        var result: [String: Int64] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, let number = Int64(words[1]) { result[String(words[0])] = number }
+        }
+        return result
+    }
+
+    static func number(_ file: String) -> Int64? {
+        guard let text = try? Files.text(file) else { return nil }
+        return Int64(text.prefix { !$0.isWhitespace })
+    }
+}

@@ -1,0 +1,85 @@
+import Glibc
+import LinuxSystem
+import RuntimeProtocol
+
+/// Where this machine's control group hierarchies are, and where in them this process stands (cgroups(7)).
+public struct ControlGroups: Sendable {
+    /// One mounted hierarchy.
+    public struct Hierarchy: Hashable, Sendable {
+        /// Controllers of a v1 hierarchy, `name=…` for one without; empty for v2.
+        public var controllers: [String]
+        public var mountPoint: String
+        /// This process's group in it, beginning with a slash.
+        public var ownPath: String
+
+        public var isUnified: Bool { controllers.isEmpty }
+    }
+
+    public let hierarchies: [Hierarchy]
+
+    /// Reads the mounts and groups of this process from /proc/self.
+    public init() throws(SystemError) {
+        try self.init(
+            mounts: Files.text("/proc/self/mountinfo"), groups: Files.text("/proc/self/cgroup"))
+    }
+
+    /// From the texts of /proc/self/mountinfo (proc(5)) and /proc/self/cgroup (cgroups(7)).
+    public init(mounts: String, groups: String) {
+        var own: [String: String] = [:]
+        for line in groups.split(separator: "\n") {
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3 else { continue }
+            own[String(fields[1])] = String(fields[2])
+        }
+        var found: [Hierarchy] = []
+        for line in mounts.split(separator: "\n") {
+            let halves = line.split(separator: " - ", maxSplits: 1)
+            guard let fields = halves.first?.split(separator: " "), fields.count >= 5, halves.count == 2 else { continue }
+            let details = halves[1].split(separator: " ")
+            guard details.count >= 3 else { continue }
+            let root = String(fields[3])
+            let mountPoint = String(fields[4])
+            switch details[0] {
+            case "cgroup2":
+                guard !found.contains(where: \.isUnified) else { continue }
+                let path = Self.relative(own[""] ?? "/", to: root)
+                found.append(Hierarchy(controllers: [], mountPoint: mountPoint, ownPath: path))
+            case "cgroup":
+                let options = details[2].split(separator: ",").map(String.init)
+                guard let (names, path) = own.first(where: { names, _ in
+                    !names.isEmpty && names.split(separator: ",").allSatisfy { options.contains(String($0)) }
+                }) else { continue }
+                let controllers = names.split(separator: ",").map(String.init)
+                guard !found.contains(where: { $0.controllers == controllers }) else { continue }
+                found.append(
+                    Hierarchy(
+                        controllers: controllers, mountPoint: mountPoint, ownPath: Self.relative(path, to: root)))
+            default: continue
+            }
+        }
+        hierarchies = found
+    }
+
+    /// A group's path below the mount's root; a mount may show a part of its hierarchy only.
+    private static func relative(_ path: String, to root: String) -> String {
+        guard root != "/", path.hasPrefix(root) else { return path }
+        let rest = String(path.dropFirst(root.count))
+        return rest.isEmpty ? "/" : rest
+    }
+
+    public var unified: Hierarchy? { hierarchies.first(where: \.isUnified) }
+
+    /// True where resources are limited by v2's controllers.
+    public var isUnifiedOnly: Bool { hierarchies.allSatisfy { $0.isUnified || $0.controllers[0].hasPrefix("name=") } }
+
+    /// The group `name` in every hierarchy: beneath this process's own in v1, beneath the root in v2, where a group with
+    /// processes cannot hand controllers on.
+    public func group(_ name: String) -> ControlGroup {
+        ControlGroup(
+            directories: hierarchies.map { hierarchy in
+                let base = hierarchy.isUnified || hierarchy.ownPath == "/" ? "" : hierarchy.ownPath
+                return CgroupDirectory(
+                    controllers: hierarchy.controllers, base: hierarchy.mountPoint + base, name: name)
+            })
+    }
+}

@@ -1,0 +1,64 @@
+import ClusterModel
+import ClusterRPC
+import EngineModel
+import RaftNode
+
+extension EngineError {
+    static let notManager = EngineError(
+        .unavailable,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm "
+            + "and try again.")
+    static let workerOnly = EngineError(
+        .unavailable,
+        "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this "
+            + "command on a manager node or promote the current node to a manager.")
+    static let alreadyInSwarm = EngineError(
+        .unavailable,
+        "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.")
+    static let noLeader = EngineError(
+        .unavailable,
+        "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online. "
+            + "Make sure more than half of the managers are online.")
+
+    init(_ refusal: Refusal) {
+        switch refusal {
+        case .versionMismatch: self.init(.invalidParameter, refusal.description)
+        case .notFound: self.init(.notFound, refusal.description)
+        case .alreadyExists: self.init(.conflict, refusal.description)
+        case .inUse(let kind, let id, let user):
+            self.init(
+                .invalidParameter,
+                "rpc error: code = FailedPrecondition desc = \(kind.rawValue) \(id) is in use by \(user)")
+        case .portTaken, .notAllowed: self.init(.invalidParameter, refusal.description)
+        }
+    }
+
+    init(_ error: RaftError) {
+        switch error {
+        case .notLeader, .leadershipLost, .timedOut, .notAMember, .stopped: self = .noLeader
+        case .commandTooLarge: self.init(.invalidParameter, error.description)
+        case .tooManyProposals: self.init(.unavailable, error.description)
+        default: self.init(.internalError, error.description)
+        }
+    }
+
+    init(_ failure: RPCFailure) {
+        if let kind = Kind(rawValue: failure.kind.rawValue), failure.source == .handler {
+            self.init(kind, failure.message)
+        } else {
+            self.init(.unavailable, failure.message)
+        }
+    }
+
+    init(any error: any Error) {
+        switch error {
+        case let error as EngineError: self = error
+        case let error as RaftError: self.init(error)
+        case let error as RPCFailure: self.init(error)
+        case let error as Refusal: self.init(error)
+        default: self.init(.internalError, "\(error)")
+        }
+    }
+
+    var failure: RPCFailure { RPCFailure(RPCFailure.Kind(rawValue: kind.rawValue) ?? .internalError, message) }
+}

@@ -1,0 +1,92 @@
+import ClusterModel
+import ClusterRPC
+import EngineModel
+import JSON
+import LinuxSystem
+import SessionModel
+import Values
+
+extension ControlPlane: ClusterAccess {
+    public func withSession(_ body: @escaping @Sendable (AgentSession) async throws -> Void) async throws {
+        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        guard let record else { throw EngineError.noLeader }
+        if let manager, manager.isLeading {
+            return try await localSession(record.nodeID, manager, body)
+        }
+        var failure: any Error = EngineError.noLeader
+        for peer in await leaderCandidates() where peer.nodeID != record.nodeID {
+            do {
+                return try await connector.withSession(to: peer) { inbound, outbound in
+                    let (messages, continuation) = AsyncThrowingStream.makeStream(of: ManagerMessage.self)
+                    let reader = Task {
+                        do {
+                            for try await bytes in inbound {
+                                let message = try ManagerMessage(decoding: bytes)
+                                if case .picture(let picture) = message { self.follow(picture) }
+                                continuation.yield(message)
+                            }
+                            continuation.finish()
+                        } catch {
+                            continuation.finish(throwing: error)
+                        }
+                    }
+                    defer { reader.cancel() }
+                    try await body(
+                        AgentSession(messages: messages) { message in try await outbound.write(message.encoded()) })
+                }
+            } catch let error as RPCFailure where error.kind == .unavailable {
+                // Not the leader, or not reachable: the next one.
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    /// The session of the leader's own host does not leave the process.
+    private func localSession(
+        _ nodeID: String, _ manager: Manager, _ body: @escaping @Sendable (AgentSession) async throws -> Void
+    ) async throws {
+        let (toAgent, agentEnd) = AsyncThrowingStream.makeStream(of: ManagerMessage.self)
+        let (toManager, managerEnd) = AsyncThrowingStream.makeStream(of: AgentMessage.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    try await manager.sessions.serve(nodeID: nodeID, inbound: toManager) { message in
+                        if case .picture(let picture) = message { self.follow(picture) }
+                        agentEnd.yield(message)
+                    }
+                    agentEnd.finish()
+                } catch {
+                    agentEnd.finish(throwing: error)
+                    throw error
+                }
+            }
+            group.addTask { try await body(AgentSession(messages: toAgent) { managerEnd.yield($0) }) }
+            defer {
+                managerEnd.finish()
+                group.cancelAll()
+            }
+            try await group.next()
+        }
+    }
+
+    public func call(_ method: String, _ payload: [UInt8], node: PeerAddress) async throws -> [UInt8] {
+        if node.nodeID == shared.withLock({ $0.record?.nodeID }) {
+            return try await answer(method, payload, from: nil)
+        }
+        return try await connector.call(method, payload, to: peer(node))
+    }
+
+    public func fetchBlob(
+        _ digest: Digest, offset: Int64, node: PeerAddress, _ receive: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) async throws {
+        try await connector.fetchBlob(digest, offset: offset, from: peer(node), receive)
+    }
+
+    private func peer(_ node: PeerAddress) throws -> ClusterPeer {
+        guard let address = ClusterAddress(parsing: node.address) else {
+            throw EngineError(.unavailable, "node \(node.nodeID) has no address")
+        }
+        return ClusterPeer(nodeID: node.nodeID, address: address)
+    }
+}

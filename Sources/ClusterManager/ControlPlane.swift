@@ -1,0 +1,262 @@
+import ClusterModel
+import ClusterPKI
+import ClusterRPC
+import EngineModel
+import JSON
+import LinuxSystem
+import Logging
+import RaftNode
+import SessionModel
+import Synchronization
+import Values
+
+/// This host's part in the control plane: a manager of a log of one, a manager among several, or a worker that knows
+/// where the managers are.
+public final class ControlPlane: Sendable {
+    struct Shared {
+        var record: NodeRecord?
+        var credentials: ClusterCredentials?
+        var manager: Manager?
+        var server: Task<Void, Never>?
+        var services: (any HostServices)?
+        var error = ""
+        var isPending = false
+    }
+
+    let configuration: ControlPlaneConfiguration
+    let logger: Logger
+    let shared = Mutex(Shared())
+    let connector: ClusterConnector
+    /// Init, join and leave come one at a time.
+    let transitions = Turnstile()
+    private let credentialsBox: CredentialsBox
+
+    private final class CredentialsBox: Sendable {
+        let current = Mutex<ClusterCredentials?>(nil)
+    }
+
+    /// Prepares the control plane; `start` begins.
+    public init(configuration: ControlPlaneConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        let box = CredentialsBox()
+        credentialsBox = box
+        connector = ClusterConnector(
+            credentials: {
+                guard let credentials = box.current.withLock({ $0 }) else {
+                    throw RPCFailure(.unavailable, "this host is in no cluster", source: .transport)
+                }
+                return credentials
+            }, logger: logger)
+    }
+
+    func setCredentials(_ credentials: ClusterCredentials?) {
+        credentialsBox.current.withLock { $0 = credentials }
+        shared.withLock { $0.credentials = credentials }
+    }
+
+    var provider: CredentialProvider {
+        { [credentialsBox] in
+            guard let credentials = credentialsBox.current.withLock({ $0 }) else {
+                throw RPCFailure(.unavailable, "this host is in no cluster", source: .transport)
+            }
+            return credentials
+        }
+    }
+
+    /// What answers peers beside the control plane itself: the agent.
+    public func setHostServices(_ services: any HostServices) { shared.withLock { $0.services = services } }
+
+    /// Takes up the part that this host had, or makes it the manager of a log of one.
+    public func start() async throws {
+        try await transitions.pass {
+            if let record = try NodeRecord.load(directory: self.configuration.directory) {
+                try await self.resume(record)
+            } else {
+                try await self.begin()
+            }
+        }
+    }
+
+    /// Stops working; what the host is part of stays as it is.
+    public func shutdown() async {
+        let (manager, server) = shared.withLock { shared in
+            defer {
+                shared.manager = nil
+                shared.server = nil
+            }
+            return (shared.manager, shared.server)
+        }
+        server?.cancel()
+        await manager?.stop()
+        await connector.shutdown()
+    }
+
+    // MARK: What is so
+
+    /// Where this node stands, for `/info`; never waits.
+    public var membership: SwarmMembership {
+        let (record, manager, error, isPending) = shared.withLock {
+            ($0.record, $0.manager, $0.error, $0.isPending)
+        }
+        guard let record, record.isOpen else {
+            var inactive = SwarmMembership.inactive
+            if isPending { inactive.state = .pending }
+            return inactive
+        }
+        var managers = record.managers.map { SwarmMembership.Manager(nodeID: $0.nodeID, address: $0.address) }
+        if let state = manager?.store.state {
+            managers = state.nodes.values.filter { $0.raftMember != nil }.sorted { $0.id < $1.id }
+                .map { SwarmMembership.Manager(nodeID: $0.id, address: $0.clusterAddress) }
+        }
+        return SwarmMembership(
+            state: error.isEmpty ? .active : .error, nodeID: record.nodeID, nodeAddress: record.address,
+            controlAvailable: manager != nil, error: error, managers: managers)
+    }
+
+    /// The nodes that the managers know, without waiting; empty on a worker.
+    public var localState: ClusterState? { shared.withLock(\.manager)?.store.state }
+
+    /// The manager of this host, where it is one and open to clients.
+    func manager() throws(EngineError) -> Manager {
+        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        guard let record, record.isOpen else { throw .notManager }
+        guard let manager else { throw .workerOnly }
+        return manager
+    }
+
+    /// The latest state: what was acknowledged before the call is in it.
+    public func state() async throws(EngineError) -> ClusterState { try await manager().latest() }
+
+    /// Which managers raft reaches, by node, and who leads: for `ManagerStatus`.
+    public func managerStatuses() async -> [String: ManagerReachability] {
+        guard let manager = shared.withLock(\.manager) else { return [:] }
+        var status = manager.raft.status
+        if status.role != .leader, let answer = try? await callLeader(ClusterMethodNames.reachability, []),
+            let reached = try? JSONCoding.decode([String].self, from: answer)
+        {
+            return Self.reachability(status) { reached.contains($0.member.nodeID) }
+        }
+        status = manager.raft.status
+        return Self.reachability(status) { $0.isActive ?? ($0.member.nodeID == status.member?.nodeID) }
+    }
+
+    private static func reachability(
+        _ status: RaftStatus, isReachable: (RaftStatus.Member) -> Bool
+    ) -> [String: ManagerReachability] {
+        var result: [String: ManagerReachability] = [:]
+        for member in status.members {
+            let isLeader = member.member.id == status.leader?.id
+            result[member.member.nodeID] = ManagerReachability(
+                isLeader: isLeader, isReachable: isLeader || isReachable(member), address: member.member.address)
+        }
+        return result
+    }
+
+    // MARK: Changes
+
+    /// Proposes mutations on the leader, wherever it is, and waits until they are applied here.
+    func propose(_ mutations: [Mutation]) async throws(EngineError) {
+        let manager = try manager()
+        let author = shared.withLock { $0.record?.nodeID ?? "" }
+        let index: UInt64
+        do {
+            if manager.isLeading {
+                index = try await manager.proposeHere(mutations, author: author)
+            } else {
+                let answer = try await callLeader(ClusterMethodNames.propose, JSONCoding.encode(mutations))
+                index = try JSONCoding.decode(UInt64.self, from: answer)
+            }
+            try await manager.raft.waitApplied(index)
+        } catch {
+            throw EngineError(any: error)
+        }
+    }
+
+    /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster and
+    /// `body` does not itself insist on a version.
+    func change(_ body: (ClusterState) throws(EngineError) -> [Mutation]) async throws(EngineError) {
+        for _ in 0..<Self.changeAttempts - 1 {
+            let mutations = try await body(state())
+            do {
+                return try await propose(mutations)
+            } catch {
+                let isRace = error.message.contains("out of sequence") || error.message.contains("overlaps")
+                if !isRace { throw error }
+            }
+        }
+        try await propose(body(state()))
+    }
+
+    private static let changeAttempts = 5
+
+    // MARK: The leader
+
+    /// Asks the leader, wherever it is; a worker asks the managers that it knows.
+    public func callLeader(_ method: String, _ payload: [UInt8]) async throws -> [UInt8] {
+        let deadline = Clock.sinceBoot() + Manager.leaderPatienceNanoseconds
+        var failure: any Error = EngineError.noLeader
+        while Clock.sinceBoot() < deadline {
+            for peer in await leaderCandidates() {
+                if peer.nodeID == shared.withLock({ $0.record?.nodeID }), let manager = shared.withLock(\.manager) {
+                    guard manager.isLeading else { continue }
+                    return try await answer(method, payload, from: nil)
+                }
+                do {
+                    return try await connector.call(method, payload, to: peer)
+                } catch let error {
+                    failure = error
+                    // What the leader itself refused is final; a manager that does not lead is not asked twice.
+                    if error.source == .handler, error.kind != .unavailable { throw error }
+                }
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw failure
+    }
+
+    /// Who may lead: raft's own word first, then every manager that is known.
+    func leaderCandidates() async -> [ClusterPeer] {
+        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        if let leader = manager?.raft.status.leader, let address = ClusterAddress(parsing: leader.address) {
+            return [ClusterPeer(nodeID: leader.nodeID, address: address)]
+        }
+        if let manager, let leader = try? await manager.leader(), let address = ClusterAddress(parsing: leader.address) {
+            return [ClusterPeer(nodeID: leader.nodeID, address: address)]
+        }
+        return (record?.managers ?? []).compactMap { manager in
+            ClusterAddress(parsing: manager.address).map { ClusterPeer(nodeID: manager.nodeID, address: $0) }
+        }
+    }
+}
+
+/// The calls that managers answer.
+enum ClusterMethodNames {
+    /// Mutations of a manager's clients: `[Mutation]` to the index at which they were applied.
+    static let propose = "leader.propose"
+    /// A host without certificate, passed on by another manager: `EnrolRequest` to `EnrolResponse`.
+    static let enrol = "leader.enrol"
+    /// A new certificate for the peer: `RenewRequest` to `EnrolResponse`.
+    static let renew = "leader.renew"
+    /// The peer wants its place in raft: `JoinRaftRequest` to the members.
+    static let joinRaft = "leader.raft"
+    /// The peer leaves for good.
+    static let leave = "leader.leave"
+    /// Which managers the leader hears from: node identifiers.
+    static let reachability = "leader.reachability"
+}
+
+/// Lets one through at a time, in order.
+actor Turnstile {
+    private var last: Task<Void, Never>?
+
+    func pass<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        let before = last
+        let task = Task {
+            await before?.value
+            return try await body()
+        }
+        last = Task { _ = await task.result }
+        return try await task.value
+    }
+}

@@ -1,0 +1,17 @@
+import ClusterModel
+
+/// What the control plane has to know of its host.
+public struct ControlPlaneConfiguration: Sendable {
+    /// Where certificates, keys and the databases are kept.
+    public var directory: String
+    /// The TCP port of the cluster's listener.
+    public var port: UInt16
+    /// What this host says of itself.
+    public var description: NodeDescription
+
+    public init(directory: String, port: UInt16 = 2377, description: NodeDescription) {
+        self.directory = directory
+        self.port = port
+        self.description = description
+    }
+}

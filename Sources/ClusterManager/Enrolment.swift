@@ -1,0 +1,48 @@
+import ClusterModel
+import SessionModel
+
+/// What a host without certificate asks for.
+struct EnrolRequest: Hashable, Codable {
+    var token: String
+    /// PKCS #10, PEM.
+    var request: String
+    var description: NodeDescription
+    /// Where the host is reached; without an address where it did not choose one.
+    var address: String
+    var port: UInt16
+    var availability: NodeSpec.Availability
+}
+
+/// What a host gets to be part of the cluster.
+struct EnrolResponse: Hashable, Codable {
+    var nodeID: String
+    var clusterID: String
+    var isManager: Bool
+    var certificate: String
+    /// The CA's certificates, PEM.
+    var roots: String
+    var address: String
+    var managers: [PeerAddress]
+}
+
+/// A node that asks for a certificate for a new key, or for another role.
+struct RenewRequest: Hashable, Codable {
+    var request: String
+}
+
+/// A manager that asks for its place in raft.
+struct JoinRaftRequest: Hashable, Codable {
+    var member: UInt64
+    var address: String
+}
+
+/// The members of raft that a new one has to know.
+struct JoinRaftResponse: Hashable, Codable {
+    struct Member: Hashable, Codable {
+        var id: UInt64
+        var nodeID: String
+        var address: String
+    }
+
+    var members: [Member]
+}

@@ -1,0 +1,129 @@
+import ClusterRPC
+import EngineModel
+import Glibc
+import Values
+
+/// The addresses of this host, and which of them its peers are told (Docker: --advertise-addr, --listen-addr).
+enum HostAddresses {
+    /// Addresses by interface, those of the loopback and link-local ones left out, IPv4 first.
+    static func all() -> [(interface: String, address: IPAddress)] {
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&first) == 0 else { return [] }
+        defer { freeifaddrs(first) }
+        var found: [(String, IPAddress)] = []
+        var next = first
+        while let entry = next {
+            next = entry.pointee.ifa_next
+            guard let address = entry.pointee.ifa_addr, entry.pointee.ifa_flags & UInt32(IFF_UP) != 0 else {
+                continue
+            }
+            let bytes: [UInt8]
+            switch Int32(address.pointee.sa_family) {
+            case AF_INET:
+                bytes = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                    withUnsafeBytes(of: $0.pointee.sin_addr) { Array($0) }
+                }
+            case AF_INET6:
+                bytes = address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+                    withUnsafeBytes(of: $0.pointee.sin6_addr) { Array($0) }
+                }
+            default: continue
+            }
+            guard let value = IPAddress(bytes: bytes), !value.isLoopback,
+                !(value.isV6 && value.bytes[0] == 0xfe && value.bytes[1] & 0xc0 == 0x80)
+            else { continue }
+            found.append((String(cString: entry.pointee.ifa_name), value))
+        }
+        return found.sorted { $0.1.isV4 && !$1.1.isV4 }
+    }
+
+    /// Names of interfaces that the engine itself makes.
+    private static func isOwn(_ interface: String) -> Bool {
+        ["martlet", "br-", "veth", "vx", "mgw", "ingress", "docker"].contains { interface.hasPrefix($0) }
+    }
+
+    /// The address and port that peers are told.
+    ///
+    /// - Parameters:
+    ///   - wish: an address or interface with or without a port; empty for the engine's choice.
+    ///   - listen: `address:port` to listen on, whose port counts where `wish` has none.
+    ///   - remote: a peer that has to reach this host; its route decides where there are several addresses.
+    static func advertised(_ wish: String, listen: String, defaultPort: UInt16, towards remote: String? = nil)
+        throws(EngineError) -> (address: String, port: UInt16)
+    {
+        var port = defaultPort
+        if !listen.isEmpty {
+            guard let address = ClusterAddress(parsing: listen, defaultPort: Int(defaultPort)),
+                (1...65535).contains(address.port)
+            else { throw EngineError(.invalidParameter, "invalid listen address \(listen)") }
+            port = UInt16(address.port)
+        }
+        let candidates = all().filter { !isOwn($0.interface) }
+        if !wish.isEmpty {
+            guard let parsed = ClusterAddress(parsing: wish, defaultPort: Int(port)), (1...65535).contains(parsed.port)
+            else { throw EngineError(.invalidParameter, "invalid advertise address \(wish)") }
+            if IPAddress(parsed.host) != nil { return (parsed.host, UInt16(parsed.port)) }
+            guard let found = all().first(where: { $0.interface == parsed.host }) else {
+                throw EngineError(
+                    .invalidParameter,
+                    "advertise address must be a non-zero IP address or network interface (with optional port number)")
+            }
+            return (found.address.description, UInt16(parsed.port))
+        }
+        if let remote, let target = IPAddress(remote), let own = source(towards: target) {
+            return (own.description, port)
+        }
+        let addresses = candidates.filter(\.address.isV4).isEmpty ? candidates : candidates.filter(\.address.isV4)
+        if addresses.count == 1 { return (addresses[0].address.description, port) }
+        if addresses.isEmpty {
+            throw EngineError(
+                .invalidParameter,
+                "could not find the system's IP address - specify one with --advertise-addr")
+        }
+        let shown = addresses.prefix(2).map { "\($0.address) on \($0.interface)" }.joined(separator: " and ")
+        throw EngineError(
+            .invalidParameter,
+            "could not choose an IP address to advertise since this system has multiple addresses on different "
+                + "interfaces (\(shown)) - specify one with --advertise-addr")
+    }
+
+    /// The address from which the kernel would speak to `target`.
+    private static func source(towards target: IPAddress) -> IPAddress? {
+        let family = target.isV4 ? AF_INET : AF_INET6
+        let socket = socket(family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { return nil }
+        defer { close(socket) }
+        if target.isV4 {
+            var remote = sockaddr_in()
+            remote.sin_family = sa_family_t(AF_INET)
+            remote.sin_port = in_port_t(9).bigEndian
+            withUnsafeMutableBytes(of: &remote.sin_addr) { $0.copyBytes(from: target.bytes) }
+            var own = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let connected = withUnsafePointer(to: &remote) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, length) }
+            }
+            guard connected == 0 else { return nil }
+            let named = withUnsafeMutablePointer(to: &own) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+            }
+            guard named == 0 else { return nil }
+            return IPAddress(bytes: withUnsafeBytes(of: own.sin_addr) { Array($0) })
+        }
+        var remote = sockaddr_in6()
+        remote.sin6_family = sa_family_t(AF_INET6)
+        remote.sin6_port = in_port_t(9).bigEndian
+        withUnsafeMutableBytes(of: &remote.sin6_addr) { $0.copyBytes(from: target.bytes) }
+        var own = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let connected = withUnsafePointer(to: &remote) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, length) }
+        }
+        guard connected == 0 else { return nil }
+        let named = withUnsafeMutablePointer(to: &own) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+        }
+        guard named == 0 else { return nil }
+        return IPAddress(bytes: withUnsafeBytes(of: own.sin6_addr) { Array($0) })
+    }
+}

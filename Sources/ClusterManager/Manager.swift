@@ -1,0 +1,116 @@
+import ClusterModel
+import ClusterRPC
+import ClusterStore
+import EngineModel
+import JSON
+import LinuxSystem
+import Logging
+import RaftNode
+import SessionModel
+import Synchronization
+import Values
+
+/// The manager on this host: its copy of the state, its place in raft, and the leader's work while it leads.
+final class Manager: Sendable {
+    let store: ClusterStore
+    let raft: RaftNode
+    let sessions: SessionServer
+    private let channels: RaftChannels
+    private let logger: Logger
+    private let nodeID: String
+    private let leading = Mutex<Task<Void, Never>?>(nil)
+    private let watching = Mutex<Task<Void, Never>?>(nil)
+
+    init(directory: String, nodeID: String, connector: ClusterConnector, logger: Logger) throws {
+        self.nodeID = nodeID
+        self.logger = logger
+        store = try ClusterStore(directory: directory, logger: logger)
+        channels = RaftChannels(connector: connector, logger: logger)
+        raft = try RaftNode(directory: directory, transport: channels, stateMachine: store, logger: logger)
+        sessions = SessionServer(store: store, logger: logger)
+    }
+
+    /// Follows who leads, and does the leader's work when it is this host.
+    func start() {
+        guard watching.withLock({ $0 == nil }) else { return }
+        let task = Task { [weak self, raft] in
+            for await status in raft.statusChanges() {
+                guard let self else { return }
+                self.follow(status)
+            }
+        }
+        watching.withLock { $0 = task }
+    }
+
+    private func follow(_ status: RaftStatus) {
+        channels.keep(status.members.map(\.member))
+        if let failure = status.failure { logger.critical("raft has stopped", metadata: ["reason": "\(failure)"]) }
+        leading.withLock { leading in
+            if status.isLeading {
+                guard leading == nil else { return }
+                logger.info("this manager leads", metadata: ["term": "\(status.term)"])
+                let loop = LeaderLoop(
+                    store: store, raft: raft, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
+                leading = Task { await loop.run() }
+            } else if let task = leading {
+                logger.info("this manager leads no more", metadata: ["term": "\(status.term)"])
+                task.cancel()
+                sessions.endAll()
+                leading = nil
+            }
+        }
+    }
+
+    func stop() async {
+        watching.withLock { $0?.cancel() }
+        let leader = leading.withLock { leading in
+            defer { leading = nil }
+            return leading
+        }
+        leader?.cancel()
+        sessions.endAll()
+        await leader?.value
+        channels.close()
+        await raft.stop()
+    }
+
+    var isLeading: Bool { raft.status.isLeading }
+
+    /// Who leads; waits a little for an election to end.
+    func leader() async throws(EngineError) -> RaftMember {
+        let deadline = Clock.sinceBoot() + Self.leaderPatienceNanoseconds
+        while true {
+            if let leader = raft.status.leader { return leader }
+            guard Clock.sinceBoot() < deadline else { throw .noLeader }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { throw .noLeader }
+        }
+    }
+
+    /// How long a request waits for a leader to be elected.
+    static let leaderPatienceNanoseconds: Int64 = 5_000_000_000
+
+    /// The latest state: everything that was acknowledged anywhere before the call is in it.
+    func latest() async throws(EngineError) -> ClusterState {
+        let deadline = Clock.sinceBoot() + Self.leaderPatienceNanoseconds
+        while true {
+            do {
+                try await raft.readIndex()
+                return store.state
+            } catch {
+                // Between two leaders: the read has no effect, so it is asked again.
+                guard Clock.sinceBoot() < deadline, (try? await Task.sleep(for: .milliseconds(50))) != nil else {
+                    throw EngineError(error)
+                }
+            }
+        }
+    }
+
+    /// Proposes on the leader. Refusals come as errors.
+    func proposeHere(_ mutations: [Mutation], author: String, term: UInt64? = nil) async throws -> UInt64 {
+        let transaction = Transaction(
+            time: max(Clock.now(), store.state.time), author: author, mutations: mutations)
+        let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
+        if let refusal = try JSONCoding.decode(CommandOutcome.self, from: result).refusal { throw refusal }
+        return index
+    }
+}

@@ -1,0 +1,41 @@
+import JSON
+import LinuxSystem
+import SessionModel
+import Values
+
+/// What a host remembers of its part in a cluster, in `node.json`.
+struct NodeRecord: Hashable, Codable {
+    static let fileName = "node.json"
+
+    var nodeID: String
+    var clusterID: String
+    var isManager: Bool
+    /// This host's membership in raft; 0 for a worker, and for a manager that is about to get one.
+    var raftMember: UInt64
+    /// Whether peers are listened to: after `swarm init` or `swarm join`.
+    var isOpen: Bool
+    /// The address that peers use, without port; empty while closed.
+    var address: String
+    var port: UInt16
+    /// The managers that were known last.
+    var managers: [PeerAddress]
+
+    var clusterAddress: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
+
+    func with(managers: [PeerAddress]) -> NodeRecord {
+        var record = self
+        record.managers = managers
+        return record
+    }
+
+    static func load(directory: String) throws -> NodeRecord? {
+        let path = directory + "/" + fileName
+        guard Files.exists(path) else { return nil }
+        return try JSONCoding.decode(NodeRecord.self, from: Files.read(path))
+    }
+
+    func save(directory: String) throws {
+        try Files.makeDirectories(directory, mode: 0o700)
+        try Files.writeDurably(directory + "/" + Self.fileName, JSONCoding.encode(self), mode: 0o600)
+    }
+}

@@ -1,0 +1,249 @@
+import ClusterModel
+import ClusterPKI
+import ClusterRPC
+import EngineModel
+import JSON
+import LinuxSystem
+import RaftNode
+import SessionModel
+import Values
+
+/// What this host answers its peers.
+struct PeerHandlers: ClusterHandlers {
+    let control: ControlPlane
+
+    func enrol(_ request: [UInt8], remote: String) async throws -> [UInt8] {
+        var enrolment = try parse(EnrolRequest.self, request)
+        if enrolment.address.isEmpty { enrolment.address = remote }
+        let payload = try JSONCoding.encode(enrolment)
+        return try await translated { try await control.callLeader(ClusterMethodNames.enrol, payload) }
+    }
+
+    func call(_ method: String, _ payload: [UInt8], from peer: PeerIdentity) async throws -> [UInt8] {
+        try requireMember(peer)
+        return try await translated { try await control.answer(method, payload, from: peer) }
+    }
+
+    func raft(_ messages: MessageStream, from peer: PeerIdentity) async throws {
+        guard peer.role == .manager else { throw RPCFailure(.forbidden, "a worker takes no part in raft") }
+        for try await message in messages {
+            control.shared.withLock(\.manager)?.raft.step(message, from: peer.nodeID)
+        }
+    }
+
+    func session(_ inbound: MessageStream, _ outbound: MessageWriter, from peer: PeerIdentity) async throws {
+        try requireMember(peer)
+        guard let manager = control.shared.withLock(\.manager), manager.isLeading else {
+            throw RPCFailure(.unavailable, "this manager does not lead")
+        }
+        let (messages, continuation) = AsyncThrowingStream.makeStream(of: AgentMessage.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    for try await bytes in inbound { continuation.yield(try AgentMessage(decoding: bytes)) }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            group.addTask {
+                try await manager.sessions.serve(nodeID: peer.nodeID, inbound: messages) { message in
+                    try await outbound.write(message.encoded())
+                }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+            try await group.next()
+        }
+    }
+
+    func blob(_ digest: Digest, offset: Int64, _ writer: MessageWriter, from peer: PeerIdentity) async throws {
+        try requireMember(peer)
+        guard let services = control.shared.withLock(\.services) else {
+            throw RPCFailure(.unavailable, "this host serves no images yet")
+        }
+        try await services.blob(digest, offset: offset) { try await writer.write($0) }
+    }
+
+    /// A removed node's certificate is worth nothing, though it has not expired.
+    private func requireMember(_ peer: PeerIdentity) throws {
+        guard let state = control.localState else { return }
+        guard state.index == 0 || state.nodes.isEmpty || state.nodes[peer.nodeID] != nil else {
+            throw RPCFailure(.forbidden, "node \(peer.nodeID) is not part of this cluster")
+        }
+    }
+
+    private func translated(_ body: () async throws -> [UInt8]) async throws -> [UInt8] {
+        do {
+            return try await body()
+        } catch let failure as RPCFailure {
+            throw failure
+        } catch {
+            throw EngineError(any: error).failure
+        }
+    }
+
+    private func parse<T: Decodable>(_ type: T.Type, _ bytes: [UInt8]) throws -> T {
+        do { return try JSONCoding.decode(type, from: bytes) } catch {
+            throw RPCFailure(.invalidParameter, "\(error)")
+        }
+    }
+}
+
+extension ControlPlane {
+    /// Answers a call; `peer` is nil where this host asks itself.
+    func answer(_ method: String, _ payload: [UInt8], from peer: PeerIdentity?) async throws -> [UInt8] {
+        if method.hasPrefix("host.") {
+            guard let services = shared.withLock(\.services) else {
+                throw EngineError(.unavailable, "this host is not ready yet")
+            }
+            return try await services.call(method, payload)
+        }
+        guard let manager = shared.withLock(\.manager), manager.isLeading, let record = shared.withLock(\.record) else {
+            throw EngineError.noLeader
+        }
+        let asker = peer?.nodeID ?? record.nodeID
+        switch method {
+        case ClusterMethodNames.propose:
+            try requireManager(peer, manager)
+            let mutations = try JSONCoding.decode([Mutation].self, from: payload)
+            return try JSONCoding.encode(await manager.proposeHere(mutations, author: asker))
+        case ClusterMethodNames.enrol:
+            return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
+        case ClusterMethodNames.renew:
+            return try renew(JSONCoding.decode(RenewRequest.self, from: payload), node: asker, manager)
+        case ClusterMethodNames.joinRaft:
+            try requireManager(peer, manager)
+            return try await joinRaft(JSONCoding.decode(JoinRaftRequest.self, from: payload), node: asker, manager)
+        case ClusterMethodNames.leave: return try await farewell(asker, manager)
+        case ClusterMethodNames.reachability:
+            return try JSONCoding.encode(manager.raft.status.members.filter { $0.isActive ?? true }.map(\.member.nodeID))
+        case HostMethods.attach:
+            return try await attach(JSONCoding.decode(AttachmentQuestion.self, from: payload), node: asker, manager)
+        case HostMethods.detach:
+            let id = try JSONCoding.decode(String.self, from: payload)
+            guard manager.store.state.attachments[id]?.nodeID == asker else { return [] }
+            _ = try await manager.proposeHere([.removeAttachment(id)], author: asker)
+            return []
+        default: throw EngineError(.notImplemented, "this manager does not know \"\(method)\"")
+        }
+    }
+
+    /// The certificate's word and the node's row: a demoted manager's certificate is a worker's.
+    private func requireManager(_ peer: PeerIdentity?, _ manager: Manager) throws {
+        guard let peer else { return }
+        guard peer.role == .manager, manager.store.state.nodes[peer.nodeID]?.spec.role == .manager else {
+            throw EngineError(.forbidden, "node \(peer.nodeID) is no manager")
+        }
+    }
+
+    private func enrol(_ request: EnrolRequest, _ manager: Manager) async throws -> [UInt8] {
+        let state = manager.store.state
+        guard let cluster = state.cluster, cluster.isOpen else { throw EngineError.notManager }
+        let token: JoinToken
+        do { token = try JoinToken(parsing: request.token) } catch {
+            throw EngineError(.invalidParameter, "\(error)")
+        }
+        let isManager = try JoinToken(parsing: cluster.managerToken).matches(token)
+        guard try isManager || JoinToken(parsing: cluster.workerToken).matches(token) else {
+            throw EngineError(
+                .invalidParameter,
+                "rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster")
+        }
+        guard IPAddress(request.address) != nil, request.port > 0 else {
+            throw EngineError(.invalidParameter, "the joining host has no valid address: \"\(request.address)\"")
+        }
+        var generator = SystemRandomNumberGenerator()
+        let nodeID = Identifiers.swarm(using: &generator)
+        let now = Clock.now()
+        let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
+        let certificate = try authority.issue(
+            request.request, for: nodeID, role: isManager ? .manager : .worker, at: now)
+        let address = ClusterAddress(host: request.address, port: Int(request.port)).description
+        let node = NodeObject(
+            id: nodeID, createdAt: now,
+            spec: NodeSpec(role: isManager ? .manager : .worker, availability: request.availability),
+            description: request.description, status: NodeStatus(state: .unknown, addr: request.address),
+            clusterAddress: address)
+        _ = try await manager.proposeHere([.putNode(node, expected: 0)], author: nodeID)
+        return try JSONCoding.encode(
+            response(state, nodeID: nodeID, isManager: isManager, certificate, address: request.address))
+    }
+
+    private func response(
+        _ state: ClusterState, nodeID: String, isManager: Bool, _ certificate: String, address: String
+    ) -> EnrolResponse {
+        let managers = state.nodes.values.filter { $0.raftMember != nil }.sorted { $0.id < $1.id }.map {
+            PeerAddress(nodeID: $0.id, address: $0.clusterAddress, isManager: true)
+        }
+        return EnrolResponse(
+            nodeID: nodeID, clusterID: state.cluster?.id ?? "", isManager: isManager, certificate: certificate,
+            roots: state.cluster?.rootCertificate ?? "", address: address, managers: managers)
+    }
+
+    private func renew(_ request: RenewRequest, node id: String, _ manager: Manager) throws -> [UInt8] {
+        let state = manager.store.state
+        guard let cluster = state.cluster, let node = state.nodes[id] else {
+            throw EngineError(.forbidden, "node \(id) is not part of this cluster")
+        }
+        let isManager = node.spec.role == .manager
+        let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
+        let certificate = try authority.issue(
+            request.request, for: id, role: isManager ? .manager : .worker, at: Clock.now())
+        return try JSONCoding.encode(
+            response(state, nodeID: id, isManager: isManager, certificate, address: node.status.addr))
+    }
+
+    /// Adds a manager to raft: it receives the log first, and votes when it has it.
+    private func joinRaft(_ request: JoinRaftRequest, node id: String, _ manager: Manager) async throws -> [UInt8] {
+        guard manager.store.state.nodes[id]?.spec.role == .manager else {
+            throw EngineError(.forbidden, "node \(id) is no manager")
+        }
+        let member = RaftMember(id: request.member, nodeID: id, address: request.address)
+        let members = manager.raft.status.members
+        let logger = logger
+        Task {
+            do {
+                // An identity from an attempt that did not end well never comes back.
+                for old in members where old.member.nodeID == id && old.member.id != member.id {
+                    try await manager.raft.removeMember(old.member.id)
+                }
+                try await manager.raft.addLearner(member)
+                try await manager.raft.promote(member.id)
+                for _ in 0..<5 {
+                    guard var node = manager.store.state.nodes[id] else { return }
+                    node.raftMember = member.id
+                    node.clusterAddress = request.address
+                    do {
+                        _ = try await manager.proposeHere([.putNode(node, expected: node.version.index)], author: id)
+                        return
+                    } catch is Refusal {
+                        continue
+                    }
+                }
+            } catch {
+                logger.error(
+                    "a manager could not be added to raft", metadata: ["node": "\(id)", "reason": "\(error)"])
+            }
+        }
+        return try JSONCoding.encode(
+            JoinRaftResponse(
+                members: members.map {
+                    JoinRaftResponse.Member(id: $0.member.id, nodeID: $0.member.nodeID, address: $0.member.address)
+                }))
+    }
+
+    /// A node leaves for good: out of raft, and down at once.
+    private func farewell(_ id: String, _ manager: Manager) async throws -> [UInt8] {
+        for member in manager.raft.status.members where member.member.nodeID == id {
+            try await manager.raft.removeMember(member.member.id)
+        }
+        guard var node = manager.store.state.nodes[id] else { return [] }
+        node.raftMember = nil
+        node.spec.role = .worker
+        node.status.state = .down
+        node.status.message = "node left the swarm"
+        _ = try await manager.proposeHere([.putNode(node, expected: nil)], author: id)
+        return []
+    }
+}

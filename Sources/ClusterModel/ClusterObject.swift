@@ -1,0 +1,54 @@
+import JSON
+import Values
+
+/// The cluster itself (Engine API: Swarm).
+public struct ClusterObject: Hashable, Sendable, Codable {
+    public let id: String
+    public var version = ObjectVersion.none
+    public var createdAt: Timestamp
+    public var updatedAt: Timestamp
+    /// The specification as the client wrote it (Engine API: SwarmSpec), with Docker's defaults beneath.
+    public var spec: JSONValue
+    /// Whether other hosts may join: `swarm init` was called.
+    public var isOpen: Bool
+    /// The CA's certificate, PEM.
+    public var rootCertificate: String
+    /// The CA's private key, PEM. Managers alone hold it.
+    public var rootKey: String
+    public var workerToken: String
+    public var managerToken: String
+    /// Pools for overlay subnets, and the length of those cut from them.
+    public var addressPools: [CIDR]
+    public var subnetSize: Int
+    public var dataPathPort: UInt16
+    /// The pool from which hosts get their gateway blocks.
+    public var gatewayPool: CIDR
+    /// The next VXLAN network identifier; they are not reused.
+    public var nextVNI: UInt32
+
+    public init(
+        id: String, createdAt: Timestamp, spec: JSONValue, rootCertificate: String, rootKey: String,
+        workerToken: String, managerToken: String, addressPools: [CIDR], subnetSize: Int, dataPathPort: UInt16,
+        gatewayPool: CIDR
+    ) {
+        self.id = id
+        self.createdAt = createdAt
+        updatedAt = createdAt
+        self.spec = spec
+        isOpen = false
+        self.rootCertificate = rootCertificate
+        self.rootKey = rootKey
+        self.workerToken = workerToken
+        self.managerToken = managerToken
+        self.addressPools = addressPools
+        self.subnetSize = subnetSize
+        self.dataPathPort = dataPathPort
+        self.gatewayPool = gatewayPool
+        nextVNI = 4097
+    }
+
+    /// Finished tasks kept per slot (Engine API: SwarmSpec, Orchestration, TaskHistoryRetentionLimit).
+    public var taskHistoryLimit: Int {
+        Int(spec["Orchestration"]?["TaskHistoryRetentionLimit"]?.integer ?? 5)
+    }
+}

@@ -1,0 +1,306 @@
+import Collections
+import Values
+
+/// Everything that the managers agree on, at one index of the log. A value: a copy is a snapshot and costs nothing.
+public struct ClusterState: Sendable {
+    /// The index of the last entry that was applied.
+    public private(set) var index: UInt64 = 0
+    /// The time of the last entry.
+    public private(set) var time = Timestamp.epoch
+    public private(set) var cluster: ClusterObject?
+    public private(set) var nodes = TreeDictionary<String, NodeObject>()
+    public private(set) var services = TreeDictionary<String, ServiceObject>()
+    public private(set) var tasks = TreeDictionary<String, TaskObject>()
+    public private(set) var networks = TreeDictionary<String, NetworkObject>()
+    public private(set) var attachments = TreeDictionary<String, AttachmentObject>()
+    private var tasksByService = TreeDictionary<String, TreeSet<String>>()
+    private var tasksByNode = TreeDictionary<String, TreeSet<String>>()
+
+    public init() {}
+
+    /// A service's tasks, in no particular order.
+    public func tasks(ofService id: String) -> [TaskObject] {
+        (tasksByService[id] ?? []).compactMap { tasks[$0] }
+    }
+
+    /// The tasks placed on a node, in no particular order.
+    public func tasks(onNode id: String) -> [TaskObject] {
+        (tasksByNode[id] ?? []).compactMap { tasks[$0] }
+    }
+
+    public func service(named name: String) -> ServiceObject? { services.values.first { $0.spec.name == name } }
+
+    public func network(named name: String) -> NetworkObject? { networks.values.first { $0.spec.name == name } }
+
+    public var ingressNetwork: NetworkObject? { networks.values.first { $0.spec.isIngress } }
+
+    /// Applies the entry at `index`: whole, or not at all with the reason. The index advances in both cases.
+    ///
+    /// - Returns: what changed, each object once per mutation.
+    public mutating func apply(_ transaction: Transaction, at index: UInt64) throws(Refusal) -> [AppliedChange] {
+        var next = self
+        next.index = index
+        next.time = max(time, transaction.time)
+        self.index = index
+        self.time = next.time
+        var changes: [AppliedChange] = []
+        for mutation in transaction.mutations {
+            if let change = try next.apply(mutation) { changes.append(change) }
+        }
+        self = next
+        return changes
+    }
+
+    /// Advances over an entry that is not a transaction.
+    public mutating func skip(to index: UInt64) { self.index = index }
+
+    private func check(
+        _ kind: ObjectKind, _ id: String, _ current: ObjectVersion?, expected: UInt64?
+    ) throws(Refusal) {
+        guard let expected else { return }
+        if expected == 0 {
+            if current != nil { throw .alreadyExists(kind: kind, name: id) }
+        } else {
+            guard let current else { throw .notFound(kind: kind, id: id) }
+            if current.index != expected { throw .versionMismatch(kind: kind, id: id) }
+        }
+    }
+
+    private mutating func apply(_ mutation: Mutation) throws(Refusal) -> AppliedChange? {
+        let version = ObjectVersion(index: index)
+        switch mutation {
+        case .putCluster(var object, let expected):
+            try check(.cluster, object.id, cluster?.version, expected: expected)
+            let isNew = cluster == nil
+            object.version = version
+            object.updatedAt = time
+            cluster = object
+            return AppliedChange(kind: .cluster, id: object.id, action: isNew ? .create : .update)
+        case .putNode(var object, let expected):
+            try check(.node, object.id, nodes[object.id]?.version, expected: expected)
+            let isNew = nodes[object.id] == nil
+            object.version = version
+            object.updatedAt = time
+            nodes[object.id] = object
+            return AppliedChange(kind: .node, id: object.id, action: isNew ? .create : .update)
+        case .removeNode(let id, let expected):
+            guard let node = nodes[id] else { throw .notFound(kind: .node, id: id) }
+            try check(.node, id, node.version, expected: expected)
+            nodes[id] = nil
+            return AppliedChange(kind: .node, id: id, action: .remove)
+        case .putService(let object, let expected): return try put(object, expected: expected)
+        case .removeService(let id, let expected):
+            guard let service = services[id] else { throw .notFound(kind: .service, id: id) }
+            try check(.service, id, service.version, expected: expected)
+            services[id] = nil
+            return AppliedChange(kind: .service, id: id, action: .remove)
+        case .createTask(var object):
+            guard tasks[object.id] == nil else { throw .alreadyExists(kind: .task, name: object.id) }
+            object.version = version
+            object.updatedAt = time
+            tasks[object.id] = object
+            link(object)
+            return AppliedChange(kind: .task, id: object.id, action: .create)
+        case .desire(let id, let desired):
+            return change(task: id) { [time, index] task in
+                guard desired > task.desiredState else { return false }
+                task.desiredState = desired
+                task.desiredSince = time
+                if desired == .withdrawn { task.withdrawnAt = index }
+                return true
+            }
+        case .assign(let id, let nodeID, let attachments):
+            return change(task: id) { [time, nodes] task in
+                guard task.status.state < .assigned, nodes[nodeID] != nil else { return false }
+                task.nodeID = nodeID
+                task.attachments = attachments
+                task.status = TaskStatus(timestamp: time, state: .assigned, message: "scheduler assigned task to node")
+                return true
+            }
+        case .explain(let id, let reason):
+            return change(task: id) { [time] task in
+                guard task.status.state < .assigned, task.status.err != reason else { return false }
+                task.status = TaskStatus(
+                    timestamp: time, state: .pending, message: "pending task scheduling", err: reason)
+                return true
+            }
+        case .orphan(let id):
+            return change(task: id) { [time] task in
+                guard !task.status.state.isTerminal else { return false }
+                task.status.state = .orphaned
+                task.status.timestamp = time
+                task.isReady = false
+                return true
+            }
+        case .allocate(let id, let endpoint):
+            guard services[id] != nil, services[id]?.endpoint != endpoint else { return nil }
+            services[id]?.endpoint = endpoint
+            return AppliedChange(kind: .service, id: id, action: .update)
+        case .progress(let id, let status):
+            guard services[id] != nil, services[id]?.updateStatus != status else { return nil }
+            services[id]?.updateStatus = status
+            return AppliedChange(kind: .service, id: id, action: .update)
+        case .allocateGateway(let id, let block):
+            guard nodes[id] != nil else { return nil }
+            nodes[id]?.gatewayBlock = block
+            return AppliedChange(kind: .node, id: id, action: .update)
+        case .moveCursor(let id, let cursor):
+            guard networks[id] != nil else { return nil }
+            networks[id]?.cursor = cursor
+            return nil
+        case .removeTask(let id):
+            guard let task = tasks[id] else { return nil }
+            tasks[id] = nil
+            unlink(task)
+            return AppliedChange(kind: .task, id: id, action: .remove)
+        case .putNetwork(let object, let expected): return try put(object, expected: expected)
+        case .removeNetwork(let id, let expected):
+            guard let network = networks[id] else { throw .notFound(kind: .network, id: id) }
+            try check(.network, id, network.version, expected: expected)
+            if let user = user(ofNetwork: id) { throw .inUse(kind: .network, id: id, by: user) }
+            networks[id] = nil
+            return AppliedChange(kind: .network, id: id, action: .remove)
+        case .putAttachment(var object):
+            guard networks[object.networkID] != nil else { throw .notFound(kind: .network, id: object.networkID) }
+            let isNew = attachments[object.id] == nil
+            object.version = version
+            attachments[object.id] = object
+            return AppliedChange(kind: .attachment, id: object.id, action: isNew ? .create : .update)
+        case .removeAttachment(let id):
+            guard attachments[id] != nil else { return nil }
+            attachments[id] = nil
+            return AppliedChange(kind: .attachment, id: id, action: .remove)
+        case .observe(let observation): return observe(observation)
+        case .observeNode(let id, let status, let description):
+            guard var node = nodes[id] else { return nil }
+            if node.status == status, description == nil || description == node.description { return nil }
+            node.status = status
+            if let description { node.description = description }
+            node.version = version
+            node.updatedAt = time
+            nodes[id] = node
+            return AppliedChange(kind: .node, id: id, action: .update)
+        }
+    }
+
+    private mutating func put(_ object: ServiceObject, expected: UInt64?) throws(Refusal) -> AppliedChange {
+        var object = object
+        try check(.service, object.id, services[object.id]?.version, expected: expected)
+        if let other = service(named: object.spec.name), other.id != object.id {
+            throw .alreadyExists(kind: .service, name: object.spec.name)
+        }
+        for attachment in object.spec.allNetworks where networks[attachment.target] == nil {
+            throw .notFound(kind: .network, id: attachment.target)
+        }
+        for port in object.spec.ports where port.isIngress && port.publishedPort != 0 {
+            let holder = services.values.first { other in
+                other.id != object.id
+                    && other.endpoint.ports.contains {
+                        $0.isIngress && $0.publishedPort == port.publishedPort && $0.protocol == port.protocol
+                    }
+            }
+            if let holder {
+                throw .portTaken(port: port.publishedPort, service: holder.spec.name, id: holder.id)
+            }
+        }
+        let isNew = services[object.id] == nil
+        object.version = ObjectVersion(index: index)
+        object.updatedAt = time
+        services[object.id] = object
+        return AppliedChange(kind: .service, id: object.id, action: isNew ? .create : .update)
+    }
+
+    /// Changes a task where it exists and `body` says that something changed.
+    private mutating func change(task id: String, _ body: (inout TaskObject) -> Bool) -> AppliedChange? {
+        guard let current = tasks[id] else { return nil }
+        var task = current
+        guard body(&task) else { return nil }
+        task.version = ObjectVersion(index: index)
+        task.updatedAt = time
+        if task.nodeID != current.nodeID {
+            unlink(current)
+            link(task)
+        }
+        tasks[id] = task
+        return AppliedChange(kind: .task, id: id, action: .update)
+    }
+
+    private mutating func put(_ object: NetworkObject, expected: UInt64?) throws(Refusal) -> AppliedChange {
+        var object = object
+        try check(.network, object.id, networks[object.id]?.version, expected: expected)
+        if let other = network(named: object.spec.name), other.id != object.id {
+            throw .alreadyExists(kind: .network, name: object.spec.name)
+        }
+        let isNew = networks[object.id] == nil
+        if isNew, let other = networks.values.first(where: { $0.subnet.overlaps(object.subnet) || $0.vni == object.vni }) {
+            throw .notAllowed("subnet \(object.subnet) overlaps with network \(other.spec.name)")
+        }
+        object.version = ObjectVersion(index: index)
+        object.updatedAt = time
+        networks[object.id] = object
+        return AppliedChange(kind: .network, id: object.id, action: isNew ? .create : .update)
+    }
+
+    private mutating func observe(_ observation: TaskObservation) -> AppliedChange? {
+        change(task: observation.taskID) { task in
+            let state = observation.status.state
+            guard task.nodeID == observation.nodeID, state >= task.status.state,
+                !task.status.state.isTerminal || task.status.state == state,
+                observation.status != task.status || observation.readinessCounter > task.readinessCounter
+            else { return false }
+            task.status = observation.status
+            if observation.readinessCounter > task.readinessCounter {
+                task.isReady = observation.isReady
+                task.readinessCounter = observation.readinessCounter
+            }
+            if state != .running { task.isReady = false }
+            return true
+        }
+    }
+
+    /// Who keeps a network from being removed; nil where nobody does.
+    public func user(ofNetwork id: String) -> String? {
+        if let service = services.values.first(where: { $0.spec.allNetworks.contains { $0.target == id } }) {
+            return "service \(service.spec.name)"
+        }
+        if let attachment = attachments.values.first(where: { $0.networkID == id }) {
+            return "container \(attachment.containerID.prefix(12))"
+        }
+        let task = tasks.values.first { task in
+            task.mayRun && nodes[task.nodeID] != nil && task.attachments.contains { $0.networkID == id }
+        }
+        return task.map { "task \($0.id)" }
+    }
+
+    private mutating func link(_ task: TaskObject) {
+        tasksByService[task.serviceID, default: []].insert(task.id)
+        if !task.nodeID.isEmpty { tasksByNode[task.nodeID, default: []].insert(task.id) }
+    }
+
+    private mutating func unlink(_ task: TaskObject) {
+        tasksByService[task.serviceID]?.remove(task.id)
+        if tasksByService[task.serviceID]?.isEmpty == true { tasksByService[task.serviceID] = nil }
+        tasksByNode[task.nodeID]?.remove(task.id)
+        if tasksByNode[task.nodeID]?.isEmpty == true { tasksByNode[task.nodeID] = nil }
+    }
+}
+
+extension ClusterState {
+    /// A state from what a store holds.
+    public init(
+        index: UInt64, time: Timestamp, cluster: ClusterObject?, nodes: [NodeObject], services: [ServiceObject],
+        tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject]
+    ) {
+        self.index = index
+        self.time = time
+        self.cluster = cluster
+        for node in nodes { self.nodes[node.id] = node }
+        for service in services { self.services[service.id] = service }
+        for network in networks { self.networks[network.id] = network }
+        for attachment in attachments { self.attachments[attachment.id] = attachment }
+        for task in tasks {
+            self.tasks[task.id] = task
+            link(task)
+        }
+    }
+}

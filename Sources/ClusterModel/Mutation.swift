@@ -1,0 +1,120 @@
+import Values
+
+/// A change of one object of the cluster.
+///
+/// `expected` is the version that the proposer read: 0 for an object that must not exist yet; nil where any will do.
+public enum Mutation: Hashable, Sendable, Codable {
+    case putCluster(ClusterObject, expected: UInt64?)
+    case putNode(NodeObject, expected: UInt64?)
+    case removeNode(String, expected: UInt64?)
+    case putService(ServiceObject, expected: UInt64?)
+    case removeService(String, expected: UInt64?)
+    case createTask(TaskObject)
+    case removeTask(String)
+    /// Orchestration's wish for a task; only later ones follow.
+    case desire(taskID: String, DesiredTaskState)
+    /// Scheduling's decision: the node, and the addresses that the task has there.
+    case assign(taskID: String, nodeID: String, attachments: [TaskAttachment])
+    /// Why a task cannot be placed.
+    case explain(taskID: String, reason: String)
+    /// The task's node is gone for good.
+    case orphan(taskID: String)
+    /// What was allocated for a service. Does not change the version that clients see.
+    case allocate(serviceID: String, ServiceEndpoint)
+    /// How far a service's update has come. Does not change the version that clients see.
+    case progress(serviceID: String, UpdateStatus?)
+    /// A node's block of the ingress gateway pool.
+    case allocateGateway(nodeID: String, CIDR)
+    /// Where the search for a network's next free address begins.
+    case moveCursor(networkID: String, UInt64)
+    case putNetwork(NetworkObject, expected: UInt64?)
+    case removeNetwork(String, expected: UInt64?)
+    case putAttachment(AttachmentObject)
+    case removeAttachment(String)
+    /// What an agent saw of a task; ignored where the task is gone or the news is older than what is known.
+    case observe(TaskObservation)
+    /// What a node's session says: its state, and its description where it is new; ignored where the node is gone.
+    case observeNode(id: String, NodeStatus, NodeDescription?)
+}
+
+/// A task's status as its agent reports it.
+public struct TaskObservation: Hashable, Sendable, Codable {
+    public var taskID: String
+    public var nodeID: String
+    public var status: TaskStatus
+    public var isReady: Bool
+    public var readinessCounter: UInt64
+
+    public init(taskID: String, nodeID: String, status: TaskStatus, isReady: Bool, readinessCounter: UInt64) {
+        self.taskID = taskID
+        self.nodeID = nodeID
+        self.status = status
+        self.isReady = isReady
+        self.readinessCounter = readinessCounter
+    }
+}
+
+/// One entry of the log: mutations that are applied whole or not at all.
+public struct Transaction: Hashable, Sendable, Codable {
+    /// What the leader stamped: the larger of the last entry's time and its clock.
+    public var time: Timestamp
+    /// The node whose client or component asked for it.
+    public var author: String
+    public var mutations: [Mutation]
+
+    public init(time: Timestamp, author: String, mutations: [Mutation]) {
+        self.time = time
+        self.author = author
+        self.mutations = mutations
+    }
+}
+
+/// Why a transaction was refused; nothing of it was applied.
+public enum Refusal: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// An object has another version than the one that the proposer read.
+    case versionMismatch(kind: ObjectKind, id: String)
+    case notFound(kind: ObjectKind, id: String)
+    case alreadyExists(kind: ObjectKind, name: String)
+    case inUse(kind: ObjectKind, id: String, by: String)
+    /// An ingress port that another service has.
+    case portTaken(port: UInt16, service: String, id: String)
+    /// A transition that the rules do not allow.
+    case notAllowed(String)
+
+    public var description: String {
+        switch self {
+        case .versionMismatch: "rpc error: code = Unknown desc = update out of sequence"
+        case .notFound(let kind, let id): "\(kind.rawValue) \(id) not found"
+        case .alreadyExists(let kind, let name):
+            "rpc error: code = AlreadyExists desc = name conflicts with an existing object: \(kind.rawValue) \(name) "
+                + "already exists"
+        case .inUse(let kind, let id, let user): "\(kind.rawValue) \(id) is in use by \(user)"
+        case .portTaken(let port, let service, let id):
+            "rpc error: code = InvalidArgument desc = port '\(port)' is already in use by service '\(service)' (\(id)) "
+                + "as an ingress port"
+        case .notAllowed(let reason): reason
+        }
+    }
+}
+
+/// The kinds of object in a cluster's state.
+public enum ObjectKind: String, Sendable, Codable, CaseIterable {
+    case cluster, node, service, task, network, attachment
+}
+
+/// What an applied mutation did to an object.
+public struct AppliedChange: Hashable, Sendable {
+    public enum Action: String, Sendable {
+        case create, update, remove
+    }
+
+    public var kind: ObjectKind
+    public var id: String
+    public var action: Action
+
+    public init(kind: ObjectKind, id: String, action: Action) {
+        self.kind = kind
+        self.id = id
+        self.action = action
+    }
+}

@@ -1,0 +1,156 @@
+import ClusterModel
+import Glibc
+import JSON
+import LinuxSystem
+import Logging
+import RaftNode
+import SQLite
+import Synchronization
+import Values
+
+/// The replicated state of the cluster: in memory as a value that anybody may copy, and in a SQLite file.
+///
+/// The file may lag behind after a loss of power; Raft then applies again what is missing.
+public final class ClusterStore: RaftStateMachine {
+    private struct Shared {
+        var state: ClusterState
+        var watchers: [UInt64: ClusterWatch] = [:]
+        var nextWatcher: UInt64 = 0
+    }
+
+    private struct Storage {
+        var database: StateDatabase
+        var path: String
+    }
+
+    private let directory: String
+    private let logger: Logger
+    private let shared: Mutex<Shared>
+    private let storage: StorageBox
+
+    /// SAFETY: touched under its lock alone.
+    private final class StorageBox: @unchecked Sendable {
+        private let lock = Mutex(())
+        private var storage: Storage
+
+        init(_ storage: Storage) { self.storage = storage }
+
+        func withLock<Result>(_ body: (inout Storage) throws -> Result) rethrows -> Result {
+            try lock.withLock { _ in try body(&storage) }
+        }
+    }
+
+    /// The file that names the current state file.
+    private static let pointerName = "state-current"
+
+    /// Opens the state in a directory, or begins an empty one.
+    public init(directory: String, logger: Logger) throws(ClusterStoreError) {
+        self.directory = directory
+        self.logger = logger
+        do {
+            try Files.makeDirectories(directory, mode: 0o700)
+            let pointer = directory + "/" + Self.pointerName
+            let name = Files.exists(pointer) ? try Files.text(pointer) : "state-0.sqlite"
+            let path = directory + "/" + name
+            let database = try StateDatabase(path: path)
+            storage = StorageBox(Storage(database: database, path: path))
+            shared = Mutex(Shared(state: try database.load()))
+        } catch let error as JSONError {
+            throw .corrupted(path: directory, reason: error.description)
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    /// The state as applied so far. A copy costs nothing.
+    public var state: ClusterState { shared.withLock(\.state) }
+
+    /// What changes from now on.
+    public func watch() -> ClusterWatch {
+        shared.withLock { shared in
+            let key = shared.nextWatcher
+            shared.nextWatcher += 1
+            let watch = ClusterWatch { [weak self] in self?.shared.withLock { _ = $0.watchers.removeValue(forKey: key) } }
+            shared.watchers[key] = watch
+            return watch
+        }
+    }
+
+    // MARK: RaftStateMachine
+
+    public var appliedIndex: UInt64 { shared.withLock(\.state.index) }
+
+    public func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
+        var state = self.state
+        var changed: [AppliedChange] = []
+        var results: [[UInt8]] = []
+        for command in commands {
+            let transaction: Transaction
+            do {
+                transaction = try JSONCoding.decode(Transaction.self, from: command.bytes)
+            } catch {
+                throw ClusterStoreError.unknownCommand(index: command.index, reason: error.description)
+            }
+            var outcome = CommandOutcome(refusal: nil)
+            do throws(Refusal) {
+                changed += try state.apply(transaction, at: command.index)
+            } catch {
+                outcome.refusal = error
+            }
+            results.append(try JSONCoding.encode(outcome))
+        }
+        let keys = Set(changed.map { ObjectKey(kind: $0.kind, id: $0.id) })
+        try storage.withLock { try $0.database.write(keys, of: state) }
+        publish(state, changed)
+        return results
+    }
+
+    public func writeSnapshot(to path: String) throws -> UInt64? {
+        let source = storage.withLock(\.path)
+        // A reader of its own, so that nothing waits for the copy.
+        let reader = try Database(path: source, access: .readOnly)
+        try reader.vacuum(into: path)
+        let copy = try Database(path: path, access: .readOnly)
+        return try copy.first("SELECT idx FROM applied") { $0.unsigned(0) }
+    }
+
+    public func install(snapshot path: String, index: UInt64) throws {
+        let name = "state-\(index)-\(Clock.sinceBoot()).sqlite"
+        let target = directory + "/" + name
+        let reader = try Database(path: path, access: .readOnly)
+        try reader.vacuum(into: target)
+        do {
+            let file = try Descriptor.open(target, O_RDONLY)
+            try syscall("fsync", on: target) { fsync(file.rawValue) }
+        }
+        let database = try StateDatabase(path: target)
+        let state = try database.load()
+        guard state.index == index else {
+            throw ClusterStoreError.corrupted(path: path, reason: "it holds index \(state.index), not \(index)")
+        }
+        try Files.writeDurably(directory + "/" + Self.pointerName, Array(name.utf8), mode: 0o600)
+        let old = storage.withLock { storage in
+            defer { storage = Storage(database: database, path: target) }
+            return storage.path
+        }
+        for suffix in ["", "-wal", "-shm"] { try Files.removeTree(old + suffix) }
+        logger.info("the cluster's state was replaced by a snapshot", metadata: ["index": "\(index)"])
+        publish(state, nil)
+    }
+
+    private func publish(_ state: ClusterState, _ changes: [AppliedChange]?) {
+        let watchers = shared.withLock { shared in
+            shared.state = state
+            return Array(shared.watchers.values)
+        }
+        for watcher in watchers { watcher.add(changes) }
+    }
+}
+
+/// What became of a proposed transaction.
+public struct CommandOutcome: Hashable, Sendable, Codable {
+    /// nil where it was applied.
+    public var refusal: Refusal?
+
+    public init(refusal: Refusal?) { self.refusal = refusal }
+}

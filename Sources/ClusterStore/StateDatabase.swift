@@ -1,0 +1,104 @@
+import ClusterModel
+import JSON
+import SQLite
+import Values
+
+/// The cluster's state in a SQLite file: one table a kind of object, with columns for what people ask for and the object
+/// as JSON.
+struct StateDatabase {
+    static let schema = """
+        CREATE TABLE IF NOT EXISTS applied (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER NOT NULL,
+            time INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS cluster (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS node (id TEXT PRIMARY KEY, hostname TEXT NOT NULL, role TEXT NOT NULL,
+            availability TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS service (id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,
+            body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS task (id TEXT PRIMARY KEY, service TEXT NOT NULL, slot INTEGER NOT NULL,
+            node TEXT NOT NULL, state TEXT NOT NULL, desired TEXT NOT NULL, body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS network (id TEXT PRIMARY KEY, name TEXT NOT NULL, subnet TEXT NOT NULL,
+            body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS attachment (id TEXT PRIMARY KEY, network TEXT NOT NULL, node TEXT NOT NULL,
+            body TEXT NOT NULL);
+        """
+
+    let database: Database
+
+    init(path: String) throws {
+        // The log holds everything that this file might lose with the power.
+        database = try Database(path: path, durability: .normal)
+        try database.executeScript(Self.schema)
+    }
+
+    func load() throws -> ClusterState {
+        let applied = try database.first("SELECT idx, time FROM applied") { ($0.unsigned(0), $0.integer(1)) } ?? (0, 0)
+        return ClusterState(
+            index: applied.0, time: Timestamp(nanosecondsSinceEpoch: applied.1),
+            cluster: try objects("cluster", ClusterObject.self).first, nodes: try objects("node", NodeObject.self),
+            services: try objects("service", ServiceObject.self), tasks: try objects("task", TaskObject.self),
+            networks: try objects("network", NetworkObject.self),
+            attachments: try objects("attachment", AttachmentObject.self))
+    }
+
+    private func objects<T: Decodable>(_ table: String, _ type: T.Type) throws -> [T] {
+        let bodies = try database.query("SELECT body FROM \(table) ORDER BY id") { $0.text(0) }
+        return try bodies.map { try JSONCoding.decode(type, from: Array($0.utf8)) }
+    }
+
+    /// Writes the objects that changed, and how far the state has come, in one transaction.
+    func write(_ changes: Set<ObjectKey>, of state: ClusterState) throws {
+        try database.transaction {
+            for key in changes { try write(key, of: state) }
+            try database.execute(
+                "INSERT OR REPLACE INTO applied VALUES (1, ?, ?)", state.index, state.time.nanosecondsSinceEpoch)
+        }
+    }
+
+    private func write(_ key: ObjectKey, of state: ClusterState) throws {
+        switch key.kind {
+        case .cluster:
+            guard let object = state.cluster else { return try remove(key) }
+            try database.execute("INSERT OR REPLACE INTO cluster VALUES (?, ?)", object.id, try text(object))
+        case .node:
+            guard let object = state.nodes[key.id] else { return try remove(key) }
+            try database.execute(
+                "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?)", object.id, object.hostname,
+                object.spec.role.rawValue, object.spec.availability.rawValue, object.status.state.rawValue,
+                try text(object))
+        case .service:
+            guard let object = state.services[key.id] else { return try remove(key) }
+            try database.execute(
+                "INSERT OR REPLACE INTO service VALUES (?, ?, ?, ?)", object.id, object.spec.name,
+                object.version.index, try text(object))
+        case .task:
+            guard let object = state.tasks[key.id] else { return try remove(key) }
+            try database.execute(
+                "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)", object.id, object.serviceID, object.slot,
+                object.nodeID, object.status.state.rawValue, object.desiredState.rawValue, try text(object))
+        case .network:
+            guard let object = state.networks[key.id] else { return try remove(key) }
+            try database.execute(
+                "INSERT OR REPLACE INTO network VALUES (?, ?, ?, ?)", object.id, object.spec.name,
+                object.subnet.description, try text(object))
+        case .attachment:
+            guard let object = state.attachments[key.id] else { return try remove(key) }
+            try database.execute(
+                "INSERT OR REPLACE INTO attachment VALUES (?, ?, ?, ?)", object.id, object.networkID, object.nodeID,
+                try text(object))
+        }
+    }
+
+    private func remove(_ key: ObjectKey) throws {
+        try database.execute("DELETE FROM \(key.kind.rawValue) WHERE id = ?", key.id)
+    }
+
+    private func text(_ object: some Encodable) throws -> String {
+        String(decoding: try JSONCoding.encode(object), as: UTF8.self)
+    }
+}
+
+/// Which object: its kind and identifier.
+struct ObjectKey: Hashable {
+    var kind: ObjectKind
+    var id: String
+}

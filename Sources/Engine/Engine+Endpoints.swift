@@ -1,0 +1,136 @@
+import EngineModel
+import NetworkModel
+import Values
+
+extension Engine {
+    /// The networks that a new container is to be in, by name.
+    func endpoints(
+        _ host: HostConfiguration, _ networking: NetworkingConfiguration, _ configuration: ContainerConfiguration,
+        _ attachments: [ClusterAttachment]
+    ) async throws -> [String: EndpointSettings] {
+        var wanted: [String: EndpointSettings] = [:]
+        for (reference, settings) in (networking.endpointsConfig ?? [:]).sorted(by: { $0.key < $1.key }) {
+            let record = try await network(reference)
+            wanted[record.name] = try Self.checked(settings ?? EndpointSettings(), record)
+        }
+        switch NetworkMode(host.networkMode) {
+        case .host: wanted = ["host": EndpointSettings()]
+        case .none: wanted = attachments.isEmpty ? ["none": EndpointSettings()] : [:]
+        case .container(let other):
+            _ = try record(other)
+            guard wanted.isEmpty else {
+                throw EngineError(
+                    .invalidParameter, "conflicting options: a container in another's network has no networks of its own")
+            }
+        case .network(let reference):
+            if reference == "bridge", !attachments.isEmpty || !wanted.isEmpty { break }
+            let record = try await network(reference)
+            if wanted[record.name] == nil { wanted[record.name] = try Self.checked(EndpointSettings(), record) }
+        }
+        for name in wanted.keys {
+            let record = try await network(name)
+            guard record.driver != "overlay" || record.isAttachable else {
+                throw EngineError(
+                    .forbidden,
+                    "Could not attach to network \(name): rpc error: code = PermissionDenied desc = network \(name) not "
+                        + "manually attachable")
+            }
+            wanted[name]!.networkID = record.id
+        }
+        for attachment in attachments {
+            var endpoint = EndpointSettings()
+            endpoint.networkID = attachment.networkID
+            endpoint.aliases = attachment.aliases
+            endpoint.ipamConfig = EndpointSettings.Addressing(ipv4Address: attachment.address.address.description)
+            wanted[attachment.networkName] = endpoint
+        }
+        return wanted
+    }
+
+    static func checked(_ settings: EndpointSettings, _ network: NetworkRecord) throws(EngineError) -> EndpointSettings {
+        var result = EndpointSettings()
+        result.ipamConfig = settings.ipamConfig
+        result.aliases = settings.aliases
+        result.driverOpts = settings.driverOpts
+        result.networkID = network.id
+        if let text = settings.ipamConfig?.ipv4Address, !text.isEmpty {
+            guard let address = IPAddress(text), address.isV4 else {
+                throw EngineError(.invalidParameter, "invalid IPv4 address: \(text)")
+            }
+            if network.isDefaultBridge {
+                throw EngineError(
+                    .invalidParameter, "user specified IP address is supported on user defined networks only")
+            }
+            if let subnet = network.subnet, !subnet.contains(address) {
+                throw EngineError(
+                    .invalidParameter,
+                    "invalid endpoint settings: no configured subnet contains IP address \(address)")
+            }
+        }
+        if network.isDefaultBridge, !(settings.aliases ?? []).isEmpty {
+            throw EngineError(
+                .invalidParameter, "network-scoped alias is supported only for containers in user defined networks")
+        }
+        return result
+    }
+
+    /// A container's networks in the order of its interfaces: the one of its network mode first, then by name.
+    func orderedEndpoints(_ record: ContainerRecord) -> [String] {
+        let first: String? =
+            if case .network(let name) = NetworkMode(record.host.networkMode) { name } else { nil }
+        return record.endpoints.keys.sorted {
+            let left = ($0 == first || record.endpoints[$0]?.networkID == first ? 0 : 1, $0)
+            let right = ($1 == first || record.endpoints[$1]?.networkID == first ? 0 : 1, $1)
+            return left < right
+        }
+    }
+
+    /// Gives the container an address in a bridge network and writes it into its endpoint.
+    func takeAddress(_ id: String, _ network: NetworkRecord) throws -> BridgeAttachment? {
+        guard let bridge = network.bridge, var endpoint = records[id]?.endpoints[network.name] else { return nil }
+        let address: IPAddress
+        if let text = endpoint.ipamConfig?.ipv4Address, let chosen = IPAddress(text) {
+            try addresses[network.id, default: fresh(bridge, network)].take(chosen)
+            address = chosen
+        } else {
+            address = try addresses[network.id, default: fresh(bridge, network)].allocate(network: network.name)
+        }
+        var generator = SystemRandomNumberGenerator()
+        endpoint.endpointID = Identifiers.hex64(using: &generator)
+        endpoint.ipAddress = address.description
+        endpoint.ipPrefixLen = bridge.subnet.prefixLength
+        endpoint.gateway = bridge.isInternal ? "" : bridge.gateway.description
+        endpoint.macAddress = MACAddress(derivedFrom: address)!.description
+        endpoint.dnsNames = dnsNames(records[id]!, endpoint)
+        records[id]!.endpoints[network.name] = endpoint
+        return BridgeAttachment(
+            bridge: bridge.linkName, interface: "", address: CIDR(address, prefixLength: bridge.subnet.prefixLength),
+            gateway: nil, mtu: bridge.mtu)
+    }
+
+    private func fresh(_ bridge: LocalBridge, _ network: NetworkRecord) -> NetworkAddresses {
+        NetworkAddresses(subnet: bridge.subnet, gateway: bridge.gateway, range: network.ipRange)
+    }
+
+    /// The names under which a network's members find the container.
+    func dnsNames(_ record: ContainerRecord, _ endpoint: EndpointSettings) -> [String] {
+        var names: [String] = []
+        for name in [record.name] + (endpoint.aliases ?? []) + [String(record.id.prefix(12))]
+        where !names.contains(name) { names.append(name) }
+        let hostname = record.configuration.hostname
+        if !hostname.isEmpty, !names.contains(hostname) { names.append(hostname) }
+        return names
+    }
+
+    /// Forgets what a container had in a network while it ran, and gives its address back.
+    func releaseAddress(_ id: String, networkName: String) {
+        guard var endpoint = records[id]?.endpoints[networkName] else { return }
+        if let address = IPAddress(endpoint.ipAddress) { addresses[endpoint.networkID]?.release(address) }
+        endpoint.endpointID = ""
+        endpoint.ipAddress = ""
+        endpoint.ipPrefixLen = 0
+        endpoint.gateway = ""
+        endpoint.macAddress = ""
+        records[id]!.endpoints[networkName] = endpoint
+    }
+}

@@ -1,0 +1,178 @@
+import Engine
+import EngineModel
+import JSON
+import LinuxSystem
+import Values
+
+/// The routes of containers whose answers are streams: attach, logs, wait and statistics.
+struct ContainerStreamRoutes: Sendable {
+    let engine: Engine
+
+    func register(_ router: inout Router) {
+        router.on("POST", "containers/{id}/attach", attach)
+        router.on("POST", "containers/{id}/wait", wait)
+        router.on("GET", "containers/{id}/logs", logs)
+        router.on("GET", "containers/{id}/stats", statistics)
+    }
+
+    private func attach(_ request: APIRequest) async throws -> APIResponse {
+        let record = try await engine.container(request["id"])
+        var attached = AttachedStream(
+            takesInput: request.flag("stdin") && record.configuration.openStdin,
+            givesOutput: request.flag("stdout"), givesErrors: request.flag("stderr"),
+            hasTerminal: record.configuration.tty, closesInput: record.configuration.stdinOnce)
+        if let keys = request.text("detachKeys") { attached.detachKeys = try DetachKeys(parsing: keys) }
+        guard record.state.status != .paused else {
+            throw EngineError(.conflict, "container \(request["id"]) is paused, unpause the container before attach")
+        }
+        guard record.state.status != .restarting else {
+            throw EngineError(
+                .conflict, "container \(request["id"]) is restarting, wait until the container is running")
+        }
+        let replaysLogs = request.flag("logs")
+        let stream = request.flag("stream") ? try await engine.attach(record.id, hasInput: attached.takesInput) : nil
+        let settings = attached
+        return APIResponse(
+            status: 200, headers: ["Content-Type": attached.contentType(version: request.version)],
+            content: .hijack { connection in
+                if replaysLogs {
+                    var options = LogOptions()
+                    options.stdout = settings.givesOutput
+                    options.stderr = settings.givesErrors
+                    for try await line in try await engine.logs(record.id, options) {
+                        try await connection.write(
+                            settings.hasTerminal
+                                ? line.bytes : AttachedStream.frame(line.stream.rawValue, line.bytes))
+                    }
+                }
+                if let stream { try await settings.pump(connection, stream) }
+            })
+    }
+
+    private func wait(_ request: APIRequest) async throws -> APIResponse {
+        let text = request.text("condition") ?? WaitCondition.notRunning.rawValue
+        guard let condition = WaitCondition(rawValue: text) else {
+            throw EngineError(.invalidParameter, "invalid condition: \"\(text)\"")
+        }
+        let wait = try await engine.wait(for: request["id"], condition: condition)
+        return .stream(contentType: "application/json") { writer in
+            let result = try await wait.result()
+            var value: JSONValue = ["StatusCode": .integer(Int64(result.exitCode))]
+            if let error = result.error { value["Error"] = ["Message": .string(error)] }
+            try await writer.write(line: value)
+        }
+    }
+
+    private func logs(_ request: APIRequest) async throws -> APIResponse {
+        let record = try await engine.container(request["id"])
+        let options = try Self.logOptions(request)
+        let hasTimes = request.flag("timestamps")
+        let hasTerminal = record.configuration.tty
+        let sequence = try await engine.logs(record.id, options)
+        let contentType = AttachedStream(hasTerminal: hasTerminal).contentType(version: request.version)
+        return .stream(contentType: contentType) { writer in
+            for try await line in sequence {
+                let bytes = (hasTimes ? Array((HumanText.logTime(line.time) + " ").utf8) : []) + line.bytes
+                try await writer.write(hasTerminal ? bytes : AttachedStream.frame(line.stream.rawValue, bytes))
+            }
+        }
+    }
+
+    static func logOptions(_ request: APIRequest) throws -> LogOptions {
+        var options = LogOptions()
+        options.follow = request.flag("follow")
+        options.stdout = request.flag("stdout")
+        options.stderr = request.flag("stderr")
+        guard options.stdout || options.stderr else {
+            throw EngineError(.invalidParameter, "Bad parameters: you must choose at least one stream")
+        }
+        options.since = try request.time("since")
+        options.until = try request.time("until")
+        // Docker takes whatever is no number for "all".
+        options.tail = request.text("tail").flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 }
+        return options
+    }
+
+    /// Between two samples of a stream.
+    private static let samplePeriod = Duration.seconds(1)
+
+    private func statistics(_ request: APIRequest) async throws -> APIResponse {
+        let record = try await engine.container(request["id"])
+        let first = try await engine.statistics(of: record.id)
+        guard request.flag("stream", default: true) else {
+            guard !request.flag("one-shot"), record.state.isRunning else {
+                return .json(StatisticsShape.value(first, previous: nil, record))
+            }
+            try await Task.sleep(for: Self.samplePeriod)
+            let second = try await engine.statistics(of: record.id)
+            return .json(StatisticsShape.value(second, previous: first, record))
+        }
+        return .stream(contentType: "application/json") { writer in
+            var previous: ContainerStatistics?
+            var current = first
+            while true {
+                try await writer.write(line: StatisticsShape.value(current, previous: previous, record))
+                try await Task.sleep(for: Self.samplePeriod)
+                previous = current
+                do {
+                    current = try await engine.statistics(of: record.id)
+                } catch let error as EngineError where error.kind == .notFound {
+                    return
+                }
+            }
+        }
+    }
+}
+
+/// Figures as `docker stats` reads them.
+enum StatisticsShape {
+    /// Engine API: ContainerStatsResponse.
+    static func value(
+        _ now: ContainerStatistics, previous: ContainerStatistics?, _ record: ContainerRecord
+    ) -> JSONValue {
+        var value: JSONValue = [
+            "name": .string("/" + record.name), "id": .string(record.id), "read": .string(now.time.description),
+            "preread": .string(previous?.time.description ?? Timestamp.zeroText),
+            "pids_stats": ["current": .integer(now.pids), "limit": .integer(now.pidsLimit)],
+            "blkio_stats": [
+                "io_service_bytes_recursive": nil, "io_serviced_recursive": nil, "io_queue_recursive": nil,
+                "io_service_time_recursive": nil, "io_wait_time_recursive": nil, "io_merged_recursive": nil,
+                "io_time_recursive": nil, "sectors_recursive": nil,
+            ],
+            "num_procs": 0, "storage_stats": [:], "cpu_stats": cpu(now),
+            "precpu_stats": cpu(previous ?? ContainerStatistics(time: .epoch)),
+            "memory_stats": [
+                "usage": .integer(now.memoryUsage), "limit": .integer(now.memoryLimit),
+                "stats": [
+                    "inactive_file": .integer(now.memoryInactiveFile),
+                    "total_inactive_file": .integer(now.memoryInactiveFile),
+                ],
+            ],
+        ]
+        var networks: [String: JSONValue] = [:]
+        for interface in now.interfaces {
+            networks[interface.name] = [
+                "rx_bytes": count(interface.receivedBytes), "rx_packets": count(interface.receivedPackets),
+                "rx_errors": count(interface.receiveErrors), "rx_dropped": count(interface.receiveDropped),
+                "tx_bytes": count(interface.sentBytes), "tx_packets": count(interface.sentPackets),
+                "tx_errors": count(interface.sendErrors), "tx_dropped": count(interface.sendDropped),
+            ]
+        }
+        value["networks"] = .object(networks)
+        return value
+    }
+
+    private static func cpu(_ statistics: ContainerStatistics) -> JSONValue {
+        [
+            "cpu_usage": [
+                "total_usage": .integer(statistics.cpuTotal), "usage_in_kernelmode": .integer(statistics.cpuKernel),
+                "usage_in_usermode": .integer(statistics.cpuUser),
+            ],
+            "system_cpu_usage": .integer(statistics.systemCPU),
+            "online_cpus": .integer(Int64(statistics.onlineCPUs)),
+            "throttling_data": ["periods": 0, "throttled_periods": 0, "throttled_time": 0],
+        ]
+    }
+
+    private static func count(_ number: UInt64) -> JSONValue { .integer(Int64(clamping: number)) }
+}

@@ -1,0 +1,72 @@
+import CLinux
+import Glibc
+
+/// A file descriptor with one owner, closed when the owner ends. Close-on-exec from creation.
+public struct Descriptor: ~Copyable, Sendable {
+    public let rawValue: Int32
+
+    /// Takes over an open descriptor.
+    public init(owning rawValue: Int32) { self.rawValue = rawValue }
+
+    deinit { close(rawValue) }
+
+    /// Gives the descriptor up without closing it.
+    public consuming func release() -> Int32 {
+        let value = rawValue
+        discard self
+        return value
+    }
+
+    /// Opens `path` (open(2)); O_CLOEXEC is added.
+    public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o644) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try syscall("open", on: path) { Glibc.open(path, flags | O_CLOEXEC, mode) })
+    }
+
+    /// Opens `path` beneath a directory: no `..`, absolute path, symbolic or magic link leads out (openat2(2)).
+    public static func open(
+        _ path: String, beneath directory: Int32, _ flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> Descriptor {
+        let resolve = UInt64(CL_RESOLVE_BENEATH | CL_RESOLVE_NO_MAGICLINKS)
+        return Descriptor(
+            owning: try checked("openat2", on: path, cl_openat2(directory, path, flags | O_CLOEXEC, mode, resolve)))
+    }
+
+    /// Both ends of a pipe: what is written to the second is read from the first.
+    public static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
+        var ends: [Int32] = [0, 0]
+        try checked("pipe2", cl_pipe2(&ends, O_CLOEXEC))
+        return (ends[0], ends[1])
+    }
+}
+
+/// Reading and writing descriptors that somebody else owns.
+public enum Bytes {
+    /// Writes all of `bytes` (write(2)).
+    public static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            written += try syscall("write") {
+                bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + written, bytes.count - written) }
+            }
+        }
+    }
+
+    /// Reads up to `count` bytes; empty at the end (read(2)).
+    public static func read(_ descriptor: Int32, upTo count: Int) throws(SystemError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: count)
+        let received = try syscall("read") { Glibc.read(descriptor, &buffer, count) }
+        buffer.removeLast(count - received)
+        return buffer
+    }
+
+    /// Reads to the end, at most `limit` bytes; EFBIG where there is more.
+    public static func readToEnd(_ descriptor: Int32, limit: Int) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            let piece = try read(descriptor, upTo: 1 << 16)
+            if piece.isEmpty { return bytes }
+            guard bytes.count + piece.count <= limit else { throw SystemError("read", errno: EFBIG) }
+            bytes += piece
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/// Times in ticks and limits of the core.
+public struct RaftConfiguration: Hashable, Sendable {
+    /// A follower that hears nothing for this long, and up to twice as long at random, stands for election; a leader
+    /// that does not hear from a majority for this long steps down.
+    public var electionTicks = 10
+    public var heartbeatTicks = 2
+    /// Entries in one message, in bytes; one entry always fits.
+    public var appendByteLimit = 1 << 20
+    /// Messages with entries under way to one member.
+    public var inflightMessageLimit = 64
+    /// Entries under way to one member, in bytes.
+    public var inflightByteLimit = 8 << 20
+    /// Entries that a leader has proposed and not committed, in bytes.
+    public var uncommittedByteLimit = 64 << 20
+    /// Entries handed out for applying at once, in bytes; one always is.
+    public var applyByteLimit = 4 << 20
+    /// Reads that wait for a majority at once.
+    public var pendingReadLimit = 4_096
+
+    public init() {}
+}
+
+/// The generator of the core's random numbers: small, with a seed from outside, so that a run can be repeated.
+///
+/// Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators (SplitMix64).
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,104 @@
+import LinuxSystem
+import Logging
+import RaftCore
+
+/// Carrying out what the core asks for: send, write, install, send, apply.
+extension NodeLoop {
+    /// Carries out one `Ready`; false where there was none.
+    func carryOutReady() throws(RaftError) -> Bool {
+        guard let ready = raft?.takeReady() else { return false }
+        send(ready.messages)
+        if ready.mustPersist { try persist(ready) }
+        send(ready.messagesAfterPersisting)
+        try apply(ready.committed)
+        raft?.advance(ready)
+        for read in ready.reads { answerReads(read) }
+        noteAddresses()
+        return true
+    }
+
+    private func persist(_ ready: Ready) throws(RaftError) {
+        guard let metadata = ready.snapshot else {
+            return try storage.save(ready.hardState, ready.entries, snapshot: nil)
+        }
+        guard let file = received.removeValue(forKey: metadata.index), file.metadata == metadata else {
+            throw .storage("the file of snapshot \(metadata.index) is missing")
+        }
+        try storage.save(ready.hardState, ready.entries, snapshot: file)
+        let replaced = snapshot
+        snapshot = file
+        trimTarget = 0
+        try Self.install(file, into: stateMachine, directory: storage.snapshotDirectory)
+        if let replaced { storage.removeFile(replaced.name) }
+        for (index, file) in received where index <= metadata.index {
+            received[index] = nil
+            storage.removeFile(file.name)
+        }
+        appliedBytes = 0
+        logger.info("installed a snapshot", metadata: ["index": "\(metadata.index)"])
+        // What the core has applied is behind the snapshot now; its waiters are served when it moves on.
+        wakeWaiters(upTo: metadata.index)
+    }
+
+    static func install(
+        _ file: SnapshotFile, into stateMachine: any RaftStateMachine, directory: String
+    ) throws(RaftError) {
+        do {
+            try stateMachine.install(snapshot: directory + "/" + file.name, index: file.metadata.index)
+        } catch {
+            throw .storage("snapshot \(file.metadata.index) could not be installed: \(error)")
+        }
+    }
+
+    private func apply(_ entries: [Entry]) throws(RaftError) {
+        guard let last = entries.last else { return }
+        var commands: [CommittedCommand] = []
+        for entry in entries {
+            if case .command(let bytes) = entry.payload {
+                commands.append(CommittedCommand(index: entry.index, term: entry.term, bytes: bytes))
+                appliedBytes += bytes.count
+            }
+        }
+        if !commands.isEmpty {
+            let results: [[UInt8]]
+            do {
+                results = try stateMachine.apply(commands)
+            } catch {
+                throw .storage("the state machine could not apply entries up to \(last.index): \(error)")
+            }
+            precondition(results.count == commands.count, "one result for each command")
+            for (command, result) in zip(commands, results) {
+                guard let proposal = proposals.removeValue(forKey: command.index) else { continue }
+                if proposal.term == command.term {
+                    later(proposal.reply, (command.index, result))
+                } else {
+                    proposal.reply.fail(.leadershipLost)
+                }
+            }
+        }
+        for entry in entries where !proposals.isEmpty || !memberRequests.isEmpty { settleOthers(entry) }
+        wakeWaiters(upTo: last.index)
+    }
+
+    /// Answers those whose place in the log another entry has taken, and changes of members.
+    private func settleOthers(_ entry: Entry) {
+        if case .command = entry.payload {
+        } else if let proposal = proposals.removeValue(forKey: entry.index) {
+            proposal.reply.fail(.leadershipLost)
+        }
+        memberRequests.removeAll { request in
+            guard let proposed = request.proposed, proposed.index == entry.index else { return false }
+            if proposed.term == entry.term { later(request.reply, ()) } else { request.reply.fail(.leadershipLost) }
+            return true
+        }
+    }
+
+    func wakeWaiters(upTo index: UInt64) {
+        guard appliedWaiters.contains(where: { $0.index <= index }) else { return }
+        appliedWaiters.removeAll { waiter in
+            guard waiter.index <= index else { return false }
+            later(waiter.reply, waiter.index)
+            return true
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import LinuxSystem
+import Logging
+import RaftCore
+
+/// Writing snapshots of this member's own state, sending them, receiving others', and trimming the log behind them.
+extension NodeLoop {
+    // Writing.
+
+    func startSnapshotIfDue() {
+        guard let raft, !isWritingSnapshot else { return }
+        let newest = snapshot?.metadata.index ?? 0
+        let count = raft.appliedIndex.saturatingSubtract(newest)
+        guard count >= trimming.entriesPerSnapshot || appliedBytes >= trimming.bytesPerSnapshot, count > 0 else {
+            return
+        }
+        appliedBytes = 0
+        let name = "snapshot-\(raft.appliedIndex)-\(raft.currentTerm)-\(now)"
+        let path = storage.snapshotDirectory + "/" + name
+        let (stateMachine, mailbox) = (stateMachine, mailbox)
+        isWritingSnapshot = NodeThread.start("raft-snapshot") {
+            let result: Result<SnapshotFile.Written?, RaftError>
+            do {
+                if let index = try stateMachine.writeSnapshot(to: path) {
+                    let (byteCount, checksum) = try SnapshotFile.seal(path)
+                    result = .success(.init(index: index, name: name, byteCount: byteCount, checksum: checksum))
+                } else {
+                    result = .success(nil)
+                }
+            } catch {
+                result = .failure(.storage("\(error)"))
+            }
+            _ = mailbox.post(.snapshotWritten(result))
+        }
+    }
+
+    /// A snapshot that failed is no disaster: the log grows until the next one.
+    func snapshotWritten(_ result: Result<SnapshotFile.Written?, RaftError>) {
+        isWritingSnapshot = false
+        switch result {
+        case .failure(let error):
+            logger.error("a snapshot could not be written", metadata: ["reason": "\(error)"])
+        case .success(nil): break
+        case .success(let written?):
+            let newest = snapshot?.metadata.index ?? 0
+            guard let raft, written.index > newest, written.index <= raft.appliedIndex,
+                let term = raft.term(at: written.index)
+            else { return storage.removeFile(written.name) }
+            let metadata = SnapshotMetadata(
+                index: written.index, term: term, membership: raft.membership(at: written.index))
+            let file = SnapshotFile(
+                metadata: metadata, name: written.name, byteCount: written.byteCount, checksum: written.checksum)
+            do {
+                try storage.record(file)
+            } catch {
+                failure = "\(error)"
+                return
+            }
+            if let snapshot { storage.removeFile(snapshot.name) }
+            snapshot = file
+            self.raft?.snapshotWritten(metadata)
+            trimTarget = metadata.index.saturatingSubtract(trimming.keptEntries)
+            logger.info(
+                "wrote a snapshot", metadata: ["index": "\(metadata.index)", "bytes": "\(file.byteCount)"])
+        }
+    }
+
+    /// Removes a piece of the log, so that no transaction is long.
+    private func trim() {
+        guard let raft, raft.firstIndex <= trimTarget else { return }
+        let base = self.raft!.compact(through: min(trimTarget, raft.firstIndex + Self.trimmedAtOnce))
+        do {
+            try storage.trim(to: base)
+        } catch {
+            failure = "\(error)"
+        }
+        if base.index < raft.firstIndex { trimTarget = 0 }
+    }
+
+    func tickSnapshots() {
+        trim()
+        for (id, sender) in senders {
+            if sender.isGivenUp(now: now) || sender.isForgotten(now: now) {
+                senders[id] = nil
+                raft?.snapshotFailed(for: id)
+            } else {
+                pump(sender, to: id)
+            }
+        }
+    }
+
+    // Sending.
+
+    func startSending(to id: UInt64) {
+        guard let snapshot else { return }
+        do {
+            let sender = try SnapshotSender(snapshot, directory: storage.snapshotDirectory, now: now)
+            senders[id] = sender
+            logger.info(
+                "sending a snapshot", metadata: ["member": "\(id)", "index": "\(snapshot.metadata.index)"])
+            pump(sender, to: id)
+        } catch {
+            logger.error("a snapshot could not be read", metadata: ["reason": "\(error)"])
+            raft?.snapshotFailed(for: id)
+        }
+    }
+
+    func pump(_ sender: SnapshotSender, to id: UInt64) {
+        guard let raft, let receiver = member(id) else { return }
+        do {
+            let chunks = try sender.chunks(now: now)
+            guard !chunks.isEmpty else { return }
+            transport.send(
+                chunks.map {
+                    RaftMessage(from: raft.id, to: id, term: raft.currentTerm, body: .snapshotChunk($0))
+                }, to: receiver)
+        } catch {
+            logger.error("a snapshot could not be read", metadata: ["reason": "\(error)"])
+            senders[id] = nil
+            self.raft?.snapshotFailed(for: id)
+        }
+    }
+
+    // Receiving.
+
+    func receive(_ chunk: SnapshotChunk, from sender: UInt64) {
+        guard let raft else { return }
+        if chunk.metadata.index <= raft.committedIndex || received[chunk.metadata.index] != nil {
+            // Old news: the core says how far it is.
+            acknowledge(chunk.metadata.index, chunk.byteCount, to: sender)
+            return mark(chunk.metadata, from: sender)
+        }
+        do {
+            if receiver?.isAbout(chunk, from: sender) != true {
+                guard chunk.offset == 0 else { return acknowledge(chunk.metadata.index, 0, to: sender) }
+                if let receiver { storage.removeFile(receiver.partialName) }
+                receiver = try SnapshotReceiver(chunk, from: sender, directory: storage.snapshotDirectory)
+            }
+            guard let receiver else { return }
+            switch try receiver.add(chunk) {
+            case .partial: acknowledge(chunk.metadata.index, receiver.received, to: sender)
+            case .damaged:
+                logger.error("a snapshot arrived damaged", metadata: ["index": "\(chunk.metadata.index)"])
+                self.receiver = nil
+                acknowledge(chunk.metadata.index, 0, to: sender)
+            case .whole(let file):
+                self.receiver = nil
+                received[file.metadata.index] = file
+                acknowledge(file.metadata.index, file.byteCount, to: sender)
+                mark(file.metadata, from: sender)
+            }
+        } catch {
+            logger.error("a snapshot could not be received", metadata: ["reason": "\(error)"])
+            receiver = nil
+        }
+    }
+
+    private func acknowledge(_ index: UInt64, _ count: UInt64, to id: UInt64) {
+        guard let raft, let sender = member(id) else { return }
+        transport.send(
+            [
+                RaftMessage(
+                    from: raft.id, to: id, term: raft.currentTerm,
+                    body: .snapshotReceived(index: index, received: count))
+            ], to: sender)
+    }
+
+    private func mark(_ metadata: SnapshotMetadata, from sender: UInt64) {
+        guard let raft else { return }
+        self.raft?.step(
+            RaftMessage(from: sender, to: raft.id, term: raft.currentTerm, body: .snapshot(metadata)))
+    }
+}

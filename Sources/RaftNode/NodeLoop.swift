@@ -1,0 +1,254 @@
+import LinuxSystem
+import Logging
+import RaftCore
+
+/// What the node's thread does: it steps the core, carries out its `Ready`, and answers calls.
+///
+/// SAFETY: made by `RaftNode.init` and from then on used by the node's thread alone.
+final class NodeLoop: @unchecked Sendable {
+    /// Entries removed from the log in one transaction.
+    static let trimmedAtOnce: UInt64 = 2_000
+    /// How many entries a learner may lack when it gets its vote.
+    static let promotionLag: UInt64 = 100
+
+    let mailbox: Mailbox
+    let board: StatusBoard
+    let storage: RaftStorage
+    let transport: any RaftTransport
+    let stateMachine: any RaftStateMachine
+    let timing: RaftTiming
+    let trimming: RaftTrimming
+    let logger: Logger
+
+    var raft: Raft?
+    var member: RaftMember?
+    var isRemovalRecorded: Bool
+    /// Members by identity, also former ones and those named when joining: where answers go.
+    var addresses: [UInt64: RaftMember] = [:]
+    /// Ticks since the start.
+    var now: UInt64 = 0
+    var failure: String?
+    var isStopped = false
+
+    var proposals: [UInt64: PendingProposal] = [:]
+    /// Taken from the mailbox and not proposed yet.
+    var incoming: [IncomingProposal] = []
+    var unissuedReads: [PendingRead] = []
+    var issuedReads: [UInt64: IssuedRead] = [:]
+    var lastReadRequest: UInt64 = 0
+    var appliedWaiters: [AppliedWaiter] = []
+    var memberRequests: [MemberRequest] = []
+    var transfers: [TransferRequest] = []
+    var foundingReply: Reply<Void>?
+    /// Answers that go out once the status that they speak of is published.
+    var answers: [() -> Void] = []
+
+    var snapshot: SnapshotFile?
+    var isWritingSnapshot = false
+    var appliedBytes = 0
+    var trimTarget: UInt64 = 0
+    var senders: [UInt64: SnapshotSender] = [:]
+    var receiver: SnapshotReceiver?
+    /// Received whole and not installed yet, by index.
+    var received: [UInt64: SnapshotFile] = [:]
+
+    init(
+        directory: String, mailbox: Mailbox, board: StatusBoard, transport: any RaftTransport,
+        stateMachine: any RaftStateMachine, timing: RaftTiming, trimming: RaftTrimming, logger: Logger
+    ) throws(RaftError) {
+        self.mailbox = mailbox
+        self.board = board
+        self.transport = transport
+        self.stateMachine = stateMachine
+        self.timing = timing
+        self.trimming = trimming
+        self.logger = logger
+        storage = try RaftStorage(directory: directory)
+        var contents = try storage.load()
+        member = contents.member
+        snapshot = contents.snapshot
+        isRemovalRecorded = contents.isRemoved
+        storage.removeLeftovers(except: contents.snapshot)
+        for peer in contents.peers { addresses[peer.id] = peer }
+        guard let member else {
+            publishStatus()
+            return
+        }
+        if stateMachine.appliedIndex < contents.restored.base.index, let snapshot {
+            try Self.install(snapshot, into: stateMachine, directory: storage.snapshotDirectory)
+        }
+        // A snapshot installed just now may be newer than the log's base.
+        contents.restored.applied = max(stateMachine.appliedIndex, contents.restored.base.index)
+        raft = try Self.makeRaft(member, contents.restored, timing)
+        if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }
+        noteAddresses()
+        if raft?.membership.voters == [member.id] { raft?.campaign() }
+        publishStatus()
+    }
+
+    static func makeRaft(
+        _ member: RaftMember, _ restored: Raft.Restored, _ timing: RaftTiming
+    ) throws(RaftError) -> Raft {
+        var configuration = RaftConfiguration()
+        configuration.electionTicks = timing.electionTicks
+        configuration.heartbeatTicks = timing.heartbeatTicks
+        do {
+            return try Raft(
+                id: member.id, configuration: configuration, restored: restored, seed: UInt64.random(in: 0 ... .max))
+        } catch {
+            throw .storage(
+                "the log does not belong to this state (\(error)): remove the host from the group, delete its cluster "
+                    + "directory and let it join anew")
+        }
+    }
+
+    /// Runs until `stop`; then everything that waits is refused.
+    func run() {
+        let tick = Int64(timing.tickMilliseconds) * 1_000_000
+        var nextTick = Clock.sinceBoot() + tick
+        var isIdle = false
+        while failure == nil {
+            for event in mailbox.take(until: isIdle ? nextTick : 0) {
+                switch event {
+                case .stop(let reply): return end(reply, because: "it was told to")
+                case .abandon(let reply): return abandon(reply)
+                default: handle(event)
+                }
+            }
+            let time = Clock.sinceBoot()
+            if time >= nextTick {
+                // Ticks missed while the host slept or the disk was slow are not made up for: nobody could be heard then.
+                nextTick = max(nextTick + tick, time)
+                now += 1
+                raft?.tick()
+                handleTick()
+            }
+            do {
+                proposeIncoming()
+                issueReads()
+                isIdle = try !carryOutReady()
+                try settle()
+            } catch {
+                failure = "\(error)"
+            }
+            if let fault = raft?.fault { failure = failure ?? fault }
+            publishStatus()
+            giveAnswers()
+        }
+        let reason = failure ?? ""
+        logger.critical("the Raft node has stopped itself", metadata: ["reason": "\(reason)"])
+        end(nil, because: reason)
+    }
+
+    /// Answers with success after the next publication of the status.
+    func later<Value>(_ reply: Reply<Value>, _ value: Value) { answers.append { reply.succeed(value) } }
+
+    private func giveAnswers() {
+        for answer in answers { answer() }
+        answers.removeAll(keepingCapacity: true)
+    }
+
+    /// Refuses whatever waits, and waits for the thread that may still write a snapshot.
+    private func end(_ reply: Reply<Void>?, because reason: String) {
+        giveAnswers()
+        while isWritingSnapshot {
+            for event in mailbox.take(until: Clock.sinceBoot() + 1_000_000_000) { refuse(event, reason) }
+        }
+        for event in mailbox.close(because: reason) { refuse(event, reason) }
+        refuseEverything(.stopped(reason))
+        raft = nil
+        isStopped = true
+        publishStatus()
+        board.finish()
+        reply?.succeed(())
+    }
+
+    private func refuse(_ event: Event, _ reason: String) {
+        if case .snapshotWritten = event { isWritingSnapshot = false }
+        event.refuse(.stopped(reason))
+    }
+
+    /// As if the process had been killed: nothing is written or closed any more.
+    private func abandon(_ reply: Reply<Void>) {
+        giveAnswers()
+        // SAFETY: never released, so that the database's handle stays open and its log is not tidied up.
+        _ = Unmanaged.passRetained(storage)
+        for event in mailbox.close(because: "killed") { event.refuse(.stopped("killed")) }
+        refuseEverything(.stopped("killed"))
+        board.finish()
+        reply.succeed(())
+    }
+
+    /// Whether the node leads and has applied what earlier leaders have committed.
+    var isLeading: Bool {
+        guard let raft, raft.hasCommittedInTerm else { return false }
+        return raft.appliedIndex >= raft.leadershipIndex
+    }
+
+    /// Remembers where members are; former ones too, since they may still have to be answered.
+    func noteAddresses() {
+        for standing in raft?.membership.standings ?? [] { addresses[standing.member.id] = standing.member }
+    }
+
+    func member(_ id: UInt64) -> RaftMember? {
+        if id == 0 { return nil }
+        return raft?.membership[id]?.member ?? addresses[id]
+    }
+
+    func send(_ messages: [RaftMessage]) {
+        var byReceiver: [UInt64: [RaftMessage]] = [:]
+        for message in messages {
+            if case .snapshot = message.body {
+                startSending(to: message.to)
+            } else {
+                byReceiver[message.to, default: []].append(message)
+            }
+        }
+        for (id, messages) in byReceiver {
+            if let receiver = member(id) { transport.send(messages, to: receiver) }
+        }
+    }
+
+    func publishStatus() {
+        var status = RaftStatus()
+        status.member = member
+        status.failure = failure
+        status.snapshotIndex = snapshot?.metadata.index ?? 0
+        if let raft {
+            status.role =
+                switch raft.role {
+                case .leader: .leader
+                case .candidate, .preCandidate: .candidate
+                case .follower:
+                    if isRemovalRecorded || raft.isRemoved {
+                        .removed
+                    } else if raft.membership.isVoter(raft.id) {
+                        .follower
+                    } else {
+                        .learner
+                    }
+                }
+            status.term = raft.currentTerm
+            status.leader = member(raft.leader)
+            status.isLeading = isLeading
+            status.committedIndex = raft.committedIndex
+            status.appliedIndex = raft.appliedIndex
+            status.lastIndex = raft.lastIndex
+            status.firstIndex = raft.firstIndex
+            status.members = raft.membership.standings.map { standing in
+                let progress = raft.progress(of: standing.member.id)
+                return RaftStatus.Member(
+                    member: standing.member, isVoter: standing.isVoter, matchedIndex: progress?.matched,
+                    isActive: progress?.isActive)
+            }
+        } else if isStopped {
+            status.role = .stopped
+        }
+        board.publish(status)
+    }
+}
+
+extension UInt64 {
+    /// The difference, or 0.
+    func saturatingSubtract(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
+}

@@ -1,0 +1,140 @@
+import Logging
+import RaftCore
+
+@_exported import struct RaftCore.RaftMember
+@_exported import struct RaftCore.RaftMessage
+
+/// A member of a Raft group on this host: the log on disk, a thread of its own, and calls from any task.
+///
+///     let node = try RaftNode(directory: data + "/cluster", transport: transport, stateMachine: store, logger: logger)
+///     if node.status.role == .idle { try await node.bootstrap(member) }
+///     let (index, result) = try await node.propose(bytes)
+///
+/// Where `directory` holds the log of an earlier life, the node takes part again as soon as it is made. To leave a group
+/// for good: `stop`, then delete `raft.sqlite*`, `snapshots` and the state.
+public final class RaftNode: Sendable {
+    /// The longest command, in bytes.
+    public static let commandByteLimit = Entry.commandByteLimit
+
+    private let mailbox: Mailbox
+    private let board: StatusBoard
+
+    /// Opens or makes `raft.sqlite` in the directory (which it makes too) and starts the node's thread.
+    ///
+    /// - Parameters:
+    ///   - timing: how long the node waits for what; the defaults suit hosts on one network.
+    /// - Throws: `storage` where the files are damaged or do not belong together.
+    public convenience init(
+        directory: String, transport: any RaftTransport, stateMachine: any RaftStateMachine,
+        timing: RaftTiming = RaftTiming(), logger: Logger
+    ) throws(RaftError) {
+        try self.init(
+            directory: directory, transport: transport, stateMachine: stateMachine, timing: timing,
+            trimming: RaftTrimming(), logger: logger)
+    }
+
+    init(
+        directory: String, transport: any RaftTransport, stateMachine: any RaftStateMachine, timing: RaftTiming,
+        trimming: RaftTrimming, logger: Logger
+    ) throws(RaftError) {
+        mailbox = Mailbox()
+        board = StatusBoard()
+        let loop = try NodeLoop(
+            directory: directory, mailbox: mailbox, board: board, transport: transport, stateMachine: stateMachine,
+            timing: timing, trimming: trimming, logger: logger)
+        guard NodeThread.start("raft", { loop.run() }) else { throw .stopped("the system has no thread left") }
+    }
+
+    deinit { _ = mailbox.post(.stop(nil)) }
+
+    /// Founds a group of which `member` is the only one; returns when it leads.
+    public func bootstrap(_ member: RaftMember) async throws(RaftError) {
+        try await ask { .bootstrap(member, $0) }
+    }
+
+    /// Makes this node `member` of a group that exists, with an empty log: the leader fills it once `addLearner` was
+    /// called there. `peers` are the group's members so far, to whom it must be able to answer.
+    public func join(as member: RaftMember, peers: [RaftMember]) async throws(RaftError) {
+        try await ask { .join(member, peers: peers, $0) }
+    }
+
+    /// Proposes a command; returns its index and what the state machine answered when it was applied here.
+    ///
+    /// - Parameter term: where given, the proposal is refused unless the node leads in exactly this term.
+    /// - Throws: `notLeader`, `leadershipLost`, `timedOut`, `commandTooLarge`, `tooManyProposals`, `stopped`. Only
+    ///   `leadershipLost`, `timedOut` and `stopped` leave open whether the command will be applied.
+    public func propose(
+        _ command: [UInt8], inTerm term: UInt64? = nil
+    ) async throws(RaftError) -> (index: UInt64, result: [UInt8]) {
+        guard command.count <= Self.commandByteLimit else { throw .commandTooLarge(bytes: command.count) }
+        return try await ask { .propose(bytes: command, term: term, $0) }
+    }
+
+    /// Waits until this node has applied everything that was committed anywhere when it was called, and returns that
+    /// index: what is read of the state afterwards is linearizable (Raft section 8). Works on every member, and waits for
+    /// a leader where there is none.
+    @discardableResult
+    public func readIndex() async throws(RaftError) -> UInt64 {
+        try await ask { .read($0) }
+    }
+
+    /// Waits until the entry at `index` has been applied here.
+    public func waitApplied(_ index: UInt64) async throws(RaftError) {
+        _ = try await ask { .waitApplied(index, $0) }
+    }
+
+    /// Takes a message that another member's transport has sent; one that is damaged is dropped.
+    ///
+    /// - Parameter nodeID: whom the connection proved to be at the other end; a message that claims to be from a member
+    ///   on another host is dropped.
+    public func step(_ message: [UInt8], from nodeID: String) {
+        guard let decoded = try? RaftMessage(decoding: message) else { return }
+        mailbox.post(decoded, from: nodeID, byteCount: message.count)
+    }
+
+    /// The node's view of the group now.
+    public var status: RaftStatus { board.status }
+
+    /// The status now and then whenever role, term, leader, members, `isLeading` or `failure` change; only the newest
+    /// is kept for a slow reader. Ends when the node stops.
+    public func statusChanges() -> AsyncStream<RaftStatus> { board.changes() }
+
+    /// Adds a member without a vote, or gives a known member a new address. Leader only; returns when applied.
+    public func addLearner(_ member: RaftMember) async throws(RaftError) {
+        try await ask { .changeMembers(.addLearner(member), $0) }
+    }
+
+    /// Gives a learner its vote as soon as it has caught up. Leader only; `memberTooFarBehind` if it does not in time.
+    public func promote(_ id: UInt64) async throws(RaftError) {
+        try await ask { .changeMembers(.promote(id), $0) }
+    }
+
+    /// Takes a member out of the group. Leader only; a leader that removes itself steps down.
+    public func removeMember(_ id: UInt64) async throws(RaftError) {
+        try await ask { .changeMembers(.remove(id), $0) }
+    }
+
+    /// Hands the leadership to a voter (the one furthest along where none is named); returns when it is given up.
+    public func transferLeadership(to id: UInt64? = nil) async throws(RaftError) {
+        try await ask { .transfer(to: id, $0) }
+    }
+
+    /// Ends the node's thread and closes the database; whatever waits gets `stopped`. The group is not told.
+    public func stop() async {
+        _ = try? await ask { .stop($0) }
+    }
+
+    /// For tests: ends the thread as kill -9 would, without closing anything.
+    func abandon() async {
+        _ = try? await ask { .abandon($0) }
+    }
+
+    private func ask<Value: Sendable>(_ event: (Reply<Value>) -> Event) async throws(RaftError) -> Value {
+        let result = await withCheckedContinuation { continuation in
+            if let refusal = mailbox.post(event(Reply(continuation: continuation))) {
+                continuation.resume(returning: .failure(refusal))
+            }
+        }
+        return try result.get()
+    }
+}

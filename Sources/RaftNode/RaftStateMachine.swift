@@ -1,0 +1,36 @@
+/// A command that the group has committed.
+public struct CommittedCommand: Sendable {
+    /// Its place in the log; rises, with gaps where the log holds entries of Raft's own.
+    public let index: UInt64
+    public let term: UInt64
+    /// What was proposed.
+    public let bytes: [UInt8]
+
+    public init(index: UInt64, term: UInt64, bytes: [UInt8]) {
+        self.index = index
+        self.term = term
+        self.bytes = bytes
+    }
+}
+
+/// The replicated state: what committed commands are applied to, in the same order on every member.
+///
+/// `apply` and `install` are called on the node's own thread, one at a time. `appliedIndex` is read when the node starts,
+/// `writeSnapshot` is called on a thread of its own beside `apply`.
+public protocol RaftStateMachine: AnyObject, Sendable {
+    /// The index of the last command that the state contains; 0 for a fresh state. The node applies what follows it.
+    /// After a crash it may be lower than it was, never higher than what was applied.
+    var appliedIndex: UInt64 { get }
+
+    /// Applies commands in order, each exactly once, and answers with one result for each, which goes to whoever
+    /// proposed it on this node. Throwing stops the node: the group goes on without it.
+    func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]]
+
+    /// Writes the state as of one index into a new file at `path` and returns that index; nil where it would rather not
+    /// now. It must not hold `apply` up for long. The node makes the file durable and owns it from then on.
+    func writeSnapshot(to path: String) throws -> UInt64?
+
+    /// Replaces the whole state by the snapshot in the file, durably, so that `appliedIndex` is `index` afterwards. The
+    /// file stays the node's: copy it, never open it for writing. May be called again with the same one after a crash.
+    func install(snapshot path: String, index: UInt64) throws
+}

@@ -1,0 +1,26 @@
+/// How long a node waits for what. All members of a group should have the same.
+public struct RaftTiming: Sendable {
+    /// The unit of the others, in milliseconds.
+    public var tickMilliseconds = 50
+    /// A leader lets its followers hear from it this often (100 ms).
+    public var heartbeatTicks = 2
+    /// A follower that hears nothing for this long, and up to twice as long at random, stands for election (500 ms to
+    /// 1 s). A leader that does not hear from a majority for this long steps down.
+    public var electionTicks = 10
+    /// How long a proposal, a read or a hand-over may take (10 s).
+    public var requestTicks = 200
+    /// How long a change of members may take, a learner's catching up included (60 s).
+    public var membershipTicks = 1_200
+
+    public init() {}
+}
+
+/// When snapshots are written and the log behind them is trimmed.
+struct RaftTrimming: Sendable {
+    /// A snapshot is written after this many entries have been applied since the last one.
+    var entriesPerSnapshot: UInt64 = 10_000
+    /// ... or after this many bytes of commands.
+    var bytesPerSnapshot = 64 << 20
+    /// Entries before a snapshot that are kept for members a little behind.
+    var keptEntries: UInt64 = 1_000
+}

@@ -1,0 +1,50 @@
+import Glibc
+import LinuxSystem
+import RaftCore
+
+/// A snapshot on this host's disk, whole and durable.
+struct SnapshotFile: Sendable, Hashable {
+    let metadata: SnapshotMetadata
+    /// The file's name in the directory of snapshots.
+    let name: String
+    let byteCount: UInt64
+    let checksum: UInt64
+
+    /// A file that a state machine has just written, before its place in the log is known.
+    struct Written: Sendable {
+        let index: UInt64
+        let name: String
+        let byteCount: UInt64
+        let checksum: UInt64
+    }
+
+    /// Bytes read at once.
+    private static let pieceByteCount = 1 << 20
+
+    /// Makes a file durable and measures it.
+    static func seal(_ path: String) throws(SystemError) -> (byteCount: UInt64, checksum: UInt64) {
+        let file = try Descriptor.open(path, O_RDONLY)
+        try syscall("fsync", on: path) { fsync(file.rawValue) }
+        try Files.synchronizeDirectory(Files.parent(of: path))
+        var byteCount: UInt64 = 0
+        var checksum = SnapshotChecksum()
+        while true {
+            let piece = try Bytes.read(file.rawValue, upTo: pieceByteCount)
+            if piece.isEmpty { return (byteCount, checksum.value) }
+            byteCount += UInt64(piece.count)
+            checksum.add(piece)
+        }
+    }
+}
+
+/// Guards a snapshot's bytes against accidents on their way (FNV-1a, 64 bits); it is no proof against malice, which
+/// mutual TLS keeps out.
+struct SnapshotChecksum: Sendable {
+    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    mutating func add(_ bytes: [UInt8]) {
+        var value = value
+        bytes.withUnsafeBufferPointer { for byte in $0 { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 } }
+        self.value = value
+    }
+}

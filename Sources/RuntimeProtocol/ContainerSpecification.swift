@@ -1,0 +1,222 @@
+/// What a container is made of, as the daemon hands it to the runtime (after OCI runtime-spec: Configuration, in a form of
+/// our own).
+public struct ContainerSpecification: Hashable, Sendable, Codable {
+    /// The protocol's version; a shim refuses a newer one than it knows.
+    public static let currentVersion = 1
+
+    public var version = currentVersion
+    public var id: String
+    public var process: ProcessSpecification
+    public var root: RootFilesystem
+    public var hostname: String
+    public var domainname = ""
+    public var mounts: [MountEntry] = []
+    public var namespaces = NamespaceSet()
+    /// Paths hidden by an empty file or directory.
+    public var maskedPaths: [String] = []
+    public var readonlyPaths: [String] = []
+    public var devices: [DeviceNode] = []
+    /// Kernel parameters of the container's namespaces by dotted name (sysctl(8)); those of the whole host are refused.
+    public var sysctls: [String: String] = [:]
+    public var resources = ResourceLimits()
+    /// The container's group beneath each hierarchy: `martlet/<id>`.
+    public var cgroup: String
+    public var log: LogSettings
+    /// Whether the container gets a small process 1 of ours that reaps and passes signals on.
+    public var hasInit = false
+    /// Every device of the host, writable /sys and control groups. Capabilities, masked paths and the like are set
+    /// separately.
+    public var isPrivileged = false
+    /// Bytes of /dev/shm.
+    public var sharedMemoryBytes: Int64 = 64 << 20
+
+    public init(
+        id: String, process: ProcessSpecification, root: RootFilesystem, hostname: String, cgroup: String,
+        log: LogSettings
+    ) {
+        self.id = id
+        self.process = process
+        self.root = root
+        self.hostname = hostname
+        self.cgroup = cgroup
+        self.log = log
+    }
+}
+
+/// A process inside a container: its first, or one of `exec` (OCI runtime-spec: Process).
+public struct ProcessSpecification: Hashable, Sendable, Codable {
+    public var arguments: [String]
+    /// `NAME=value` each.
+    public var environment: [String]
+    public var workingDirectory: String
+    public var user = UserIdentity()
+    public var hasTerminal = false
+    /// Whether somebody may write to its standard input; otherwise it reads /dev/null.
+    public var hasInput = false
+    /// Whether the input ends when the first client that was attached to it leaves.
+    public var closesInputAfterFirstClient = false
+    /// Capabilities as a mask (capabilities(7)): bounding, permitted and effective set.
+    public var capabilities: UInt64
+    public var noNewPrivileges = false
+    public var seccomp = SeccompChoice.dockerDefault
+    public var limits: [ProcessLimit] = []
+    public var oomScoreAdjustment: Int?
+    public var terminalRows: UInt16 = 0
+    public var terminalColumns: UInt16 = 0
+
+    public init(arguments: [String], environment: [String], workingDirectory: String, capabilities: UInt64) {
+        self.arguments = arguments
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.capabilities = capabilities
+    }
+}
+
+/// Who a process is. Names are resolved in the container's own /etc/passwd and /etc/group by the runtime, beneath its root.
+public struct UserIdentity: Hashable, Sendable, Codable {
+    /// As Docker writes it: empty, `user`, `uid`, `user:group`, `uid:gid`.
+    public var name: String
+    /// More groups, by name or number.
+    public var additionalGroups: [String]
+
+    public init(name: String = "", additionalGroups: [String] = []) {
+        self.name = name
+        self.additionalGroups = additionalGroups
+    }
+}
+
+/// A limit of resources (setrlimit(2)); the largest value is without limit.
+public struct ProcessLimit: Hashable, Sendable, Codable {
+    /// The number of `RLIMIT_…`.
+    public var resource: Int32
+    public var soft: UInt64
+    public var hard: UInt64
+
+    public init(resource: Int32, soft: UInt64, hard: UInt64) {
+        self.resource = resource
+        self.soft = soft
+        self.hard = hard
+    }
+
+    enum CodingKeys: String, CodingKey { case resource, soft, hard }
+
+    /// Written as signed numbers, since JSON's do not hold the largest: -1 is without limit.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(resource, forKey: .resource)
+        try container.encode(Int64(bitPattern: soft), forKey: .soft)
+        try container.encode(Int64(bitPattern: hard), forKey: .hard)
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        resource = try container.decode(Int32.self, forKey: .resource)
+        soft = UInt64(bitPattern: try container.decode(Int64.self, forKey: .soft))
+        hard = UInt64(bitPattern: try container.decode(Int64.self, forKey: .hard))
+    }
+}
+
+/// Where a container's root comes from.
+public enum RootFilesystem: Hashable, Sendable, Codable {
+    /// Image layers, topmost first, beneath a writable directory (overlayfs). Mounted in the container's mount namespace
+    /// alone.
+    case overlay(lower: [String], upper: String, work: String, isReadOnly: Bool)
+    case directory(path: String, isReadOnly: Bool)
+
+    public var isReadOnly: Bool {
+        switch self {
+        case .overlay(_, _, _, let isReadOnly), .directory(_, let isReadOnly): isReadOnly
+        }
+    }
+}
+
+/// Something to see at a path of the container.
+public struct MountEntry: Hashable, Sendable, Codable {
+    public enum Kind: Hashable, Sendable, Codable {
+        /// A path of the host; `propagation` is one of mount(8)'s words (`rprivate`, `rslave`, `rshared` and those without
+        /// `r`), empty for `rprivate`.
+        case bind(source: String, isRecursive: Bool, propagation: String)
+        /// Memory; `options` as for mount(8) with its data options (`size=64k,mode=1777`).
+        case tmpfs(options: String)
+    }
+
+    public var kind: Kind
+    public var target: String
+    public var isReadOnly: Bool
+
+    public init(kind: Kind, target: String, isReadOnly: Bool = false) {
+        self.kind = kind
+        self.target = target
+        self.isReadOnly = isReadOnly
+    }
+}
+
+/// Which namespaces are new, and which are shared or joined.
+public struct NamespaceSet: Hashable, Sendable, Codable {
+    public enum Choice: Hashable, Sendable, Codable {
+        case new
+        case host
+        /// The namespace that this file names.
+        case path(String)
+    }
+
+    public var network: Choice = .new
+    public var pid: Choice = .new
+    public var ipc: Choice = .new
+    public var uts: Choice = .new
+    public var cgroup: Choice = .new
+
+    public init() {}
+}
+
+/// A device node in the container's /dev.
+public struct DeviceNode: Hashable, Sendable, Codable {
+    public var hostPath: String
+    public var path: String
+    /// Of `r`, `w` and `m`.
+    public var access: String
+
+    public init(hostPath: String, path: String, access: String) {
+        self.hostPath = hostPath
+        self.path = path
+        self.access = access
+    }
+}
+
+/// Where the shim writes what the container writes, and how much is kept.
+public struct LogSettings: Hashable, Sendable, Codable {
+    /// One JSON object a line, as Docker's `json-file`; empty writes none.
+    public var path: String
+    /// The size at which a new file is begun.
+    public var maximumBytes: Int64
+    /// How many files are kept, the current one included.
+    public var maximumFiles: Int
+
+    public init(path: String, maximumBytes: Int64 = 20 << 20, maximumFiles: Int = 5) {
+        self.path = path
+        self.maximumBytes = maximumBytes
+        self.maximumFiles = maximumFiles
+    }
+}
+
+/// What a container may use (cgroups(7)); nil is without limit.
+public struct ResourceLimits: Hashable, Sendable, Codable {
+    public var memoryBytes: Int64?
+    /// Memory and swap together.
+    public var memoryAndSwapBytes: Int64?
+    public var memoryReservationBytes: Int64?
+    /// Microseconds of processor time in each period.
+    public var cpuQuota: Int64?
+    public var cpuPeriod: Int64?
+    public var cpuShares: Int64?
+    /// Lists such as `0-2,4`.
+    public var cpus: String?
+    public var memoryNodes: String?
+    public var pids: Int64?
+    /// Rules of the devices controller beyond the default ones, `c 10:200 rwm`. Those of the container's `devices` are added
+    /// by the runtime.
+    public var deviceRules: [String] = []
+    public var allowsAllDevices = false
+
+    public init() {}
+}

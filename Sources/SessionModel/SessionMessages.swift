@@ -1,0 +1,70 @@
+import ClusterModel
+import JSON
+import NetworkModel
+import Values
+
+/// What an agent says to its manager in a session, in order.
+public enum AgentMessage: Hashable, Sendable, Codable {
+    /// The first message.
+    case hello(AgentHello)
+    /// What became of tasks.
+    case report([TaskObservation])
+    /// What the host's data plane holds; repeated when a session opens.
+    case receipt(HostReceipt)
+    /// It still lives; sent every `SessionTiming.heartbeatNanoseconds`.
+    case heartbeat
+    /// The daemon stops and means to come back: hosts wait for it as long as it is not declared down.
+    case leaving
+}
+
+/// How an agent introduces its host.
+public struct AgentHello: Hashable, Sendable, Codable {
+    public var description: NodeDescription
+    /// New at every boot of the host.
+    public var bootID: String
+
+    public init(description: NodeDescription, bootID: String) {
+        self.description = description
+        self.bootID = bootID
+    }
+}
+
+/// That a host's kernel holds a picture's data plane, or why not.
+public struct HostReceipt: Hashable, Sendable, Codable {
+    public var revision: PlanRevision
+    /// nil where it was applied and read back.
+    public var failure: String?
+
+    public init(revision: PlanRevision, failure: String? = nil) {
+        self.revision = revision
+        self.failure = failure
+    }
+}
+
+/// What a manager says to an agent.
+public enum ManagerMessage: Hashable, Sendable, Codable {
+    /// All that concerns the host, at a revision; it replaces what came before.
+    case picture(HostPicture)
+    /// Nothing that concerns the host has changed up to this revision.
+    case unchanged(PlanRevision)
+    case heartbeat
+}
+
+/// The times of sessions, in nanoseconds.
+public enum SessionTiming {
+    public static let heartbeatNanoseconds: Int64 = 1_000_000_000
+    /// A node that was not heard for so long is down.
+    public static let leaseNanoseconds: Int64 = 5_000_000_000
+    /// Changes within so long go out together.
+    public static let mergeNanoseconds: Int64 = 20_000_000
+}
+
+extension AgentMessage {
+    public func encoded() throws -> [UInt8] { try JSONCoding.encode(self) }
+    public init(decoding bytes: [UInt8]) throws(JSONError) { self = try JSONCoding.decode(Self.self, from: bytes) }
+}
+
+extension ManagerMessage {
+    public func encoded() throws -> [UInt8] { try JSONCoding.encode(self) }
+    public init(decoding bytes: [UInt8]) throws(JSONError) { self = try JSONCoding.decode(Self.self, from: bytes) }
+}

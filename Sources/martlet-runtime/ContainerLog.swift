@@ -1,0 +1,99 @@
+import Glibc
+import LinuxSystem
+import RuntimeProtocol
+
+/// The container's log: files of JSON lines, renamed to `.1`, `.2` and so on when they are full.
+final class ContainerLog {
+    private let settings: LogSettings
+    private var file: Int32 = -1
+    private var size: Int64 = 0
+    private var output = LogLines(stream: "stdout")
+    private var errorOutput = LogLines(stream: "stderr")
+    private var text: [UInt8] = []
+
+    init(_ settings: LogSettings) throws(SystemError) {
+        self.settings = settings
+        if settings.path.isEmpty { return }
+        try Files.makeDirectories(Files.parent(of: settings.path))
+        try open()
+    }
+
+    private func open() throws(SystemError) {
+        file = try Descriptor.open(settings.path, O_WRONLY | O_APPEND | O_CREAT, mode: 0o640).release()
+        size = Int64(lseek(file, 0, SEEK_END))
+    }
+
+    func take(_ kind: UInt8, _ bytes: UnsafeRawBufferPointer) {
+        if settings.path.isEmpty { return }
+        if kind == ShimFrame.errorOutput {
+            errorOutput.take(bytes, time: Clock.now(), into: &text)
+        } else {
+            output.take(bytes, time: Clock.now(), into: &text)
+        }
+        flush()
+    }
+
+    /// Writes what had no newline at the end.
+    func finish() {
+        if settings.path.isEmpty { return }
+        output.finish(time: Clock.now(), into: &text)
+        errorOutput.finish(time: Clock.now(), into: &text)
+        flush()
+        if file >= 0 { close(file) }
+        file = -1
+    }
+
+    /// Whole lines into the current file; a full disk loses lines, the container goes on.
+    private func flush() {
+        defer { text.removeAll(keepingCapacity: text.capacity <= 1 << 18) }
+        var start = 0
+        while start < text.count {
+            if file < 0, (try? open()) == nil { return }
+            var end = text.count
+            if settings.maximumBytes > 0, size + Int64(end - start) > settings.maximumBytes {
+                guard let fitting = lineEnd(from: start, room: Int(max(0, settings.maximumBytes - size))) else {
+                    rotate()
+                    continue
+                }
+                end = fitting
+            }
+            let isWritten = text[start..<end].withUnsafeBytes { Self.writeAll(file, $0) }
+            guard isWritten else { return }
+            size += Int64(end - start)
+            start = end
+        }
+    }
+
+    private static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress!, rest.count)
+            if count < 0, errno != EINTR { return false }
+            rest = rest.dropFirst(max(0, count))
+        }
+        return true
+    }
+
+    /// The end of the last line that fits into `room`; of the first one where an empty file cannot hold even that; nil
+    /// where a new file must be begun.
+    private func lineEnd(from start: Int, room: Int) -> Int? {
+        if let end = text[start..<min(text.count, start + room)].lastIndex(of: 0x0a) { return end + 1 }
+        if size > 0 { return nil }
+        return (text[start...].firstIndex(of: 0x0a) ?? text.count - 1) + 1
+    }
+
+    private func rotate() {
+        if file >= 0 { close(file) }
+        file = -1
+        let path = settings.path
+        if settings.maximumFiles <= 1 {
+            unlink(path)
+        } else {
+            for number in stride(from: settings.maximumFiles - 1, to: 1, by: -1) {
+                rename("\(path).\(number - 1)", "\(path).\(number)")
+            }
+            rename(path, path + ".1")
+        }
+        try? open()
+    }
+}

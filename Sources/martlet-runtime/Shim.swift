@@ -1,0 +1,260 @@
+import CLinux
+import Cgroups
+import Glibc
+import JSON
+import LinuxSystem
+import RuntimeProtocol
+
+/// One container: its processes, its clients, its log and its end. Everything happens on one thread, in `serve`.
+final class Shim {
+    let specification: ContainerSpecification
+    let group: ControlGroup
+    let dataDirectory: String
+    let runDirectory: String
+    let loop = EventLoop()
+
+    private var signals: Int32 = -1
+    private var listener: Int32 = -1
+    /// Keeps the container's mounts until the shim ends: taking an overlay away writes its file system back, which must not
+    /// hold up the news that the container has ended.
+    private var mountNamespace: Int32 = -1
+    var pidfd: Int32 = -1
+    var container: ContainedProcess?
+    var log: ContainerLog?
+    var clients: [ObjectIdentifier: ShimClient] = [:]
+    /// Clients that see the first process's output.
+    var watchers: [ShimClient] = []
+    var waiters: [ShimClient] = []
+    var execs: [String: ExecutedProcess] = [:]
+    private var filters: [FilterKey: [UInt8]] = [:]
+    var isStarted = false
+    /// Who asked for the start that is under way.
+    var starter: ShimClient?
+    var startFailure: SetupError?
+    var exit: ExitRecord?
+    private var isDone = false
+
+    private struct FilterKey: Hashable {
+        var choice: SeccompChoice
+        var capabilities: UInt64
+    }
+
+    /// The most connections at a time.
+    private static let clientLimit = 256
+
+    var containerPid: pid_t { container?.pid ?? 0 }
+
+    init(specification: ContainerSpecification, group: ControlGroup, dataDirectory: String, runDirectory: String) {
+        self.specification = specification
+        self.group = group
+        self.dataDirectory = dataDirectory
+        self.runDirectory = runDirectory
+    }
+
+    /// Makes the container; its first process waits to be started. Leaves nothing behind where that fails.
+    func create() throws {
+        let subreaper: Int32 = 36
+        _ = cl_prctl(subreaper, 1, 0, 0, 0)
+        let lock = try Descriptor.open(runDirectory + "/" + ShimFiles.lock, O_RDWR | O_CREAT, mode: 0o600)
+        // An earlier shim of the container may be about to end.
+        try syscall("flock", on: runDirectory) { flock(lock.rawValue, LOCK_EX) }
+        _ = lock.release()
+        do {
+            signals = try checked("signalfd", cl_signal_descriptor())
+            log = try ContainerLog(specification.log)
+            let devices = try HostDevice.all(of: specification)
+            try group.create()
+            try group.apply(specification.resources)
+            if !specification.resources.allowsAllDevices, !specification.isPrivileged {
+                try group.restrictDevices(allowing: specification.resources.deviceRules + devices.map(\.rule))
+            }
+            try cloneInit(devices)
+            listener = try UnixSocket.listen(runDirectory + "/" + ShimFiles.socket).release()
+            let state = ShimState(
+                version: ContainerSpecification.currentVersion, shimPid: getpid(), containerPid: containerPid,
+                cgroups: group.directories)
+            try Files.write(runDirectory + "/" + ShimFiles.state, JSONCoding.encode(state), mode: 0o600)
+        } catch {
+            removeGroup()
+            unlink(runDirectory + "/" + ShimFiles.socket)
+            throw error
+        }
+    }
+
+    private func cloneInit(_ devices: [HostDevice]) throws {
+        let namespaces = specification.namespaces
+        var flags = UInt64(CL_CLONE_NEWNS)
+        if namespaces.network == .new { flags |= UInt64(CL_CLONE_NEWNET) }
+        if namespaces.ipc == .new { flags |= UInt64(CL_CLONE_NEWIPC) }
+        if namespaces.uts == .new { flags |= UInt64(CL_CLONE_NEWUTS) }
+        switch namespaces.pid {
+        case .new: flags |= UInt64(CL_CLONE_NEWPID)
+        case .host: break
+        case .path(let path):
+            let namespace = try Descriptor.open(path, O_RDONLY)
+            try checked("setns", on: path, cl_setns(namespace.rawValue, Int32(CL_CLONE_NEWPID)))
+        }
+        let streams = try StandardStreams(
+            hasTerminal: specification.process.hasTerminal, hasInput: specification.process.hasInput)
+        let (own, other) = try SyncChannel.pair()
+        let pid = try clone(flags, pidfd: &pidfd)
+        if pid == 0 {
+            close(own)
+            let specification = specification
+            ContainerInit(
+                specification: specification, group: group, devices: devices, streams: streams,
+                sync: SyncChannel(owning: other), scratch: runDirectory
+            ).run()
+        }
+        close(other)
+        let process = ContainedProcess(
+            pid: pid, sync: own, streams: streams, specification: specification.process, loop: loop)
+        container = process
+        process.takeOutput = { [unowned self] in takeContainerOutput($0, $1) }
+        process.finished = { [unowned self] in containerFinished(code: $0) }
+        // While the first process mounts, this one compiles its filter.
+        let compiled = Result { try self.filter(of: specification.process) }
+        let channel = try SyncChannel(sharing: own)
+        switch try channel.receive() {
+        case .ready(let terminal): if let terminal { process.adopt(terminal: terminal) }
+        case .failure(let error): throw error
+        case .end, .proceed: throw SetupError("the container's first process ended while it was being set up")
+        }
+        _ = try compiled.get()
+        process.openStreams()
+        mountNamespace = (try? Descriptor.open("/proc/\(pid)/ns/mnt", O_RDONLY).release()) ?? -1
+        if namespaces.pid == .new {
+            // Further processes begin in the container's PID namespace.
+            try checked("setns", on: "pid namespace", cl_setns(pidfd, Int32(CL_CLONE_NEWPID)))
+        }
+    }
+
+    /// Clones a process that begins in the container's v2 group.
+    func clone(_ flags: UInt64, pidfd: UnsafeMutablePointer<Int32>?) throws -> pid_t {
+        guard let path = group.unifiedPath else { return try checked("clone", cl_clone_process(flags, -1, pidfd)) }
+        let unified = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        return try checked("clone", cl_clone_process(flags, unified.rawValue, pidfd))
+    }
+
+    func filter(of process: ProcessSpecification) throws -> [UInt8] {
+        let key = FilterKey(choice: process.seccomp, capabilities: process.capabilities)
+        if let known = filters[key] { return known }
+        let filter = try SeccompCompiler.compile(process.seccomp, capabilities: process.capabilities)
+        filters[key] = filter
+        return filter
+    }
+
+    /// Serves clients until the container has ended and they know.
+    func serve() throws {
+        loop.watch(signals, POLLIN) { [unowned self] _ in reap() }
+        loop.watch(listener, POLLIN) { [unowned self] _ in acceptClient() }
+        // A child may have ended before the first look.
+        reap()
+        try loop.run { !isDone }
+    }
+
+    private func acceptClient() {
+        let connection = cl_accept(listener)
+        guard connection >= 0 else { return }
+        if clients.count >= Self.clientLimit {
+            close(connection)
+            return
+        }
+        let client = ShimClient(connection, loop: loop)
+        clients[ObjectIdentifier(client)] = client
+        client.received = { [unowned self, unowned client] in handle($0, from: client) }
+        client.closed = { [unowned self, unowned client] in forget(client) }
+    }
+
+    private func forget(_ client: ShimClient) {
+        clients[ObjectIdentifier(client)] = nil
+        watchers.removeAll { $0 === client }
+        waiters.removeAll { $0 === client }
+        if starter === client { starter = nil }
+        resumeOutput()
+        if exit != nil { endIfServed() }
+    }
+
+    private func reap() {
+        cl_drain_signals(signals)
+        var code: Int32 = 0
+        while case let pid = cl_wait(-1, 1, &code), pid > 0 {
+            if pid == containerPid {
+                container?.hasEnded(code: code)
+                containerEnded()
+            } else if let exec = execs.values.first(where: { $0.process.pid == pid }) {
+                exec.ended(code: code)
+            }
+        }
+    }
+
+    // MARK: The end
+
+    /// The most output that is taken after the end, in bytes, where a process outside still writes.
+    private static let drainLimit = 64 << 20
+    /// How long clients have to take what is left, nanoseconds.
+    private static let farewell: Int64 = 10_000_000_000
+
+    private func containerEnded() {
+        if specification.namespaces.pid != .new { group.killAll() }
+        if let container, container.sync >= 0 { readStartOutcome() }
+        container?.drain(limit: Self.drainLimit)
+    }
+
+    private func containerFinished(code: Int32) {
+        log?.finish()
+        var record = ExitRecord(
+            code: code, oomKilled: group.oomKills() > 0, finishedAt: Clock.now().nanosecondsSinceEpoch)
+        if let startFailure {
+            record.code = startFailure.code
+            record.error = startFailure.reason
+        }
+        exit = record
+        write(record)
+        for exec in execs.values { exec.ended(code: 137) }
+        for client in waiters { client.answer(ShimAnswer(code: record.code, exit: record)) }
+        for client in watchers { client.finish(code: record.code) }
+        loop.at(Clock.sinceBoot() + Self.farewell) { [unowned self] in
+            for client in clients.values { client.close() }
+            finish()
+        }
+        endIfServed()
+    }
+
+    /// The record is renamed into place before it is made durable: one fsync brings both to the disk, and a reader sees all
+    /// of it or nothing.
+    private func write(_ record: ExitRecord) {
+        let path = dataDirectory + "/" + ShimFiles.exit
+        do {
+            let file = try Descriptor.open(path + ".tmp", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+            try Bytes.writeAll(file.rawValue, JSONCoding.encode(record))
+            try syscall("rename", on: path) { rename(path + ".tmp", path) }
+            try syscall("fsync", on: path) { fsync(file.rawValue) }
+        } catch {
+            // Without its record the container counts as killed; there is nobody else to tell.
+        }
+    }
+
+    private func endIfServed() {
+        if clients.values.allSatisfy({ if case .request = $0.mode { true } else { false } }) { finish() }
+    }
+
+    private func finish() {
+        if isDone { return }
+        isDone = true
+        removeGroup()
+        unlink(runDirectory + "/" + ShimFiles.socket)
+        unlink(runDirectory + "/" + ShimFiles.state)
+    }
+
+    /// Kills what is left in the group and takes it away.
+    private func removeGroup() {
+        let deadline = Clock.sinceBoot() + 10_000_000_000
+        while !group.remove(), Clock.sinceBoot() < deadline {
+            group.killAll()
+            var code: Int32 = 0
+            while cl_wait(-1, 1, &code) > 0 {}
+            usleep(500)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import Engine
+import EngineAPI
+import Glibc
+import Logging
+import ServiceLifecycle
+import Values
+
+/// Martlet's daemon: the engine of this host, its agent and, where asked, a manager.
+@main
+struct Martletd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martletd", abstract: "Runs containers and services on this host.",
+        version: ServerVersion.text)
+
+    @Option(name: .customLong("data"), help: "Where images, containers, volumes and the cluster's state are kept.")
+    var dataDirectory = "/var/lib/martlet"
+
+    @Option(name: .customLong("run"), help: "Where sockets and network namespaces are; empty after a reboot.")
+    var runDirectory = "/run/martlet"
+
+    @Option(
+        help: "Where the API listens: unix:///path or tcp://address:port. May be repeated. (default: a socket in --run)"
+    )
+    var host: [String] = []
+
+    @Option(help: "The port on which the hosts of a cluster talk to each other.")
+    var clusterPort: UInt16 = 2377
+
+    @Option(help: "This host's name. (default: the kernel's)")
+    var name: String?
+
+    @Option(help: "The program martlet-runtime. (default: beside martletd)")
+    var runtime: String?
+
+    @Option(help: "The program martlet-net. (default: beside martletd)")
+    var net: String?
+
+    @Option(help: "The least serious messages that are logged: trace, debug, info, notice, warning, error, critical.")
+    var logLevel = Logger.Level.info
+
+    func run() async throws {
+        // A client that leaves while it is written to is an error of that write, not the end of the daemon.
+        signal(SIGPIPE, SIG_IGN)
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "martletd")
+        logger.logLevel = logLevel
+        let listeners = try (host.isEmpty ? ["unix://\(runDirectory)/martlet.sock"] : host).map {
+            try ListenAddress(parsing: $0)
+        }
+        try HostDirectories.prepare(data: dataDirectory, run: runDirectory)
+        let engine = try await Engine(configuration: engineConfiguration(), logger: logger)
+        try await engine.start()
+        let server = EngineServer(engine: engine, cluster: nil, listeners: listeners, logger: logger) { listeners in
+            logger.info("listening", metadata: ["addresses": "\(listeners.map(\.description).joined(separator: " "))"])
+        }
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        // Containers stay; their shims hold what they need.
+        await engine.shutdown()
+        logger.info("stopped; containers keep running")
+    }
+
+    private func engineConfiguration() -> EngineConfiguration {
+        EngineConfiguration(
+            dataDirectory: dataDirectory, runDirectory: runDirectory, hostname: name ?? Self.hostname,
+            runtimePath: runtime ?? Self.beside("martlet-runtime"), nameServicePath: net ?? Self.beside("martlet-net"))
+    }
+
+    private static var hostname: String {
+        var name = utsname()
+        uname(&name)
+        return withUnsafeBytes(of: name.nodename) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
+    /// The path of a program in the directory of this one.
+    private static func beside(_ program: String) -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes {
+            readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        let own = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        return own.prefix(own.lastIndex(of: "/").map { own.distance(from: own.startIndex, to: $0) } ?? 0) + "/"
+            + program
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

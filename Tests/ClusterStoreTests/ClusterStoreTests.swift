@@ -1,0 +1,86 @@
+import ClusterModel
+import ClusterStore
+import Glibc
+import JSON
+import Logging
+import RaftNode
+import SQLite
+import TestSupport
+import Testing
+import Values
+
+@Suite struct ClusterStoreTests {
+    private func command(_ index: UInt64, _ mutations: Mutation...) throws -> CommittedCommand {
+        let transaction = Transaction(
+            time: Timestamp(secondsSinceEpoch: Int64(index)), author: "a", mutations: mutations)
+        return CommittedCommand(index: index, term: 1, bytes: try JSONCoding.encode(transaction))
+    }
+
+    private func service(_ id: String, _ name: String) -> ServiceObject {
+        ServiceObject(
+            id: id, createdAt: .epoch,
+            spec: ServiceSpec(name: name, taskTemplate: TaskTemplate(containerSpec: ContainerSpec(image: "x"))),
+            document: ["Name": .string(name), "Unknown": 5], endpoint: ServiceEndpoint())
+    }
+
+    private func outcome(_ bytes: [UInt8]) throws -> Refusal? {
+        try JSONCoding.decode(CommandOutcome.self, from: bytes).refusal
+    }
+
+    @Test func whatWasAppliedIsThereAfterAStart() throws {
+        let folder = try TemporaryDirectory()
+        let logger = Logger(label: "test")
+        do {
+            let store = try ClusterStore(directory: folder.path, logger: logger)
+            let results = try store.apply([
+                command(3, .putService(service("1", "a"), expected: 0)),
+                command(4, .putService(service("2", "a"), expected: 0)),
+                command(5, .putService(service("2", "b"), expected: 0)),
+                command(6, .removeService("1", expected: nil)),
+            ])
+            #expect(try results.map(outcome) == [nil, .alreadyExists(kind: .service, name: "a"), nil, nil])
+        }
+        let again = try ClusterStore(directory: folder.path, logger: logger)
+        #expect(again.appliedIndex == 6)
+        #expect(again.state.services.values.map(\.spec.name) == ["b"])
+        #expect(again.state.services["2"]?.document["Unknown"] == 5, "fields that nobody knows survive")
+        #expect(again.state.time == Timestamp(secondsSinceEpoch: 6))
+    }
+
+    @Test func aSnapshotBecomesAnotherManagersState() throws {
+        let folder = try TemporaryDirectory()
+        let logger = Logger(label: "test")
+        let source = try ClusterStore(directory: folder.path + "/one", logger: logger)
+        _ = try source.apply([command(3, .putService(service("1", "a"), expected: 0))])
+        let file = folder.path + "/snapshot"
+        #expect(try source.writeSnapshot(to: file) == 3)
+        let target = try ClusterStore(directory: folder.path + "/two", logger: logger)
+        _ = try target.apply([command(1, .putService(service("9", "old"), expected: 0))])
+        try target.install(snapshot: file, index: 3)
+        #expect(target.state.services.values.map(\.spec.name) == ["a"])
+        let again = try ClusterStore(directory: folder.path + "/two", logger: logger)
+        #expect(again.appliedIndex == 3)
+        #expect(again.state.services.values.map(\.spec.name) == ["a"])
+    }
+
+    @Test("A command that this version does not know stops the manager")
+    func unknownCommands() throws {
+        let folder = try TemporaryDirectory()
+        let store = try ClusterStore(directory: folder.path, logger: Logger(label: "test"))
+        let strange = CommittedCommand(index: 1, term: 1, bytes: Array("{\"mutations\":[{\"putPlanet\":{}}]}".utf8))
+        #expect(throws: ClusterStoreError.self) { try store.apply([strange]) }
+        #expect(store.appliedIndex == 0)
+    }
+
+    @Test func watchersLearnWhatChanged() async throws {
+        let folder = try TemporaryDirectory()
+        let store = try ClusterStore(directory: folder.path, logger: Logger(label: "test"))
+        let watch = store.watch()
+        _ = try store.apply([command(1, .putService(service("1", "a"), expected: 0))])
+        _ = try store.apply([command(2, .removeService("1", expected: nil))])
+        let update = await watch.next()
+        #expect(update?.changes?.map(\.action) == [.create, .remove])
+        watch.finish()
+        #expect(await watch.next() == nil)
+    }
+}

@@ -1,0 +1,83 @@
+import Engine
+import EngineModel
+import LinuxSystem
+import TestSupport
+import Testing
+import Values
+
+@Suite(.serialized, .enabled(if: EngineFixture.isPossible, "needs root, busybox and martlet-runtime"))
+struct NetworkTests {
+    @Test func containersFindEachOtherByNameInTheirNetwork() async throws {
+        try await EngineFixture.with("names") { fixture in
+            let engine = fixture.engine
+            var creation = NetworkCreation(name: "backend")
+            creation.subnet = "10.77.0.0/24"
+            let network = try await engine.createNetwork(creation).id
+            _ = try await fixture.start(["httpd", "-f", "-p", "80", "-h", "/www"], name: "web") {
+                $0.host.networkMode = "backend"
+                var endpoint = EndpointSettings()
+                endpoint.aliases = ["alias"]
+                endpoint.ipamConfig = .init(ipv4Address: "10.77.0.40")
+                $0.networking.endpointsConfig = ["backend": endpoint]
+            }
+            let client = try await fixture.start(["sleep", "60"], name: "client") { $0.host.networkMode = "backend" }
+            #expect(try await engine.container("web").endpoints["backend"]?.ipAddress == "10.77.0.40")
+            #expect(try await fixture.exec(client, ["cat", "/etc/resolv.conf"]).output.contains("nameserver 127.0.0.11"))
+            for name in ["web", "alias", "web.backend"] {
+                try await waitUntil("\(name) answers") {
+                    let answer = try await fixture.exec(client, ["wget", "-qO-", "http://\(name)/"])
+                    return answer.output == "hello from the page\n"
+                }
+            }
+            // Another network does not know the name.
+            let outside = try await fixture.start(["sleep", "60"], name: "outside")
+            #expect(try await fixture.exec(outside, ["nslookup", "web"]).code != 0)
+            try await engine.connect("outside", to: "backend")
+            try await waitUntil("a container that was connected finds it") {
+                try await fixture.exec(outside, ["wget", "-qO-", "http://10.77.0.40/"]).code == 0
+            }
+            #expect(await engine.members(of: network).map(\.name) == ["client", "outside", "web"])
+            let error = await fixture.refusal { try await engine.removeNetwork("backend") }
+            #expect(error?.kind == .forbidden)
+            try await engine.disconnect("outside", from: "backend")
+            #expect(await engine.members(of: network).map(\.name) == ["client", "web"])
+        }
+    }
+
+    @Test func networkChoices() async throws {
+        try await EngineFixture.with("modes") { fixture in
+            let none = try await fixture.run(["sh", "-c", "ls /sys/class/net"]) { $0.host.networkMode = "none" }
+            #expect(none.output == "lo\n")
+            let first = try await fixture.start(["sleep", "60"], name: "first")
+            let shared = try await fixture.run(["ip", "-o", "-4", "addr", "show", "eth0"]) {
+                $0.host.networkMode = "container:first"
+            }
+            let address = try #require(try await fixture.engine.container(first).endpoints["bridge"]?.ipAddress)
+            #expect(shared.output.contains(address))
+            #expect(try await fixture.run(["hostname"]) { $0.host.networkMode = "container:first" }.output
+                == "\(first.prefix(12))\n")
+        }
+    }
+
+    @Test func networkRefusals() async throws {
+        try await EngineFixture.with("netrefuse") { fixture in
+            let engine = fixture.engine
+            var creation = NetworkCreation(name: "one")
+            creation.subnet = "10.78.0.0/24"
+            _ = try await engine.createNetwork(creation)
+            var error = await fixture.refusal { _ = try await engine.createNetwork(creation) }
+            #expect(error == EngineError(.conflict, "network with name one already exists"))
+            creation.name = "two"
+            error = await fixture.refusal { _ = try await engine.createNetwork(creation) }
+            #expect(error?.message == "invalid pool request: Pool overlaps with other one on this address space")
+            error = await fixture.refusal { try await engine.removeNetwork("bridge") }
+            #expect(error == EngineError(.forbidden, "bridge is a pre-defined network and cannot be removed"))
+            error = await fixture.refusal {
+                _ = try await fixture.create(["true"]) { $0.host.networkMode = "nowhere" }
+            }
+            #expect(error == EngineError(.notFound, "network nowhere not found"))
+            #expect(await engine.networks().map(\.name).sorted() == ["bridge", "host", "none", "one"])
+            try await engine.removeNetwork("one")
+        }
+    }
+}

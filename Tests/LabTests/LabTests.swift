@@ -1,0 +1,407 @@
+import Glibc
+import LinuxSystem
+import TestSupport
+import Testing
+import Values
+
+@testable import Lab
+
+/// Labs whose hosts run a stand-in instead of martletd.
+@Suite(.serialized, .enabled(if: TestEnvironment.isRoot, "labs need root"))
+struct LabTests {
+    static let standIn = LabDaemon(
+        command: ["/bin/sh", "-c", "echo {name} began; echo began >>/var/lib/martlet/begun; exec sleep 100000"],
+        hasSocket: false)
+
+    /// A name that no other run has.
+    static func name(_ purpose: String) -> String { "t\(getpid())-\(purpose)" }
+
+    static func options(_ daemon: LabDaemon = standIn) -> LabOptions {
+        var options = LabOptions(formsSwarm: false)
+        options.daemon = daemon
+        return options
+    }
+
+    /// Makes a lab of so many hosts, and takes it down after `body`.
+    static func withLab(
+        _ purpose: String, hosts: Int = 2, limits: LabConfiguration.Limits = .init(),
+        _ body: (RunningLab) async throws -> Void
+    ) async throws {
+        let configuration = LabConfiguration(
+            name: name(purpose), hosts: (1...hosts).map { LabConfiguration.Host(name: "h\($0)", limits: limits) })
+        let lab = try await RunningLab.up(configuration, options: options())
+        do {
+            try await body(lab)
+        } catch {
+            try? await lab.down()
+            throw error
+        }
+        try await lab.down()
+        expectNothingLeft(of: lab.name)
+    }
+
+    /// Processes, control groups, mounts, links and files that carry the lab's name.
+    static func expectNothingLeft(of lab: String, sourceLocation: SourceLocation = #_sourceLocation) {
+        var left: [String] = []
+        for pid in ((try? Files.list("/proc")) ?? []).compactMap({ Int32($0) }) {
+            let groups = (try? Files.text("/proc/\(pid)/cgroup")) ?? ""
+            let command = (try? Files.text("/proc/\(pid)/cmdline")) ?? ""
+            guard groups.contains("martlet-lab-\(lab)") || command.hasPrefix("martlet-lab-") && command.contains(lab)
+            else { continue }
+            if ProcessMark(living: pid) != nil { left.append("process \(pid) \(command)") }
+        }
+        for line in (try? Files.text("/proc/self/mountinfo"))?.split(separator: "\n") ?? [] where line.contains(lab) {
+            left.append("mount \(line)")
+        }
+        for path in ["/run/martlet-lab/\(lab)", "/run/martlet-lab/\(lab).lock", "/var/lib/martlet-lab/\(lab)"]
+        where Files.exists(path) { left.append(path) }
+        for hierarchy in (try? Files.list("/sys/fs/cgroup")) ?? [] {
+            let path = "/sys/fs/cgroup/\(hierarchy)/martlet-lab-\(lab)"
+            if Files.exists(path) { left.append(path) }
+        }
+        #expect(left.isEmpty, sourceLocation: sourceLocation)
+    }
+
+    private func output(_ lab: RunningLab, _ host: String, _ command: String...) async throws -> String {
+        let result = try await lab.exec(on: host, command)
+        try #require(result.code == 0, "\(command): \(String(decoding: result.errors, as: UTF8.self))")
+        return String(decoding: result.output, as: UTF8.self)
+    }
+
+    /// Whether one echo request from `source` to `target` is answered within a second.
+    private func reaches(_ lab: RunningLab, _ source: String, _ target: IPAddress) async throws -> Bool {
+        // A TCP connection to a closed port: refused at once where the packets arrive, silence where they do not.
+        let script = """
+            import socket, sys
+            s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET)
+            s.settimeout(0.7)
+            try: s.connect((sys.argv[1], 9))
+            except ConnectionRefusedError: sys.exit(0)
+            except OSError: sys.exit(1)
+            """
+        return try await lab.exec(on: source, ["python3", "-c", script, "\(target)"]).code == 0
+    }
+
+    @Test("A host has its own name, processes, mounts, network, control groups and /etc")
+    func namespaces() async throws {
+        try await Self.withLab("ns") { lab in
+            #expect(try await output(lab, "h1", "hostname") == "h1\n")
+            #expect(try await output(lab, "h2", "cat", "/etc/hostname") == "h2\n")
+            #expect(try await output(lab, "h1", "cat", "/etc/resolv.conf") == "nameserver 10.77.0.1\n")
+            #expect(try await output(lab, "h1", "cat", "/etc/hosts").contains("10.77.0.12 h2\n"))
+            // Its first process, the daemon and what looks.
+            let processes = try await output(lab, "h1", "sh", "-c", "cat /proc/[0-9]*/comm")
+            #expect(processes.contains("lab-init") && processes.contains("sleep"))
+            #expect(processes.split(separator: "\n").count <= 4)
+            let links = try await output(lab, "h1", "ls", "/sys/class/net").split(separator: "\n")
+            #expect(Set(links).subtracting(["ifb0", "ifb1"]) == ["eth0", "lo"])
+            #expect(try await output(lab, "h1", "ls", "/tmp") == "")
+            for line in try await output(lab, "h1", "cat", "/proc/self/cgroup").split(separator: "\n") {
+                let path = line.split(separator: ":", omittingEmptySubsequences: false).last!
+                #expect(path == "/" || path == "/init", "\(line)")
+            }
+            // A group made on a host lies beneath the host's own.
+            let groups = try LabState.load(lab.paths).hosts[0].groups
+            let made = try await output(
+                lab, "h1", "sh", "-c", "d=/sys/fs/cgroup/memory; [ -d $d ] || d=/sys/fs/cgroup; mkdir $d/probe; echo $d"
+            )
+            let group = try #require(groups.first { $0.hasPrefix(made.dropLast() + "/") })
+            #expect(Files.isDirectory(group + "/probe"))
+            #expect(try await lab.exec(on: "h1", ["sh", "-c", "exit 7"]).code == 7)
+            #expect(try await lab.exec(on: "h1", ["no-such-program"]).code == 127)
+            let echoed = try await lab.exec(on: "h1", ["cat"], input: Array("typed".utf8))
+            #expect(echoed.output == Array("typed".utf8))
+            #expect(throws: LabError.self) { try lab.host("h9") }
+            // The machine does not see the hosts' mounts.
+            #expect(try !Files.text("/proc/self/mountinfo").contains(lab.name))
+        }
+    }
+
+    @Test("Hosts reach each other and the underlay, over IPv4 and IPv6; a partition goes both ways and is mended")
+    func partition() async throws {
+        try await Self.withLab("cut", hosts: 3) { lab in
+            let hosts = try lab.hosts()
+            let underlay = try lab.underlayAddresses()
+            #expect(try await reaches(lab, "h1", hosts[1].address))
+            #expect(try await reaches(lab, "h2", hosts[0].address6))
+            #expect(try await reaches(lab, "underlay", hosts[2].address))
+            #expect(try await reaches(lab, "h3", underlay.v4))
+            // A name server that is not there refuses, however often it is asked; so does everything outside the lab.
+            let asking = """
+                import socket
+                for address in ['10.77.0.1', '192.0.2.1'] * 20:
+                    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1)
+                    s.connect((address, 53)); s.send(b'name')
+                    try: s.recv(10)
+                    except TimeoutError: raise
+                    except OSError: pass
+                """
+            _ = try await output(lab, "h1", "python3", "-c", asking)
+            try await lab.cut("h1", "h2")
+            #expect(try await !reaches(lab, "h1", hosts[1].address))
+            #expect(try await !reaches(lab, "h2", hosts[0].address6))
+            #expect(try await reaches(lab, "h3", hosts[0].address))
+            #expect(try await reaches(lab, "h3", hosts[1].address))
+            try await lab.mend("h2", "h1")
+            #expect(try await reaches(lab, "h1", hosts[1].address))
+            try await lab.cut("h3", "underlay")
+            try await lab.cut("h3", "h2")
+            #expect(try await !reaches(lab, "h3", underlay.v4))
+            #expect(try await !reaches(lab, "h3", hosts[1].address))
+            #expect(try await reaches(lab, "h3", hosts[0].address))
+            try await lab.mend()
+            #expect(try await reaches(lab, "h3", underlay.v6))
+            #expect(try await reaches(lab, "h3", hosts[1].address))
+            await #expect(throws: LabError.self) { try await lab.cut("underlay", "underlay") }
+            await #expect(throws: LabError.self) { try await lab.cut("h1", "h4") }
+        }
+    }
+
+    @Test("A killed host is gone at once, frozen groups included, and boots anew on its data with an empty /run")
+    func killAndStart() async throws {
+        try await Self.withLab("kill") { lab in
+            _ = try await output(
+                lab, "h1", "sh", "-c", "echo kept >/var/lib/martlet/kept; echo gone >/run/martlet/gone")
+            // A group that the host's own freezer holds: v1's cannot be killed until it is thawed.
+            _ = try await output(
+                lab, "h1", "sh", "-c",
+                """
+                exec >/dev/null 2>&1; f=/sys/fs/cgroup/freezer; [ -d $f ] || f=/sys/fs/cgroup
+                mkdir $f/held; sleep 5000 >/dev/null 2>&1 & echo $! >$f/held/cgroup.procs
+                if [ -f $f/held/freezer.state ]; then echo FROZEN >$f/held/freezer.state
+                else echo 1 >$f/held/cgroup.freeze; fi
+                """)
+            let before = try lab.host("h1")
+            #expect(before.status == .running)
+            let daemon = try #require(before.daemonPID)
+            try await lab.kill("h1")
+            #expect(ProcessMark(living: daemon) == nil)
+            #expect(try lab.host("h1").status == .off)
+            #expect(try await !reaches(lab, "h2", before.address))
+            await #expect(throws: LabError.self) { try await lab.exec(on: "h1", ["true"]) }
+            try await lab.start("h1")
+            #expect(try lab.host("h1").status == .running)
+            #expect(try await output(lab, "h1", "cat", "/var/lib/martlet/kept") == "kept\n")
+            #expect(try await output(lab, "h1", "ls", "/run/martlet") == "")
+            #expect(try await reaches(lab, "h2", before.address))
+            // Killing twice is killing once, and a running host is not started again.
+            try await lab.kill("h2")
+            try await lab.kill("h2")
+            try await lab.start("h2")
+            let pid = try lab.host("h2").daemonPID
+            try await lab.start("h2")
+            #expect(try lab.host("h2").daemonPID == pid)
+        }
+    }
+
+    @Test("Stopping ends the daemon alone; what it started goes on, and its log is kept")
+    func stopAndStart() async throws {
+        try await Self.withLab("stop", hosts: 1) { lab in
+            _ = try await output(lab, "h1", "sh", "-c", "sleep 4000 >/dev/null 2>&1 & echo $! >/run/martlet/pid")
+            try await waitUntil("the daemon began") {
+                try await lab.exec(on: "h1", ["test", "-s", "/var/lib/martlet/begun"]).code == 0
+            }
+            try await lab.stop("h1")
+            #expect(try lab.host("h1").status == .stopped)
+            _ = try await output(lab, "h1", "sh", "-c", "kill -0 $(cat /run/martlet/pid)")
+            try await lab.start("h1")
+            try await waitUntil("two beginnings in the log") { try lab.log("h1") == "h1 began\nh1 began\n" }
+            try await lab.stop("h1", kill: true)
+            #expect(try lab.host("h1").status == .stopped)
+            try await lab.start("h1")
+            try await waitUntil("three beginnings in the log") {
+                try lab.log("h1") == "h1 began\nh1 began\nh1 began\n"
+            }
+            _ = try await output(lab, "h1", "sh", "-c", "kill -0 $(cat /run/martlet/pid)")
+        }
+    }
+
+    @Test("The daemon's log is bounded: two files of 8 MiB")
+    func logIsBounded() async throws {
+        let configuration = LabConfiguration(name: Self.name("log"), hosts: [LabConfiguration.Host(name: "h1")])
+        let talker = LabDaemon(
+            command: ["/bin/sh", "-c", "head -c 30000000 /dev/zero | tr '\\0' x; echo; echo end; exec sleep 100000"],
+            hasSocket: false)
+        let lab = try await RunningLab.up(configuration, options: Self.options(talker))
+        do {
+            try await waitUntil("the last line is in the log") { try lab.log("h1", limit: 5).hasSuffix("\nend\n") }
+            let sizes = try ["", ".1"].map { try Files.read(lab.logPath("h1") + $0).count }
+            #expect(sizes.allSatisfy { $0 > 0 && $0 <= 8 << 20 }, "\(sizes)")
+        } catch {
+            try? await lab.down()
+            throw error
+        }
+        try await lab.down()
+        Self.expectNothingLeft(of: lab.name)
+    }
+
+    @Test("A frozen host holds still and goes on where it was")
+    func freeze() async throws {
+        try await Self.withLab("freeze", hosts: 2) { lab in
+            _ = try await output(
+                lab, "h1", "sh", "-c", "while :; do date +%s%N >/var/lib/martlet/clock; done >/dev/null 2>&1 &")
+            let clock = lab.paths.data("h1") + "/clock"
+            try await waitUntil("the clock runs") { Files.exists(clock) }
+            try await lab.freeze("h1")
+            #expect(try lab.host("h1").status == .frozen)
+            let freezer = try LabState.load(lab.paths).hosts[0].groups.map { $0 + "/cgroup.events" }
+            try await waitUntil("every process is held") {
+                freezer.contains { (try? Files.text($0))?.contains("frozen 1") == true }
+            }
+            let held = try Files.text(clock)
+            // As long as the loop needs for a hundred turns and more.
+            #expect(
+                try await lab.exec(
+                    on: "h2", ["sh", "-c", "i=0; while [ $i -lt 200 ]; do date >/dev/null; i=$((i+1)); done"]
+                ).code == 0)
+            #expect(try Files.text(clock) == held)
+            await #expect(throws: LabError.self) { try await lab.exec(on: "h1", ["true"]) }
+            try await lab.thaw("h1")
+            try await waitUntil("the clock runs again") { try Files.text(clock) != held }
+            try await lab.freeze("h1")
+            try await lab.kill("h1")
+            try await lab.start("h1")
+            #expect(try lab.host("h1").status == .running)
+        }
+    }
+
+    @Test("Limits on memory, processor and link hold for the whole host")
+    func limits() async throws {
+        let limits = LabConfiguration.Limits(cpus: 0.5, memoryBytes: 64 << 20, rateBitsPerSecond: 8_000_000)
+        try await Self.withLab("limits", limits: limits) { lab in
+            let hog = try await lab.exec(on: "h1", ["python3", "-c", "print(len(b'x' * (200 << 20)))"])
+            #expect(hog.code == 137)
+            let quota = try await output(
+                lab, "h2", "sh", "-c", "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us || cat /sys/fs/cgroup/cpu.max")
+            #expect(quota.hasPrefix("50000"))
+            #expect(try await output(lab, "h1", "tc", "qdisc", "show", "dev", "eth0").contains("rate 8Mbit"))
+            let receiver = """
+                import socket, time
+                s = socket.create_server(('', 7000)); c = s.accept()[0]; n = 0; t = time.monotonic()
+                while (b := c.recv(65536)): n += len(b)
+                print(n * 8 / (time.monotonic() - t))
+                """
+            async let received = lab.exec(on: "h2", ["python3", "-c", receiver])
+            let sender = """
+                import socket, time
+                for _ in range(500):
+                    try: s = socket.create_connection(('h2', 7000)); break
+                    except OSError: time.sleep(0.01)
+                s.sendall(bytes(2 << 20))
+                """
+            #expect(try await lab.exec(on: "h1", ["python3", "-c", sender]).code == 0)
+            let rate = Double(String(decoding: try await received.output, as: UTF8.self).dropLast()) ?? 0
+            #expect(rate > 3_000_000 && rate < 9_500_000, "\(rate) bits/s")
+        }
+    }
+
+    @Test("A forwarded port leads from this machine's loopback to a host that answers")
+    func forward() async throws {
+        try await Self.withLab("forward") { lab in
+            let server = """
+                import socket
+                s = socket.create_server(('', 7001))
+                while True:
+                    c = s.accept()[0]; b = b''
+                    while (p := c.recv(65536)): b += p
+                    c.sendall(b[::-1]); c.close()
+                """
+            _ = try await output(
+                lab, "h2", "sh", "-c", "python3 -c \"$0\" >/dev/null 2>&1 & echo", server)
+            let port = try await lab.forward(7001, localPort: 0)
+            #expect(try lab.forwards().map(\.localPort) == [port])
+            let client = """
+                import socket, sys
+                s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)
+                s.sendall(b'abc' * 100000); s.shutdown(socket.SHUT_WR)
+                b = b''
+                while (p := s.recv(65536)): b += p
+                sys.exit(0 if b == b'cba' * 100000 else 1)
+                """
+            try await waitUntil("the server answers through the forwarded port") {
+                try await Command.run(["python3", "-c", client, "\(port)"]).succeeded
+            }
+            await #expect(throws: (any Error).self) { try await lab.forward(7001, localPort: port) }
+            try await lab.endForward(localPort: port)
+            try await waitUntil("the port is free again") {
+                try await !Command.run(["python3", "-c", client, "\(port)"]).succeeded
+            }
+            try await lab.forward(7001, localPort: 0)
+        }
+    }
+
+    @Test("Two labs with the same hosts and addresses live beside each other")
+    func twoLabs() async throws {
+        try await Self.withLab("one", hosts: 1) { one in
+            try await Self.withLab("two", hosts: 1) { two in
+                #expect(Set(RunningLab.list().map(\.name)).isSuperset(of: [one.name, two.name]))
+                _ = try await output(one, "h1", "sh", "-c", "echo one >/var/lib/martlet/who")
+                #expect(try await two.exec(on: "h1", ["cat", "/var/lib/martlet/who"]).code != 0)
+            }
+            #expect(try one.host("h1").status == .running)
+            let same = LabConfiguration(name: one.name, hosts: [LabConfiguration.Host(name: "h1")])
+            await #expect(throws: LabError.self) { try await RunningLab.up(same, options: Self.options()) }
+            #expect(try one.host("h1").status == .running, "a refused lab leaves the one that is there alone")
+        }
+    }
+
+    @Test("Where making fails, what was made is taken down, and the error has the daemon's words")
+    func failure() async throws {
+        let configuration = LabConfiguration(name: Self.name("fail"), hosts: [LabConfiguration.Host(name: "h1")])
+        let broken = LabDaemon(command: ["/bin/sh", "-c", "echo no such luck; exit 3"], hasSocket: true)
+        await #expect {
+            try await RunningLab.up(configuration, options: Self.options(broken))
+        } throws: { error in
+            "\(error)".contains("the daemon ended")
+        }
+        Self.expectNothingLeft(of: configuration.name)
+        let missing = LabDaemon(command: ["/no/such/daemon"], hasSocket: true)
+        await #expect(throws: LabError.self) {
+            try await RunningLab.up(configuration, options: Self.options(missing))
+        }
+        Self.expectNothingLeft(of: configuration.name)
+    }
+
+    @Test("Cancelling takes down what was made")
+    func cancellation() async throws {
+        let configuration = LabConfiguration(
+            name: Self.name("cancel"), hosts: (1...3).map { LabConfiguration.Host(name: "h\($0)") })
+        let up = Task { try await RunningLab.up(configuration, options: Self.options()) }
+        try await waitUntil("the lab is begun") { Files.exists("/run/martlet-lab/\(configuration.name)/state.json") }
+        up.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await up.value }
+        Self.expectNothingLeft(of: configuration.name)
+    }
+
+    /// Runs in a process of its own, which is killed meanwhile.
+    @Test(.enabled(if: getenv("MARTLET_LAB_TO_MAKE") != nil, "part of killedWhileMaking"))
+    func makeForKilling() async throws {
+        let name = String(cString: try #require(getenv("MARTLET_LAB_TO_MAKE")))
+        let configuration = LabConfiguration(
+            name: name, hosts: (1...3).map { LabConfiguration.Host(name: "h\($0)") })
+        try await RunningLab.up(configuration, options: Self.options())
+    }
+
+    @Test("kill -9 of the process that makes a lab, at any moment, then down: nothing is left")
+    func killedWhileMaking() async throws {
+        let path = TestEnvironment.bundlePath
+        for (turn, sign) in [
+            "state.json", "h1/log.pipe", "h1/daemon.log", "h2/etc/hosts", "h2/daemon.log", "h3/stage", "h3/daemon.log",
+        ].enumerated() {
+            let name = Self.name("crash\(turn)")
+            let null = try Descriptor.open("/dev/null", O_RDWR)
+            let maker = try ChildProcess.spawn(
+                path, [path, "--testing-library", "swift-testing", "--filter", "makeForKilling"],
+                environment: Command.currentEnvironment() + ["MARTLET_LAB_TO_MAKE=\(name)"],
+                descriptors: [null.rawValue, null.rawValue, null.rawValue])
+            try await waitUntil("\(sign) is there", within: .seconds(30), every: .milliseconds(1)) {
+                Files.exists("/run/martlet-lab/\(name)/\(sign)")
+            }
+            Glibc.kill(maker, SIGKILL)
+            _ = try ChildProcess.wait(maker)
+            try await RunningLab.leftover(name).down()
+            Self.expectNothingLeft(of: name)
+            await #expect(throws: LabError.self) { try await RunningLab.leftover(name).down() }
+        }
+    }
+}

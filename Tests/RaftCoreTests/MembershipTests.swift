@@ -1,0 +1,151 @@
+import Testing
+
+@testable import RaftCore
+
+/// Raft section 6 and the dissertation's chapter 4, one change at a time.
+@Suite struct MembershipTests {
+    @Test("a founded group of one grows to three and loses its founder") func grow() throws {
+        let group = try Group(voters: [])
+        let (hardState, entry) = Raft.founding(Group.member(1))
+        var restored = Raft.Restored()
+        restored.hardState = hardState
+        restored.entries = [entry]
+        let raft = try Raft(id: 1, restored: restored, seed: 1)
+        group.hosts[1] = .init(raft: raft, hardState: hardState, entries: [entry])
+        group.elect(1)
+        #expect(group[1].role == .leader)
+        try group.propose("a", on: 1)
+        for id in UInt64(2)...3 {
+            try group.add(id)
+            try group.change(.addLearner(Group.member(id)), on: 1)
+            #expect(group.run(ticks: 10) { $0.commands(id) == ["a"] })
+            #expect(!group[1].membership.isVoter(id))
+            try group.change(.promote(id), on: 1)
+            #expect(group[1].membership.isVoter(id))
+        }
+        group.tick(3)
+        for id in group.ids { #expect(group[id].membership.voters == [1, 2, 3]) }
+        // The leader removes itself: it leads until that is committed, and then no more.
+        try group.change(.remove(1), on: 1)
+        #expect(group[1].role == .follower)
+        #expect(group[1].isRemoved)
+        #expect(group.run { $0[2].role == .leader || $0[3].role == .leader })
+        let leader = try #require(group.leader)
+        try group.propose("b", on: leader)
+        #expect(group.commands(2) == ["a", "b"])
+        group.tick(50)
+        #expect(group[1].role == .follower, "a removed member does not stand for election")
+        #expect(group.violations.isEmpty)
+    }
+
+    @Test("4.2.1: a learner does not count for the majority") func learner() throws {
+        let group = try Group(voters: [1, 2, 3])
+        group.elect(1)
+        try group.add(4)
+        try group.change(.addLearner(Group.member(4)), on: 1)
+        group.tick(3)
+        group.crash(2)
+        group.crash(3)
+        try group.propose("a", on: 1)
+        group.tick(3)
+        #expect(group.commands(1) == [])
+        #expect(group[4].role == .follower)
+    }
+
+    @Test("4.1: the next change waits until the last one is committed") func oneAtATime() throws {
+        let group = try Group(voters: [1, 2, 3])
+        group.elect(1)
+        _ = try group.hosts[1]!.raft.propose(.addLearner(Group.member(4)))
+        #expect(throws: Raft.Refusal.changePending) {
+            try group.hosts[1]!.raft.propose(.addLearner(Group.member(5)))
+        }
+        group.settle()
+        try group.change(.addLearner(Group.member(5)), on: 1)
+        #expect(group[3].membership.ids == [1, 2, 3, 4, 5])
+    }
+
+    @Test("no change before the leader has committed an entry of its term") func notBeforeFirstEntry() throws {
+        let group = try Group(voters: [1, 2, 3])
+        group.isLost = { if case .appendAccepted = $0.body { true } else { false } }
+        group.elect(1)
+        #expect(group[1].role == .leader)
+        #expect(throws: Raft.Refusal.changePending) { try group.change(.remove(3), on: 1) }
+    }
+
+    @Test("a removed follower learns of it") func removedFollower() throws {
+        let group = try Group(voters: [1, 2, 3])
+        group.elect(1)
+        group.tick(3)
+        try group.change(.remove(3), on: 1)
+        #expect(group[3].isRemoved)
+        #expect(group[1].membership.voters == [1, 2])
+        group.tick(60)
+        #expect(group[1].role == .leader)
+    }
+
+    @Test("a removal from a group of two needs the other one only until it is committed") func twoToOne() throws {
+        let group = try Group(voters: [1, 2])
+        group.elect(1)
+        try group.change(.remove(2), on: 1)
+        group.crash(2)
+        try group.propose("a", on: 1)
+        #expect(group.commands(1) == ["a"])
+        group.tick(60)
+        #expect(group[1].role == .leader)
+    }
+
+    @Test func refusals() {
+        var membership = Membership()
+        let member = Group.member(1)
+        #expect(membership.refusal(of: .found(member)) == nil)
+        membership.apply(.found(member))
+        #expect(membership.refusal(of: .found(member)) != nil)
+        #expect(membership.refusal(of: .remove(1)) == "the last voter cannot be removed")
+        #expect(membership.refusal(of: .remove(9)) == "no member has the identity 9")
+        #expect(membership.refusal(of: .promote(9)) == "no member has the identity 9")
+        let sameHost = RaftMember(id: 2, nodeID: member.nodeID, address: "elsewhere:1")
+        #expect(membership.refusal(of: .addLearner(sameHost)) != nil)
+        let moved = RaftMember(id: 1, nodeID: member.nodeID, address: "elsewhere:1")
+        #expect(membership.refusal(of: .addLearner(moved)) == nil)
+        membership.apply(.addLearner(moved))
+        #expect(membership[1] == .init(member: moved, isVoter: true))
+        membership.apply(.remove(1))
+        #expect(membership.voters == [1], "a change that makes no sense changes nothing")
+    }
+
+    @Test("the members as of a snapshot are those of its index") func membershipAtIndex() throws {
+        let group = try Group(voters: [1, 2, 3])
+        group.elect(1)
+        let before = group[1].committedIndex
+        try group.change(.addLearner(Group.member(4)), on: 1)
+        try group.propose("a", on: 1)
+        #expect(group[1].membership(at: before).ids == [1, 2, 3])
+        #expect(group[1].membership(at: before + 1).ids == [1, 2, 3, 4])
+        group.compact(1, through: before + 1)
+        #expect(group.hosts[1]!.base.membership.ids == [1, 2, 3, 4])
+        try group.restart(1)
+        #expect(group[1].membership.ids == [1, 2, 3, 4])
+    }
+}
+
+@Suite struct QuorumTests {
+    @Test(
+        arguments: [
+            ([], 0), ([5], 5), ([5, 3], 3), ([5, 3, 1], 3), ([1, 9, 9, 2], 2), ([7, 1, 1, 9, 8], 7),
+        ] as [([UInt64], UInt64)])
+    func reached(_ values: [UInt64], _ expected: UInt64) { #expect(Quorum.reached(values) == expected) }
+
+    @Test func votes() {
+        var tally = VoteTally()
+        tally.record(1, granted: true)
+        #expect(tally.outcome(among: [1, 2, 3]) == .pending)
+        tally.record(4, granted: true)
+        #expect(tally.outcome(among: [1, 2, 3]) == .pending, "only voters count")
+        tally.record(2, granted: false)
+        tally.record(2, granted: true)
+        #expect(tally.outcome(among: [1, 2, 3]) == .pending, "the first answer counts")
+        tally.record(3, granted: false)
+        #expect(tally.outcome(among: [1, 2, 3]) == .lost)
+        #expect(tally.outcome(among: [1]) == .won)
+    }
+}
