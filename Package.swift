@@ -71,7 +71,7 @@ let package = Package(
         program(
             "martletd",
             [
-                "Values", "LinuxSystem", "EngineAPI", "Engine", "Agent", "ClusterManager", External.arguments,
+                "Values", "LinuxSystem", "EngineAPI", "Engine", "Agent", "ClusterManager", "ClusterModel", External.arguments,
                 External.logging,
                 External.lifecycle,
             ]),
@@ -146,7 +146,7 @@ let package = Package(
             ]),
         layer(
             "ImageStore",
-            ["OCI", "Archive", "LinuxSystem", "JSON", "Values", External.crypto, External.logging]),
+            ["OCI", "Archive", "LinuxSystem", "CLinux", "JSON", "Values", External.crypto, External.logging]),
         layer(
             "ContainerRuntime",
             ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
@@ -201,11 +201,11 @@ let package = Package(
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
         tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
         tests("RuntimeProtocol", ["JSON", "Values"]),
-        tests("ContainerRuntime", ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "Values", "TestSupport"]),
+        tests("ContainerRuntime", ["RuntimeProtocol", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport"]),
         tests("NetworkModel", ["JSON", "Values"]),
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
-        tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport"]),
+        tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport", External.logging]),
         tests("ClusterPKI", ["LinuxSystem", "Values", "TestSupport"]),
         tests(
             "ClusterRPC",

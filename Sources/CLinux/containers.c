@@ -91,8 +91,10 @@ void cl_drain_signals(int descriptor) {
     while (read(descriptor, information, sizeof information) > 0) {}
 }
 void cl_reset_signals(void) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &action, NULL);
+    /* The kernel's own structure, all zero: glibc's sigaction refuses the two signals that it keeps for itself, which may be
+       ignored all the same because an ancestor did so. */
+    const unsigned long usual[8] = {0};
+    for (int signal = 1; signal < NSIG; signal++) syscall(SYS_rt_sigaction, signal, usual, NULL, 8);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -80,6 +80,8 @@ int cl_spawn(const char *path, char *const arguments[], char *const environment[
         if (moved[made] < 0) { error = errno; goto out; }
         posix_spawn_file_actions_adddup2(&actions, moved[made], made);
     }
+    /* What this process itself inherited, from a shell say, is none of the child's. */
+    posix_spawn_file_actions_addclosefrom_np(&actions, count);
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);

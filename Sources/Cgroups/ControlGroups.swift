@@ -34,7 +34,9 @@ public struct ControlGroups: Sendable {
         var found: [Hierarchy] = []
         for line in mounts.split(separator: "\n") {
             let halves = line.split(separator: " - ", maxSplits: 1)
-            guard let fields = halves.first?.split(separator: " "), fields.count >= 5, halves.count == 2 else { continue }
+            guard let fields = halves.first?.split(separator: " "), fields.count >= 5, halves.count == 2 else {
+                continue
+            }
             let details = halves[1].split(separator: " ")
             guard details.count >= 3 else { continue }
             let root = String(fields[3])
@@ -46,9 +48,11 @@ public struct ControlGroups: Sendable {
                 found.append(Hierarchy(controllers: [], mountPoint: mountPoint, ownPath: path))
             case "cgroup":
                 let options = details[2].split(separator: ",").map(String.init)
-                guard let (names, path) = own.first(where: { names, _ in
-                    !names.isEmpty && names.split(separator: ",").allSatisfy { options.contains(String($0)) }
-                }) else { continue }
+                guard
+                    let (names, path) = own.first(where: { names, _ in
+                        !names.isEmpty && names.split(separator: ",").allSatisfy { options.contains(String($0)) }
+                    })
+                else { continue }
                 let controllers = names.split(separator: ",").map(String.init)
                 guard !found.contains(where: { $0.controllers == controllers }) else { continue }
                 found.append(

@@ -103,7 +103,9 @@ public struct TrustRoots: Hashable, Sendable {
 
     /// The DER bytes of the first object in PEM text.
     static func derOfFirst(_ pem: String) throws(PKIError) -> [UInt8] {
-        do { return try PEMDocument(pemString: pem).derBytes } catch { throw PKIError.malformed("PEM text", "\(error)") }
+        do { return try PEMDocument(pemString: pem).derBytes } catch {
+            throw PKIError.malformed("PEM text", "\(error)")
+        }
     }
 
     static func requireAuthority(_ certificate: Certificate) throws(PKIError) {

@@ -54,7 +54,8 @@ struct ClusterRouter {
         _ router: inout RPCRouter<HTTP2ServerTransport.Posix>, _ method: MethodDescriptor,
         _ handler: @escaping @Sendable ([UInt8], Metadata, ServerContext) async throws -> [UInt8]
     ) {
-        router.registerHandler(forMethod: method, deserializer: RawBytes(), serializer: RawBytes()) { request, context in
+        router.registerHandler(forMethod: method, deserializer: RawBytes(), serializer: RawBytes()) {
+            request, context in
             do {
                 let request = try await ServerRequest(stream: request)
                 let answer = try await cancellable(context) {
@@ -74,7 +75,8 @@ struct ClusterRouter {
         _ router: inout RPCRouter<HTTP2ServerTransport.Posix>, _ method: MethodDescriptor,
         _ handler: @escaping @Sendable (MessageStream, MessageWriter, PeerIdentity) async throws -> Void
     ) {
-        router.registerHandler(forMethod: method, deserializer: RawBytes(), serializer: RawBytes()) { request, context in
+        router.registerHandler(forMethod: method, deserializer: RawBytes(), serializer: RawBytes()) {
+            request, context in
             let peer: PeerIdentity
             do { peer = try Self.peer(context) } catch { throw RPCFailure(handling: error).rpcError }
             // The headers that say "accepted" go out before the handler's first message.

@@ -67,7 +67,10 @@ final class TLSContexts: Sendable {
     private let make: @Sendable (ClusterCredentials) throws -> NIOSSLContext
     private let made = Mutex<(ClusterCredentials, NIOSSLContext)?>(nil)
 
-    init(_ provider: @escaping CredentialProvider, _ make: @escaping @Sendable (ClusterCredentials) throws -> NIOSSLContext) {
+    init(
+        _ provider: @escaping CredentialProvider,
+        _ make: @escaping @Sendable (ClusterCredentials) throws -> NIOSSLContext
+    ) {
         self.provider = provider
         self.make = make
     }

@@ -127,7 +127,9 @@ public final class ContainerRuntime: Sendable {
     }
 
     /// The container's processes in the host's numbering, its first one included.
-    public func processes(_ id: String) async throws -> [pid_t] { try await onGroup(id) { _, group in group.processes() } }
+    public func processes(_ id: String) async throws -> [pid_t] {
+        try await onGroup(id) { _, group in group.processes() }
+    }
 
     /// Kills the container where it still runs, waits for its shim's end, and removes the runtime's files of it:
     /// specification, exit record, run directory. Logs and writable layer stay; they are the caller's.

@@ -113,7 +113,11 @@ final class ShimConnection: Sendable {
             let error = errno
             guard error == EAGAIN || error == EINTR else { throw SystemError("send", errno: error) }
             if error == EAGAIN {
-                await withTaskCancellationHandler { await reactor.writable(descriptor) } onCancel: { close() }
+                await withTaskCancellationHandler {
+                    await reactor.writable(descriptor)
+                } onCancel: {
+                    close()
+                }
             }
             try Task.checkCancellation()
         }

@@ -47,21 +47,13 @@ struct ShimFilesystem: Sendable {
     }
 
     private func launch(_ id: String) throws -> ShimAnswer {
-        let program = try guardedProgram()
         let null = try Descriptor.open("/dev/null", O_RDWR)
         let (reading, writing) = try Descriptor.pipe()
         let report = Descriptor(owning: reading)
         let child: pid_t
         do {
             let end = Descriptor(owning: writing)
-            child = try ChildProcess.spawn(
-                program.map { "/proc/self/fd/\($0)" } ?? runtimePath,
-                ["martlet-runtime", "shim", "--data", data(id), "--run", run(id)], environment: [],
-                descriptors: [null.rawValue, null.rawValue, null.rawValue, end.rawValue])
-            if let program { close(program) }
-        } catch {
-            if let program { close(program) }
-            throw RuntimeError(.failed, container: id, "cannot start \(runtimePath): \(error)")
+            child = try spawn(id, null: null.rawValue, report: end.rawValue)
         }
         _ = try ChildProcess.wait(child)
         var text: [UInt8] = []
@@ -80,18 +72,25 @@ struct ShimFilesystem: Sendable {
         return try JSONCoding.decode(ShimAnswer.self, from: Array(text[..<end]))
     }
 
-    /// The program by a read-only mount of its own, so that no container can write to its file (the shim looks again and
-    /// starts itself anew where it must).
-    private func guardedProgram() throws -> Int32? {
-        let tree = cl_open_tree_clone(runtimePath)
-        if tree == -ENOENT {
-            throw RuntimeError(.failed, container: "", "\(runtimePath) is missing: install martlet-runtime there")
+    /// Starts the program by a read-only mount of its own, so that no container can write to its file. The shim looks again
+    /// and starts itself anew where that was not possible.
+    private func spawn(_ id: String, null: Int32, report: Int32) throws -> pid_t {
+        let arguments = ["martlet-runtime", "shim", "--data", data(id), "--run", run(id)]
+        do {
+            let tree = cl_open_tree_clone(runtimePath)
+            if tree >= 0 {
+                let program = Descriptor(owning: tree)
+                if cl_mount_set_readonly(tree) >= 0 {
+                    return try ChildProcess.spawn(
+                        "/proc/self/fd/\(ShimFiles.reportDescriptor + 1)", arguments, environment: [],
+                        descriptors: [null, null, null, report, program.rawValue])
+                }
+            }
+            return try ChildProcess.spawn(
+                runtimePath, arguments, environment: [], descriptors: [null, null, null, report])
+        } catch {
+            throw RuntimeError(.failed, container: id, "cannot start \(runtimePath): \(error)")
         }
-        guard tree >= 0 else { return nil }
-        let clone = Descriptor(owning: tree)
-        guard cl_mount_set_readonly(tree) >= 0 else { return nil }
-        let moved = fcntl(clone.rawValue, F_DUPFD_CLOEXEC, 64)
-        return moved >= 0 ? moved : nil
     }
 
     func state(_ id: String) -> ShimState? {

@@ -49,9 +49,8 @@ struct Exchange: Sendable {
         }
         try await bytes.send(head.serialized())
         guard !isHead else { return isChunked && request.keepsAlive }
-        try await cancelled(on: { _ in true }) {
-            try await body(ResponseWriter(bytes, isChunked: isChunked))
-        }
+        let writer = ResponseWriter(bytes, isChunked: isChunked)
+        try await run(endsWithPeer: true) { try await body(writer) }
         if isChunked { try await bytes.send(Chunk.last) }
         return isChunked && request.keepsAlive
     }
@@ -69,17 +68,17 @@ struct Exchange: Sendable {
         // What follows the request is the stream; what the route left of its body is not.
         guard try await connection.drain() else { return }
         try await bytes.send(head.serialized())
-        try await cancelled(on: { if case .peerEnded = $0 { false } else { true } }) {
-            try await body(HijackedConnection(connection))
-        }
+        // A client without input for the process ends its direction at once and reads on.
+        try await run(endsWithPeer: false) { try await body(HijackedConnection(connection)) }
     }
 
-    /// Runs `work` and cancels it when one of the chosen events happens to the connection.
-    private func cancelled(
-        on chosen: @escaping @Sendable (ByteChannel.Event) -> Bool, _ work: @escaping @Sendable () async throws -> Void
-    ) async throws {
+    /// Runs `work` and cancels it when the connection goes, the server stops or, where asked, the client's direction ends.
+    private func run(endsWithPeer: Bool, _ work: @escaping @Sendable () async throws -> Void) async throws {
         let task = Task { try await work() }
-        bytes.watch { if chosen($0) { task.cancel() } }
+        bytes.watch { event in
+            if case .peerEnded = event, !endsWithPeer { return }
+            task.cancel()
+        }
         try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {

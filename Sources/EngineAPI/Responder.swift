@@ -14,7 +14,7 @@ struct Responder: Sendable {
             response = try await route(head, body)
         } catch {
             response = .failure(error)
-            if response.status >= 500 {
+            if response.status == 500 {
                 logger.error(
                     "request failed",
                     metadata: ["method": "\(head.method)", "path": "\(path(head))", "error": "\(error)"])

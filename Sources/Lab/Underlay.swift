@@ -37,11 +37,11 @@ struct Underlay {
             "link add \(Self.bridge) mtu \(settings.mtu) type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
             "addr add \(own.v4)/\(settings.ipv4.prefixLength) dev \(Self.bridge)",
             "link set \(Self.bridge) up",
-            "route add local default dev lo",
+            "route add local default dev lo table main",
         ]
         if hasIPv6 {
             commands.append("addr add \(own.v6)/\(settings.ipv6.prefixLength) dev \(Self.bridge) nodad")
-            commands.append("-6 route add local default dev lo")
+            commands.append("-6 route add local default dev lo table main")
         }
         try batch(machine, commands)
         try run(

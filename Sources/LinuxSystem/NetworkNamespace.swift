@@ -65,10 +65,12 @@ public enum NetworkNamespace {
         let job = Job(body)
         let boxed = Unmanaged.passRetained(BoxedJob(job) as AnyJob)
         var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, { argument in
-            Unmanaged<AnyJob>.fromOpaque(argument!).takeRetainedValue().run()
-            return nil
-        }, boxed.toOpaque())
+        let failure = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<AnyJob>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, boxed.toOpaque())
         guard failure == 0 else {
             boxed.release()
             throw SystemError("pthread_create", errno: failure)

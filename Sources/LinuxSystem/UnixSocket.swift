@@ -7,7 +7,9 @@ public enum UnixSocket {
     public static let descriptorLimit = 16
 
     /// Listens at `path`; a socket left over there is replaced.
-    public static func listen(_ path: String, backlog: Int32 = 128, mode: UInt32 = 0o600) throws(SystemError) -> Descriptor {
+    public static func listen(_ path: String, backlog: Int32 = 128, mode: UInt32 = 0o600) throws(SystemError)
+        -> Descriptor
+    {
         Descriptor(owning: try checked("listen", on: path, cl_unix_listen(path, backlog, mode)))
     }
 
@@ -33,7 +35,9 @@ public enum UnixSocket {
     }
 
     /// Receives up to `count` bytes and the descriptors beside them; no bytes at the end.
-    public static func receive(_ socket: Int32, upTo count: Int) throws(SystemError) -> (bytes: [UInt8], descriptors: [Int32]) {
+    public static func receive(_ socket: Int32, upTo count: Int) throws(SystemError) -> (
+        bytes: [UInt8], descriptors: [Int32]
+    ) {
         var buffer = [UInt8](repeating: 0, count: count)
         var descriptors = [Int32](repeating: -1, count: descriptorLimit)
         var number: Int32 = 0

@@ -70,7 +70,9 @@ struct DNSResponse: Hashable, Sendable {
 
     /// Our own OPT record.
     private var option: [UInt8] {
-        [0] + Self.big(DNSQuery.typeOPT) + Self.big(UInt16(Self.extendedLimit)) + [UInt8(code.rawValue >> 4), 0, 0, 0, 0, 0]
+        [0] + Self.big(DNSQuery.typeOPT) + Self.big(UInt16(Self.extendedLimit)) + [
+            UInt8(code.rawValue >> 4), 0, 0, 0, 0, 0,
+        ]
     }
 
     /// A record about the name in the question, to which a compression pointer leads.

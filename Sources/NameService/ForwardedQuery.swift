@@ -30,7 +30,10 @@ struct ForwardedQuery {
     /// The most servers that are asked.
     static let serverLimit = 3
 
-    init(_ message: ArraySlice<UInt8>, _ query: DNSQuery, to servers: [IPAddress], isStream: Bool, sandbox: String, client: Client) {
+    init(
+        _ message: ArraySlice<UInt8>, _ query: DNSQuery, to servers: [IPAddress], isStream: Bool, sandbox: String,
+        client: Client
+    ) {
         self.client = client
         self.sandbox = sandbox
         self.query = query

@@ -78,7 +78,9 @@ public actor NameServiceClient {
         do {
             (opened, running) = try open()
         } catch {
-            guard case .system(let cause) = error, cause.errno == ENOENT || cause.errno == ECONNREFUSED else { throw error }
+            guard case .system(let cause) = error, cause.errno == ENOENT || cause.errno == ECONNREFUSED else {
+                throw error
+            }
             try start([])
             channel = try open().0
             return channel!

@@ -1,6 +1,8 @@
 /// Docker's default profile: what a container may call that asked for nothing, in the form of this runtime.
 extension SeccompProfile {
-    private static func words(_ text: String) -> [String] { text.split(whereSeparator: \.isWhitespace).map(String.init) }
+    private static func words(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
 
     /// The clone flags that make namespaces: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
     private static let namespaceFlags: UInt64 = 0x7e02_0000

@@ -8,7 +8,8 @@ import NameService
 // listens, or has taken over, with exit code 0.
 
 func fail(_ text: String, code: Int32) -> Never {
-    fputs("martlet-net: \(text)\n", stderr)
+    let bytes = Array("martlet-net: \(text)\n".utf8)
+    _ = write(STDERR_FILENO, bytes, bytes.count)
     exit(code)
 }
 
@@ -21,7 +22,8 @@ while let argument = arguments.popFirst() {
     case "--socket": socketPath = arguments.popFirst()
     case "--take-over": takesOver = true
     case "--foreground": isForeground = true
-    default: fail("unknown argument \(argument)\nusage: martlet-net --socket PATH [--take-over] [--foreground]", code: 2)
+    default:
+        fail("unknown argument \(argument)\nusage: martlet-net --socket PATH [--take-over] [--foreground]", code: 2)
     }
 }
 guard let socketPath else { fail("--socket PATH is missing", code: 2) }

@@ -43,8 +43,11 @@ final class ContainedProcess {
     func openStreams() {
         func pump(_ descriptor: Int32, _ kind: UInt8) {
             pumps.append(
-                OutputPump(descriptor, kind: kind, loop: loop) { [unowned self] in takeOutput($0, $1) }
-                    ended: { [unowned self] in finishIfDone() })
+                OutputPump(descriptor, kind: kind, loop: loop) { [unowned self] in
+                    takeOutput($0, $1)
+                } ended: { [unowned self] in
+                    finishIfDone()
+                })
         }
         if hasTerminal {
             guard terminal >= 0 else { return }

@@ -108,7 +108,8 @@ struct ExecInit: ~Copyable {
     private func setUp() throws {
         try ProcessSetup.bindLifeToShim()
         try group.join(exceptUnified: group.unifiedPath != nil)
-        let all = CL_CLONE_NEWNS | CL_CLONE_NEWUTS | CL_CLONE_NEWIPC
+        let all =
+            CL_CLONE_NEWNS | CL_CLONE_NEWUTS | CL_CLONE_NEWIPC
             | CL_CLONE_NEWNET | CL_CLONE_NEWCGROUP
         try checked("setns", on: "container", cl_setns(container, Int32(all)))
         setsid()

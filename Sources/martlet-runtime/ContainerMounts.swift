@@ -44,7 +44,9 @@ struct ContainerMounts: ~Copyable {
     }
 
     /// Shallow targets first, so that a deeper one is mounted inside of them.
-    private static func isBefore(_ left: (offset: Int, element: MountEntry), _ right: (offset: Int, element: MountEntry))
+    private static func isBefore(
+        _ left: (offset: Int, element: MountEntry), _ right: (offset: Int, element: MountEntry)
+    )
         -> Bool
     {
         let depths = (
@@ -162,7 +164,8 @@ struct ContainerMounts: ~Copyable {
         let procMagic: Int64 = 0x9fa0
         guard cl_filesystem_type(target) == procMagic else { return }
         let allowed: Set<String> = [
-            "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid",
+            "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
+            "sys/kernel/ns_last_pid",
             "sys/crypto/fips_enabled",
         ]
         let components = RootTree.components(path)

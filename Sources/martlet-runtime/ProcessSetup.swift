@@ -52,7 +52,8 @@ struct ProcessSetup {
         try checked("prctl", cl_prctl(Self.keepCapabilities, 0, 0, 0, 0))
         if !entered, chdir(process.workingDirectory) != 0 {
             throw SetupError(
-                "chdir to cwd (\"\(process.workingDirectory)\") set in config.json failed: \(describe(errno))", code: 126)
+                "chdir to cwd (\"\(process.workingDirectory)\") set in config.json failed: \(describe(errno))",
+                code: 126)
         }
         var environment = process.environment
         if SearchPath.value(of: "HOME", in: environment) == nil { environment.append("HOME=" + identity.home) }

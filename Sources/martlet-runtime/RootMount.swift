@@ -43,7 +43,8 @@ enum RootMount {
         guard mount >= 0 else {
             var text = [CChar](repeating: 0, count: 512)
             let length = cl_fscontext_message(context.rawValue, &text, text.count)
-            let message = String(decoding: text.prefix(Int(max(0, length))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let message = String(
+                decoding: text.prefix(Int(max(0, length))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
             throw SystemError("mount overlay", length > 0 ? message : upper, errno: -mount)
         }
         return Descriptor(owning: mount)

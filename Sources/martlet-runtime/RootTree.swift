@@ -17,40 +17,81 @@ struct RootTree: ~Copyable {
 
     /// A directory, made with those above it where it is missing.
     func directory(_ path: String) throws(SystemError) -> Descriptor {
-        if let found = try open(path) {
-            try Self.require(S_IFDIR, found.rawValue, path)
-            return found
+        let found = try existing(path, makingFile: false)
+        if try Self.kind(found.rawValue, path) != S_IFDIR {
+            throw SystemError("mount a directory", path, errno: ENOTDIR)
         }
-        return try make(path) { (parent, name) throws(SystemError) in
-            if mkdirat(parent, name, 0o755) != 0, errno != EEXIST { throw SystemError("mkdir", path, errno: errno) }
-            let flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-            return Descriptor(owning: try syscall("open", on: path) { openat(parent, name, flags) })
-        }
+        return found
     }
 
     /// A file to mount on, made empty with the directories above it where it is missing.
     func file(_ path: String) throws(SystemError) -> Descriptor {
-        if let found = try open(path) {
-            var information = stat()
-            if fstat(found.rawValue, &information) == 0, information.st_mode & S_IFMT == S_IFDIR {
-                throw SystemError("mount a file", path, errno: EISDIR)
+        let found = try existing(path, makingFile: true)
+        if try Self.kind(found.rawValue, path) == S_IFDIR { throw SystemError("mount a file", path, errno: EISDIR) }
+        return found
+    }
+
+    /// What is at `path`; what is missing of it is made, also where a link leads to nothing yet.
+    private func existing(_ path: String, makingFile: Bool) throws(SystemError) -> Descriptor {
+        if let found = try open(path) { return found }
+        var pending = Self.components(path)
+        // The way so far, without links.
+        var real: [String] = []
+        var links = 0
+        while !pending.isEmpty {
+            let name = pending.removeFirst()
+            if name == ".." {
+                _ = real.popLast()
+                continue
             }
-            return found
+            let next = "/" + (real + [name]).joined(separator: "/")
+            guard let child = try open(next, O_PATH | O_NOFOLLOW) else {
+                try make(name, in: "/" + real.joined(separator: "/"), isFile: makingFile && pending.isEmpty)
+                real.append(name)
+                continue
+            }
+            guard try Self.kind(child.rawValue, next) == S_IFLNK else {
+                real.append(name)
+                continue
+            }
+            links += 1
+            guard links <= Self.linkLimit else { throw SystemError("open", path, errno: ELOOP) }
+            let target = try Self.target(child.rawValue, next)
+            if target.hasPrefix("/") { real = [] }
+            pending = target.split(separator: "/").map(String.init).filter { $0 != "." } + pending
         }
-        return try make(path) { (parent, name) throws(SystemError) in
+        let resolved = "/" + real.joined(separator: "/")
+        guard let found = try openDirect(resolved) else { throw SystemError("open", path, errno: ENOENT) }
+        return found
+    }
+
+    /// Links followed for one path at most (path_resolution(7)).
+    private static let linkLimit = 40
+
+    private func make(_ name: String, in parent: String, isFile: Bool) throws(SystemError) {
+        guard let directory = try openDirect(parent) else { throw SystemError("open", parent, errno: ENOENT) }
+        if isFile {
             let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-            return Descriptor(owning: try syscall("create", on: path) { openat(parent, name, flags, 0o755) })
+            close(try syscall("create", on: parent + "/" + name) { openat(directory.rawValue, name, flags, 0o755) })
+        } else {
+            try syscall("mkdir", on: parent + "/" + name) { mkdirat(directory.rawValue, name, 0o755) }
         }
     }
 
-    /// Makes the last component with `body`, and missing directories above it.
-    private func make(
-        _ path: String, _ body: (Int32, String) throws(SystemError) -> Descriptor
-    ) throws(SystemError) -> Descriptor {
-        let components = Self.components(path)
-        guard let last = components.last else { throw SystemError("make", path, errno: EEXIST) }
-        let parent = try directory("/" + components.dropLast().joined(separator: "/"))
-        return try body(parent.rawValue, last)
+    private static func target(_ link: Int32, _ path: String) throws(SystemError) -> String {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = try syscall("readlink", on: path) {
+            buffer.withUnsafeMutableBytes {
+                readlinkat(link, "", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+            }
+        }
+        return String(decoding: buffer[..<length], as: UTF8.self)
+    }
+
+    private static func kind(_ descriptor: Int32, _ path: String) throws(SystemError) -> mode_t {
+        var information = stat()
+        try syscall("stat", on: path) { fstat(descriptor, &information) }
+        return information.st_mode & S_IFMT
     }
 
     /// The components of a path with `.` and `..` taken out as text; the result never leaves the root.
@@ -60,11 +101,5 @@ struct RootTree: ~Copyable {
             if component == ".." { _ = result.popLast() } else { result.append(String(component)) }
         }
         return result
-    }
-
-    private static func require(_ kind: mode_t, _ descriptor: Int32, _ path: String) throws(SystemError) {
-        var information = stat()
-        try syscall("stat", on: path) { fstat(descriptor, &information) }
-        if information.st_mode & S_IFMT != kind { throw SystemError("mount a directory", path, errno: ENOTDIR) }
     }
 }

@@ -37,7 +37,8 @@ struct SyncChannel: ~Copyable {
         case .proceed(let filter): try UnixSocket.send(descriptor.rawValue, [0x47] + filter, descriptors: [])
         case .failure(let error):
             let text = Array(error.reason.utf8.prefix(4096))
-            try UnixSocket.send(descriptor.rawValue, [0x45, UInt8(truncatingIfNeeded: error.code)] + text, descriptors: [])
+            try UnixSocket.send(
+                descriptor.rawValue, [0x45, UInt8(truncatingIfNeeded: error.code)] + text, descriptors: [])
         case .end: break
         }
     }

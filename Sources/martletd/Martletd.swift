@@ -1,4 +1,7 @@
+import Agent
 import ArgumentParser
+import ClusterManager
+import ClusterModel
 import Engine
 import EngineAPI
 import Glibc
@@ -36,31 +39,66 @@ struct Martletd: AsyncParsableCommand {
     @Option(help: "The program martlet-net. (default: beside martletd)")
     var net: String?
 
-    @Option(help: "The least serious messages that are logged: trace, debug, info, notice, warning, error, critical.")
+    @Option(
+        help: "The least serious messages that are logged: trace, debug, info, notice, warning, error, critical.",
+        transform: { text in
+            guard let level = Logger.Level(rawValue: text) else {
+                throw ValidationError("'\(text)' is no log level")
+            }
+            return level
+        })
     var logLevel = Logger.Level.info
 
     func run() async throws {
         // A client that leaves while it is written to is an error of that write, not the end of the daemon.
         signal(SIGPIPE, SIG_IGN)
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        var logger = Logger(label: "martletd")
-        logger.logLevel = logLevel
+        let logger = Self.logger(logLevel)
         let listeners = try (host.isEmpty ? ["unix://\(runDirectory)/martlet.sock"] : host).map {
             try ListenAddress(parsing: $0)
         }
         try HostDirectories.prepare(data: dataDirectory, run: runDirectory)
         let engine = try await Engine(configuration: engineConfiguration(), logger: logger)
         try await engine.start()
-        let server = EngineServer(engine: engine, cluster: nil, listeners: listeners, logger: logger) { listeners in
+        let description = try await nodeDescription(engine)
+        let control = ControlPlane(
+            configuration: ControlPlaneConfiguration(
+                directory: "\(dataDirectory)/cluster", port: clusterPort, description: description), logger: logger)
+        let agent = Agent(
+            engine: engine, access: control, description: description,
+            bootID: try HostDirectories.bootID(run: runDirectory), logger: logger)
+        control.setHostServices(agent)
+        try await control.start()
+        let server = EngineServer(engine: engine, cluster: control, listeners: listeners, logger: logger) { listeners in
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.description).joined(separator: " "))"])
         }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                services: [
+                    .init(service: AgentService(agent: agent)),
+                    .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
+        await control.shutdown()
         // Containers stay; their shims hold what they need.
         await engine.shutdown()
         logger.info("stopped; containers keep running")
+    }
+
+    /// What this host says of itself to the managers.
+    private func nodeDescription(_ engine: Engine) async throws -> NodeDescription {
+        let host = try await engine.information()
+        return NodeDescription(
+            hostname: name ?? Self.hostname, platform: .init(architecture: host.architecture),
+            resources: .init(nanoCPUs: Int64(host.cpus) * 1_000_000_000, memoryBytes: host.memoryBytes),
+            engine: .init(engineVersion: ServerVersion.text, labels: engine.configuration.labels))
+    }
+
+    private static func logger(_ level: Logger.Level) -> Logger {
+        var logger = Logger(label: "martletd")
+        logger.logLevel = level
+        return logger
     }
 
     private func engineConfiguration() -> EngineConfiguration {
@@ -87,4 +125,9 @@ struct Martletd: AsyncParsableCommand {
     }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
+/// The agent, as long as the daemon runs.
+private struct AgentService: Service {
+    let agent: Agent
+
+    func run() async throws { await cancelWhenGracefulShutdown { await agent.run() } }
+}

@@ -18,7 +18,8 @@ import Testing
         #expect(CADigest(base36: String(repeating: "A", count: 50)) == nil)
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<200 {
-            let digest = try #require(CADigest(bytes: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }))
+            let digest = try #require(
+                CADigest(bytes: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }))
             #expect(digest.base36.utf8.count == 50)
             #expect(CADigest(base36: digest.base36) == digest)
         }
@@ -41,7 +42,8 @@ import Testing
         arguments: [
             "", "SWMTKN", "SWMTKN-1", text + "-", text + "x", "X" + text, String(text.dropLast()),
             text.replacing("SWMTKN-1", with: "SWMTKN-2"), text.replacing("SWMTKN", with: "swmtkn"),
-            text.replacing("mno", with: "MNO"), text.replacing("0a-", with: "0-"), text.replacing("-0123", with: "-012ü"),
+            text.replacing("mno", with: "MNO"), text.replacing("0a-", with: "0-"),
+            text.replacing("-0123", with: "-012ü"),
             "SWMTKN-1-" + String(repeating: "z", count: 50) + "-0123456789abcdefghijklmno",
         ])
     func refused(text: String) {

@@ -36,8 +36,9 @@ final class ContainerFixture: Sendable {
         try Files.write(image + "/bin/busybox", Files.read("/bin/busybox"), mode: 0o755)
         for name in [
             "sh", "true", "cat", "id", "env", "ls", "sleep", "mount", "umount", "mknod", "chmod", "head", "dd", "pwd",
-            "hostname", "stat", "readlink", "unshare", "test", "seq", "wc", "kill", "stty", "touch", "ps", "chown", "ip",
-            "tail", "yes", "usleep", "tty", "ln", "rm", "cp", "grep", "printf", "date", "nproc",
+            "hostname", "stat", "readlink", "unshare", "test", "seq", "wc", "kill", "stty", "touch", "ps", "chown",
+            "ip",
+            "tail", "yes", "usleep", "tty", "ln", "rm", "cp", "grep", "printf", "date", "nproc", "tr",
         ] {
             symlink("busybox", image + "/bin/" + name)
         }

@@ -46,8 +46,10 @@ import Testing
                 $0.process.user = UserIdentity(name: "root", additionalGroups: ["extra"])
             }
             #expect(record.code == 0)
-            for line in ["COLOUR=grün", "HOME=/root", "/made/for/it", "uid=0(root) gid=0(root) groups=0(root),77(extra)", "box", "0:0"]
-            {
+            for line in [
+                "COLOUR=grün", "HOME=/root", "/made/for/it", "uid=0(root) gid=0(root) groups=0(root),77(extra)", "box",
+                "0:0",
+            ] {
                 #expect(output.split(separator: "\n").contains(Substring(line)), "\(line) in \(output)")
             }
             let user = try await box.run("b", "id; echo $HOME; echo via >/dev/stderr; cat /proc/self/status") {

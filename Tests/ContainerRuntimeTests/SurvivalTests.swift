@@ -15,7 +15,9 @@ import Testing
 
     private func isAlive(_ pid: pid_t) -> Bool {
         // A zombie whose parent takes its time is gone all the same.
-        guard let status = try? Files.text("/proc/\(pid)/stat"), let end = status.lastIndex(of: ")") else { return false }
+        guard let status = try? Files.text("/proc/\(pid)/stat"), let end = status.lastIndex(of: ")") else {
+            return false
+        }
         return !status[end...].hasPrefix(") Z")
     }
 

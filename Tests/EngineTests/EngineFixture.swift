@@ -92,8 +92,8 @@ final class EngineFixture {
         try Files.write(root + "/data/seed", "from the image\n")
         try Files.write(root + "/www/index.html", "hello from the page\n")
         let layer = directory.path("layer.tar")
-        try await run(["tar", "-C", root, "--owner=0", "--group=0", "--numeric-owner", "-cf", layer, "."])
-        let digest = try await run(["sha256sum", layer]).output.prefix(64)
+        try await tool(["tar", "-C", root, "--owner=0", "--group=0", "--numeric-owner", "-cf", layer, "."])
+        let digest = try await tool(["sha256sum", layer]).output.prefix(64)
         let configuration = """
             {"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin","FROM=image"],"Cmd":["sh"],
             "Labels":{"image":"label"}},"rootfs":{"type":"layers","diff_ids":["sha256:\(digest)"]}}
@@ -102,13 +102,13 @@ final class EngineFixture {
         try directory.write(
             "manifest.json", #"[{"Config":"config.json","RepoTags":["busybox:latest"],"Layers":["layer.tar"]}]"#)
         let archive = directory.path("image.tar")
-        try await run(["tar", "-C", directory.path, "-cf", archive, "manifest.json", "config.json", "layer.tar"])
+        try await tool(["tar", "-C", directory.path, "-cf", archive, "manifest.json", "config.json", "layer.tar"])
         let file = try Descriptor.open(archive, O_RDONLY)
         _ = try await engine.loadImages(from: file.rawValue) { _ in }
     }
 
     @discardableResult
-    private func run(_ arguments: [String]) async throws -> Command {
+    private func tool(_ arguments: [String]) async throws -> Command {
         let result = try await Command.run(arguments)
         guard result.succeeded else { throw EngineError(.internalError, "\(arguments): \(result.errorOutput)") }
         return result

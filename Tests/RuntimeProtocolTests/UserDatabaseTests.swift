@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func emptyIsRootWithItsGroups() throws {
-        #expect(try resolve("") == .init(uid: 0, gid: 0, groups: [0], home: "/root"))
+        #expect(try resolve("") == .init(uid: 0, gid: 0, groups: [0, 10], home: "/root"))
     }
 
     @Test func nameBringsItsGroups() throws {
