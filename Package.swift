@@ -201,7 +201,9 @@ let package = Package(
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
         tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
         tests("RuntimeProtocol", ["JSON", "Values"]),
-        tests("ContainerRuntime", ["RuntimeProtocol", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport"]),
+        tests(
+            "ContainerRuntime",
+            ["RuntimeProtocol", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport"]),
         tests("NetworkModel", ["JSON", "Values"]),
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),

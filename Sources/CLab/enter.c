@@ -76,6 +76,11 @@ static int leave_running(char **command, int output) {
 
 int clab_enter(int count, char **arguments) {
     if (count < 7) return fail("usage", "PID NAMESPACES DIRECTORY LOG COUNT PROCS... COMMAND...");
+    /* Whoever started this may block signals, as the threads of a pool do, and ignore that of a broken pipe. */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
     const char *pid = arguments[1], *wanted = arguments[2], *directory = arguments[3], *log = arguments[4];
     int groups = atoi(arguments[5]), namespaces[KINDS], output = -1;
     char **command = arguments + 6 + groups;

@@ -26,6 +26,19 @@ extension ControlPlane {
         "EncryptionConfig": ["AutoLockManagers": false],
     ]
 
+    /// What a client leaves at its zero value is a default (Docker's clients send every member).
+    private static func filled(_ wanted: JSONValue, beneath defaults: JSONValue) -> JSONValue {
+        guard let members = wanted.object else {
+            switch wanted {
+            case .null, .integer(0), .string(""): return defaults
+            default: return wanted
+            }
+        }
+        var result = defaults
+        for (key, value) in members { result[key] = filled(value, beneath: defaults[key] ?? .null) }
+        return result
+    }
+
     // MARK: Beginning
 
     /// Makes this host the manager of a log of one that nobody else may join yet.
@@ -156,7 +169,7 @@ extension ControlPlane {
         let now = Clock.now()
         cluster.isOpen = true
         if let spec = request.spec?.object {
-            for (key, value) in spec where !value.isNull { cluster.spec[key] = value }
+            cluster.spec = Self.filled(.object(spec), beneath: cluster.spec)
         }
         if let pools = request.defaultAddrPool, !pools.isEmpty {
             cluster.addressPools = try pools.map { text in

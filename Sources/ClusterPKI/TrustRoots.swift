@@ -77,8 +77,8 @@ public struct TrustRoots: Hashable, Sendable {
 
     /// Checks a peer's certificate at a time and says who the peer is.
     ///
-    /// The CA's signature and validity, the certificate's validity, its usages (RFC 5280 section 4.2.1) and that it names
-    /// the cluster of its CA.
+    /// The CA's signature and validity, the certificate's validity, its usages (RFC 5280 section 4.2.1) and that it
+    /// names the cluster of its CA.
     public func verify(_ certificate: Certificate, at time: Timestamp) throws(PKIError) -> PeerIdentity {
         let issuers = certificates.filter {
             $0.subject == certificate.issuer && $0.publicKey.isValidSignature(certificate.signature, for: certificate)

@@ -58,8 +58,8 @@ public final class ClusterConnector: Sendable {
         }
     }
 
-    /// Opens a session and runs `body` with its two directions; the session ends when `body` returns or throws. An error
-    /// of `body` itself passes through; a failure of the session is an `RPCFailure`.
+    /// Opens a session and runs `body` with its two directions; the session ends when `body` returns or throws. An
+    /// error of `body` itself passes through; a failure of the session is an `RPCFailure`.
     ///
     /// - Parameter timeout: how long it may take until the peer has accepted the session.
     public func withSession<Result: Sendable>(
@@ -132,8 +132,8 @@ public final class ClusterConnector: Sendable {
 
     /// Asks a host of a cluster that this host is not part of yet.
     ///
-    /// The peer's certificate must be a manager's, signed by a CA with the digest from the join token. The peer sends its CA
-    /// in the handshake, so nothing else has to be known before.
+    /// The peer's certificate must be a manager's, signed by a CA with the digest from the join token. The peer sends
+    /// its CA in the handshake, so nothing else has to be known before.
     ///
     /// - Returns: the answer, and the CA certificates that the digest vouched for.
     public static func enrol(

@@ -1,8 +1,8 @@
 import ClusterPKI
 import Values
 
-/// What a host does for its peers. The server has checked every peer's certificate before it calls one of these; whether
-/// this node may do this now is the handler's own question (the node's row, its role).
+/// What a host does for its peers. The server has checked every peer's certificate before it calls one of these;
+/// whether this node may do this now is the handler's own question (the node's row, its role).
 ///
 /// A handler's task is cancelled when its peer is gone or the server shuts down. Whatever a handler throws reaches the
 /// peer as an `RPCFailure`: one thrown as such, or by an `RPCFailureConvertible`, keeps its kind, message and details.

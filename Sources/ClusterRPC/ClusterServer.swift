@@ -10,8 +10,8 @@ import Values
 
 /// Answers a host's peers on the cluster's port: gRPC over TLS 1.3 with the cluster's own certificates.
 ///
-/// gRPC's own mutual TLS knows no optional client certificate and lets TLS 1.2 in. So the transport is opened as plaintext
-/// and a TLS handler of our own is put in front of it.
+/// gRPC's own mutual TLS knows no optional client certificate and lets TLS 1.2 in. So the transport is opened as
+/// plaintext and a TLS handler of our own is put in front of it.
 public final class ClusterServer: Sendable {
     private let transport: HTTP2ServerTransport.Posix
     private let server: GRPCServer<HTTP2ServerTransport.Posix>

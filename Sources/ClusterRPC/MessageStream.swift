@@ -24,7 +24,8 @@ public struct MessageStream: AsyncSequence, Sendable {
     }
 
     fileprivate final class Source: @unchecked Sendable {
-        // SAFETY: the stream has one consumer at a time, which its documentation demands; gRPC's sequence allows no other.
+        // SAFETY: the stream has one consumer at a time, which its documentation demands; gRPC's sequence allows no
+        // other.
         private var iterator: RPCAsyncSequence<[UInt8], any Error>.AsyncIterator
         private var isAtEnd = false
 

@@ -83,7 +83,8 @@ final class PeerConnection: Sendable {
         return options
     }
 
-    /// What an error of a call over this connection is to the caller: the refusal of the server where that was the cause.
+    /// What an error of a call over this connection is to the caller: the refusal of the server where that was the
+    /// cause.
     func failure(_ error: any Error) -> RPCFailure {
         let failure = RPCFailure(receiving: error)
         guard failure.source == .transport, failure.kind == .unavailable, let refused = refusal.error.withLock({ $0 })

@@ -1,7 +1,8 @@
 import GRPCCore
 import JSON
 
-/// A failure travels as JSON in a trailing metadata field, because gRPC's own status has too few classes and no details.
+/// A failure travels as JSON in a trailing metadata field, because gRPC's own status has too few classes and no
+/// details.
 extension RPCFailure {
     private static let metadataKey = "martlet-failure-bin"
     /// The most bytes of the JSON: base64 of it must fit HTTP/2's 16 KiB of headers.

@@ -1,7 +1,7 @@
 /// Why a call to another host failed. A handler's failure crosses the wire as it is.
 public struct RPCFailure: Error, Hashable, Sendable, Codable, CustomStringConvertible {
-    /// The classes of failures. The first nine have the raw values of the engine's error kinds, so that a forwarded request
-    /// keeps the status that Docker gives.
+    /// The classes of failures. The first nine have the raw values of the engine's error kinds, so that a forwarded
+    /// request keeps the status that Docker gives.
     public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case invalidParameter
         case unauthorized

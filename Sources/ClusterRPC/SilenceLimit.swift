@@ -7,8 +7,8 @@ import NIOCore
 /// never completes.
 final class SilenceLimit: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
-    /// Silence is counted in looks of this event loop, so that a host which was itself frozen or starved does not hold that
-    /// time against its peers.
+    /// Silence is counted in looks of this event loop, so that a host which was itself frozen or starved does not
+    /// hold that time against its peers.
     private static let looks = 6
     private var silentLooks = 0
     private var watch: RepeatedTask?

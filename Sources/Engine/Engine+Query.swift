@@ -64,6 +64,7 @@ extension Engine {
     public func wait(for reference: String, condition: WaitCondition = .notRunning) throws -> ContainerWait {
         let record = try record(reference)
         let state = record.state
+        guard !isShuttingDown else { throw EngineError(.unavailable, "the engine is shutting down") }
         if condition == .notRunning, !state.isRunning, live[record.id]?.isStarting != true {
             return WaitQueue.answered(
                 WaitResult(exitCode: state.exitCode, error: state.error.isEmpty ? nil : state.error))

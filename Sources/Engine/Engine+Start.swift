@@ -59,7 +59,9 @@ extension Engine {
         live[id]?.isStarting = false
         live[id]?.earlyExit = nil
         guard var record = records[id] else { return }
-        record.state.status = record.state.startedAt == nil ? .created : .exited
+        // A container that never ran stays created.
+        record.state.status = record.state.finishedAt == nil ? .created : .exited
+        if record.state.finishedAt == nil { record.state.startedAt = nil }
         record.state.pid = 0
         record.state.exitCode = (error as? RuntimeError)?.exitCode ?? 128
         record.state.error = Self.startError(error).message

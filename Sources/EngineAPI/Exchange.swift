@@ -72,7 +72,8 @@ struct Exchange: Sendable {
         try await run(endsWithPeer: false) { try await body(HijackedConnection(connection)) }
     }
 
-    /// Runs `work` and cancels it when the connection goes, the server stops or, where asked, the client's direction ends.
+    /// Runs `work` and cancels it when the connection goes, the server stops or, where asked, the client's direction
+    /// ends.
     private func run(endsWithPeer: Bool, _ work: @escaping @Sendable () async throws -> Void) async throws {
         let task = Task { try await work() }
         bytes.watch { event in

@@ -4,8 +4,9 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// One client's connection: requests one after the other, each answered before the next is read, until it ends or becomes
-/// raw. Bytes that follow a request stay in the queue, whatever the answer, so that a refused upgrade changes nothing.
+/// One client's connection: requests one after the other, each answered before the next is read, until it ends or
+/// becomes raw. Bytes that follow a request stay in the queue, whatever the answer, so that a refused upgrade changes
+/// nothing.
 final class HTTPConnection: Sendable {
     /// How much of a body that a route left unread is taken in to keep the connection, in bytes.
     static let drainLimit = 256 << 10

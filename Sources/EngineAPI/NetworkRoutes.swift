@@ -225,8 +225,8 @@ enum ClusterAccess {
         guard let cluster else {
             throw EngineError(
                 .unavailable,
-                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node "
-                    + "to swarm and try again.")
+                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this "
+                    + "node to swarm and try again.")
         }
         return cluster
     }

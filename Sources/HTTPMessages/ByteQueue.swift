@@ -42,7 +42,8 @@ public struct ByteQueue: Sendable {
         while start < bytes.count, bytes[start] == 0x0d || bytes[start] == 0x0a { start += 1 }
     }
 
-    /// The length of the head at the front, the empty line included; nil while it is not complete. Looks from `offset` on.
+    /// The length of the head at the front, the empty line included; nil while it is not complete. Looks from `offset`
+    /// on.
     func headLength(from offset: Int) -> Int? {
         var index = start + max(0, offset - 3)
         while let end = bytes[index...].firstIndex(of: 0x0a) {

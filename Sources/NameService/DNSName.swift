@@ -6,8 +6,8 @@ struct DNSName: Hashable, Sendable {
     /// The most bytes of a name on the wire, its closing zero included.
     static let limit = 255
     static let labelLimit = 63
-    /// The most compression pointers followed in one name. Each must point further back, so there is no endless chain; this
-    /// bounds the work.
+    /// The most compression pointers followed in one name. Each must point further back, so there is no endless
+    /// chain; this bounds the work.
     static let pointerLimit = 16
 
     /// A name from text, with or without the dot at its end; nil where it has an empty or too long part.

@@ -108,7 +108,8 @@ extension NameServer {
 
     // MARK: Pictures
 
-    /// Answers by a picture from now on. Namespaces are looked at for the sandboxes that changed and those without sockets.
+    /// Answers by a picture from now on. Namespaces are looked at for the sandboxes that changed and those without
+    /// sockets.
     private func apply(_ picture: DNSPicture, changed: Set<String>?, from id: Int) {
         table = NameTable(picture)
         let wanted = Set(picture.sandboxes.map(\.id))

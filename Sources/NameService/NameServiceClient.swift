@@ -5,8 +5,8 @@ import NetworkModel
 
 /// A host's connection to its martlet-net, which this starts where it is missing and which outlives this process.
 ///
-/// A lost connection is noticed, opened again (with a new martlet-net where the old one is gone) and the last picture is
-/// sent anew. Where the program on the disk is newer than the one that runs, the newer one takes over.
+/// A lost connection is noticed, opened again (with a new martlet-net where the old one is gone) and the last picture
+/// is sent anew. Where the program on the disk is newer than the one that runs, the newer one takes over.
 public actor NameServiceClient {
     /// How often the connection is looked at.
     private static let lookInterval: Duration = .milliseconds(250)
@@ -37,10 +37,11 @@ public actor NameServiceClient {
 
     deinit { watcher?.cancel() }
 
-    /// Makes the picture the one that martlet-net answers by; returns when it does. Sends only what changed since the last
-    /// one. Calls are carried out in order.
+    /// Makes the picture the one that martlet-net answers by; returns when it does. Sends only what changed since the
+    /// last one. Calls are carried out in order.
     ///
-    /// A sandbox must leave the picture before its namespace is removed: martlet-net's sockets keep the namespace alive.
+    /// A sandbox must leave the picture before its namespace is removed: martlet-net's sockets keep the namespace
+    /// alive.
     @discardableResult
     public func apply(_ picture: DNSPicture) async throws(NameServiceError) -> NameReceipt {
         wanted = picture

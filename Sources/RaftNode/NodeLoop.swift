@@ -108,10 +108,12 @@ final class NodeLoop: @unchecked Sendable {
         var nextTick = Clock.sinceBoot() + tick
         var isIdle = false
         while failure == nil {
-            for event in mailbox.take(until: isIdle ? nextTick : 0) {
+            let events = mailbox.take(until: isIdle ? nextTick : 0)
+            for (position, event) in events.enumerated() {
                 switch event {
-                case .stop(let reply): return end(reply, because: "it was told to")
-                case .abandon(let reply): return abandon(reply)
+                case .stop(let reply):
+                    return end(reply, because: "it was told to", unhandled: events[(position + 1)...])
+                case .abandon(let reply): return abandon(reply, unhandled: events[(position + 1)...])
                 default: handle(event)
                 }
             }
@@ -137,7 +139,7 @@ final class NodeLoop: @unchecked Sendable {
         }
         let reason = failure ?? ""
         logger.critical("the Raft node has stopped itself", metadata: ["reason": "\(reason)"])
-        end(nil, because: reason)
+        end(nil, because: reason, unhandled: [])
     }
 
     /// Answers with success after the next publication of the status.
@@ -149,8 +151,9 @@ final class NodeLoop: @unchecked Sendable {
     }
 
     /// Refuses whatever waits, and waits for the thread that may still write a snapshot.
-    private func end(_ reply: Reply<Void>?, because reason: String) {
+    private func end(_ reply: Reply<Void>?, because reason: String, unhandled: ArraySlice<Event>) {
         giveAnswers()
+        for event in unhandled { refuse(event, reason) }
         while isWritingSnapshot {
             for event in mailbox.take(until: Clock.sinceBoot() + 1_000_000_000) { refuse(event, reason) }
         }
@@ -169,8 +172,9 @@ final class NodeLoop: @unchecked Sendable {
     }
 
     /// As if the process had been killed: nothing is written or closed any more.
-    private func abandon(_ reply: Reply<Void>) {
+    private func abandon(_ reply: Reply<Void>, unhandled: ArraySlice<Event>) {
         giveAnswers()
+        for event in unhandled { event.refuse(.stopped("killed")) }
         // SAFETY: never released, so that the database's handle stays open and its log is not tidied up.
         _ = Unmanaged.passRetained(storage)
         for event in mailbox.close(because: "killed") { event.refuse(.stopped("killed")) }

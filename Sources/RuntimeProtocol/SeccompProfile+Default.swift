@@ -6,8 +6,9 @@ extension SeccompProfile {
 
     /// The clone flags that make namespaces: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
     private static let namespaceFlags: UInt64 = 0x7e02_0000
-    private static let ENOSYS: Int32 = 38
-    private static let EPERM: Int32 = 1
+    /// Error numbers (errno(3)): ENOSYS and EPERM.
+    private static let noSuchCall: Int32 = 38
+    private static let notPermitted: Int32 = 1
 
     /// The profile for a process that holds `capabilities`: some calls come with a capability.
     public static func dockerDefault(capabilities: UInt64) -> SeccompProfile {
@@ -33,9 +34,9 @@ extension SeccompProfile {
             // Threads and processes, but no namespaces; clone3's flags cannot be seen, so callers fall back to clone.
             let flags = Argument(index: 0, comparison: .maskedEqual, value: namespaceFlags, maskedValue: 0)
             rules.append(Rule(["clone"], arguments: [flags]))
-            rules.append(Rule(["clone3"], action: .errno(ENOSYS)))
+            rules.append(Rule(["clone3"], action: .errno(noSuchCall)))
         }
-        return SeccompProfile(defaultErrno: EPERM, rules: rules)
+        return SeccompProfile(defaultErrno: notPermitted, rules: rules)
     }
 
     private static let always = words(

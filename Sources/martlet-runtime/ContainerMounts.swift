@@ -82,7 +82,7 @@ struct ContainerMounts: ~Copyable {
             let short = name.hasPrefix("name=") ? String(name.dropFirst(5)) : name
             try syscall("mkdir", on: short) { mkdirat(list.rawValue, short, 0o755) }
             let directory = Descriptor(
-                owning: try syscall("open", on: short) { openat(list.rawValue, short, O_PATH | O_CLOEXEC) })
+                owning: try syscall("open", on: short) { openat(list.rawValue, short, pathOnly | O_CLOEXEC) })
             try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
             try MountTree.attach(tree, onto: directory.rawValue, shown: "/sys/fs/cgroup/" + short)
         }
@@ -100,7 +100,7 @@ struct ContainerMounts: ~Copyable {
             if claimed.contains("/dev/" + name) { return }
             try syscall("mkdir", on: "/dev/" + name) { mkdirat(devices.rawValue, name, 0o755) }
             let directory = Descriptor(
-                owning: try syscall("open", on: name) { openat(devices.rawValue, name, O_PATH | O_CLOEXEC) })
+                owning: try syscall("open", on: name) { openat(devices.rawValue, name, pathOnly | O_CLOEXEC) })
             let tree = try MountTree.create(type, source: type, options: options, attributes: attributes)
             try MountTree.attach(tree.rawValue, onto: directory.rawValue, shown: "/dev/" + name)
         }
@@ -242,7 +242,7 @@ extension RootTree {
     /// What is at `path` where no component of it is a link; nil otherwise.
     func openDirect(_ path: String) throws(SystemError) -> Descriptor? {
         let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_SYMLINKS)
-        let result = cl_openat2(descriptor.rawValue, path, O_PATH | O_CLOEXEC, 0, resolve)
+        let result = cl_openat2(descriptor.rawValue, path, pathOnly | O_CLOEXEC, 0, resolve)
         if result == -ENOENT || result == -ELOOP { return nil }
         return Descriptor(owning: try checked("open", on: path, result))
     }

@@ -7,7 +7,7 @@ import RuntimeProtocol
 enum RootMount {
     /// The root as a mount; `scratch` is a directory of this mount namespace to attach it to.
     static func make(_ root: RootFilesystem, scratch: String) throws -> RootTree {
-        let target = try Descriptor.open(scratch, O_PATH | O_DIRECTORY)
+        let target = try Descriptor.open(scratch, pathOnly | O_DIRECTORY)
         let tree: Descriptor
         switch root {
         case .directory(let path, _): tree = try MountTree.clone(path, recursive: true)
@@ -57,7 +57,7 @@ enum RootMount {
         var opened: [Int32] = []
         defer { for descriptor in opened { close(descriptor) } }
         func name(_ path: String) throws -> String {
-            opened.append(try Descriptor.open(path, O_PATH | O_DIRECTORY).release())
+            opened.append(try Descriptor.open(path, pathOnly | O_DIRECTORY).release())
             return "/proc/self/fd/\(opened.last!)"
         }
         let layers = try lower.map(name).joined(separator: ":")
@@ -66,6 +66,6 @@ enum RootMount {
             throw SetupError("\(lower.count) layers are more than this kernel mounts: use Linux 6.8 or newer")
         }
         try Mounts.mount("overlay", on: scratch, type: "overlay", data: data)
-        return try Descriptor.open(scratch, O_PATH | O_DIRECTORY)
+        return try Descriptor.open(scratch, pathOnly | O_DIRECTORY)
     }
 }

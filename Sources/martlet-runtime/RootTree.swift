@@ -8,7 +8,7 @@ struct RootTree: ~Copyable {
     let descriptor: Descriptor
 
     /// Opens what is there, for reference (O_PATH) unless `flags` say otherwise; nil where there is nothing.
-    func open(_ path: String, _ flags: Int32 = O_PATH) throws(SystemError) -> Descriptor? {
+    func open(_ path: String, _ flags: Int32 = pathOnly) throws(SystemError) -> Descriptor? {
         let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_MAGICLINKS)
         let result = cl_openat2(descriptor.rawValue, path, flags | O_CLOEXEC, 0, resolve)
         if result == -ENOENT || result == -ENOTDIR { return nil }
@@ -45,7 +45,7 @@ struct RootTree: ~Copyable {
                 continue
             }
             let next = "/" + (real + [name]).joined(separator: "/")
-            guard let child = try open(next, O_PATH | O_NOFOLLOW) else {
+            guard let child = try open(next, pathOnly | O_NOFOLLOW) else {
                 try make(name, in: "/" + real.joined(separator: "/"), isFile: makingFile && pending.isEmpty)
                 real.append(name)
                 continue

@@ -15,7 +15,6 @@ enum SeccompCompiler {
         }
     }
 
-    private static let kill: UInt32 = 0x8000_0000
     private static let allow: UInt32 = 0x7fff_0000
     private static let errno: UInt32 = 0x0005_0000
 

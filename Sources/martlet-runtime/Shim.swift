@@ -26,7 +26,7 @@ final class Shim {
     var watchers: [ShimClient] = []
     var waiters: [ShimClient] = []
     var execs: [String: ExecutedProcess] = [:]
-    private var filters: [FilterKey: [UInt8]] = [:]
+    private var filters: FilterCache
     var isStarted = false
     /// Who asked for the start that is under way.
     var starter: ShimClient?
@@ -34,17 +34,16 @@ final class Shim {
     var exit: ExitRecord?
     private var isDone = false
 
-    private struct FilterKey: Hashable {
-        var choice: SeccompChoice
-        var capabilities: UInt64
-    }
-
     /// The most connections at a time.
     private static let clientLimit = 256
 
     var containerPid: pid_t { container?.pid ?? 0 }
 
-    init(specification: ContainerSpecification, group: ControlGroup, dataDirectory: String, runDirectory: String) {
+    init(
+        specification: ContainerSpecification, group: ControlGroup, dataDirectory: String, runDirectory: String,
+        cacheDirectory: String?
+    ) {
+        filters = FilterCache(directory: cacheDirectory)
         self.specification = specification
         self.group = group
         self.dataDirectory = dataDirectory
@@ -136,13 +135,7 @@ final class Shim {
         return try checked("clone", cl_clone_process(flags, unified.rawValue, pidfd))
     }
 
-    func filter(of process: ProcessSpecification) throws -> [UInt8] {
-        let key = FilterKey(choice: process.seccomp, capabilities: process.capabilities)
-        if let known = filters[key] { return known }
-        let filter = try SeccompCompiler.compile(process.seccomp, capabilities: process.capabilities)
-        filters[key] = filter
-        return filter
-    }
+    func filter(of process: ProcessSpecification) throws -> [UInt8] { try filters.filter(of: process) }
 
     /// Serves clients until the container has ended and they know.
     func serve() throws {

@@ -9,15 +9,18 @@ import RuntimeProtocol
 enum ShimCommand {
     static let version = "0.1.0"
 
-    /// Arguments: `--data` and `--run`, the container's own directories there. How it went is reported on descriptor 3.
+    /// Arguments: `--data` and `--run`, the container's own directories there; `--cache`, a directory for what shims share
+    /// until the host is restarted, which may be left out. How it went is reported on descriptor 3.
     static func run(_ arguments: [String]) -> Never {
         var data: String?
         var run: String?
+        var cache: String?
         var rest = arguments[...]
         while let name = rest.popFirst(), let value = rest.popFirst() {
             switch name {
             case "--data": data = value
             case "--run": run = value
+            case "--cache": cache = value
             default: data = nil
             }
         }
@@ -35,7 +38,7 @@ enum ShimCommand {
             try detach(into: groups.group(shimGroup(of: specification.cgroup)))
             let shim = Shim(
                 specification: specification, group: groups.group(specification.cgroup), dataDirectory: data,
-                runDirectory: run)
+                runDirectory: run, cacheDirectory: cache)
             try shim.create()
             report(ShimAnswer(pid: shim.containerPid))
             try shim.serve()

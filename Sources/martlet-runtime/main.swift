@@ -6,7 +6,7 @@ case "--version": print("martlet-runtime \(ShimCommand.version)")
 default:
     ShimCommand.complain(
         """
-        usage: martlet-runtime shim --data DIRECTORY --run DIRECTORY
+        usage: martlet-runtime shim --data DIRECTORY --run DIRECTORY [--cache DIRECTORY]
                martlet-runtime --version
 
         """)

@@ -1,6 +1,5 @@
 import EngineModel
 import JSON
-import Synchronization
 import Testing
 
 @testable import EngineAPI
@@ -115,7 +114,8 @@ import Testing
         try await RunningServer.with(Self.routes) { server in
             let connection = try await RawConnection(server.path)
             try await connection.send(
-                "HEAD /hello HTTP/1.1\r\n\r\nHEAD /lines HTTP/1.1\r\n\r\nGET /hello HTTP/1.1\r\nConnection: close\r\n\r\n"
+                "HEAD /hello HTTP/1.1\r\n\r\nHEAD /lines HTTP/1.1\r\n\r\n"
+                    + "GET /hello HTTP/1.1\r\nConnection: close\r\n\r\n"
             )
             let answers = try await connection.receiveToEnd()
             #expect(answers.split(separator: "HTTP/1.1 200 OK").count == 3)
@@ -180,7 +180,6 @@ import Testing
     }
 
     @Test func aStreamEndsWhenItsClientLeaves() async throws {
-        let ended = Mutex(false)
         let (stopped, continuation) = AsyncStream.makeStream(of: Void.self)
         try await RunningServer.with { router in
             router.on("GET", "endless") { _ in
@@ -197,7 +196,6 @@ import Testing
             connection.close()
             for await _ in stopped {}
         }
-        ended.withLock { $0 = true }
     }
 
     @Test func aHijackedStreamEndsWhenItsClientLeaves() async throws {

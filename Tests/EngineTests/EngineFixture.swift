@@ -10,11 +10,13 @@ import Values
 final class EngineFixture {
     let directory: TemporaryDirectory
     let configuration: EngineConfiguration
-    var engine: Engine
+    private var current: Engine?
 
     static let isPossible =
         TestEnvironment.isRoot && TestEnvironment.program("martlet-runtime") != nil
         && TestEnvironment.command("busybox") != nil
+
+    var engine: Engine { current! }
 
     private var namespace: String { directory.path("host") }
 
@@ -28,7 +30,7 @@ final class EngineFixture {
             nameServicePath: TestEnvironment.program("martlet-net"))
         configuration.hostNamespace = directory.path("host")
         self.configuration = configuration
-        engine = try await Engine(configuration: configuration, logger: Self.logger)
+        current = try await Engine(configuration: configuration, logger: Self.logger)
         try await engine.start()
         try await loadImage()
     }
@@ -52,11 +54,13 @@ final class EngineFixture {
     }
 
     private func tearDown() async {
-        for record in await engine.containers() {
-            try? await engine.removeContainer(record.id, force: true, removeVolumes: true)
+        if let engine = current {
+            for record in await engine.containers() {
+                try? await engine.removeContainer(record.id, force: true, removeVolumes: true)
+            }
+            for network in await engine.networks() { try? await engine.removeNetwork(network.id) }
+            await engine.shutdown()
         }
-        for network in await engine.networks() { try? await engine.removeNetwork(network.id) }
-        await engine.shutdown()
         await endNameService()
         try? NetworkNamespace.remove(namespace)
         directory.remove()
@@ -75,7 +79,11 @@ final class EngineFixture {
     /// Another engine over the same directories, as after a restart of the daemon.
     func restart() async throws {
         await engine.shutdown()
-        engine = try await Engine(configuration: configuration, logger: Self.logger)
+        current = nil
+        // The earlier one's last tasks let go of its directories.
+        current = try await waitFor("the directories are free") { [configuration] in
+            try? await Engine(configuration: configuration, logger: Self.logger)
+        }
         try await engine.start()
     }
 
@@ -85,7 +93,7 @@ final class EngineFixture {
         try Files.write(root + "/bin/busybox", try Files.read(TestEnvironment.command("busybox")!), mode: 0o755)
         let applets = [
             "sh", "httpd", "wget", "cat", "sleep", "hostname", "kill", "true", "false", "echo", "ls", "nslookup", "ip",
-            "id", "env", "touch", "grep", "dd", "yes", "head", "mount", "pwd", "ps",
+            "id", "env", "touch", "grep", "dd", "yes", "head", "mount", "pwd", "ps", "[",
         ]
         for applet in applets { symlink("busybox", root + "/bin/" + applet) }
         try Files.write(root + "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:7:8::/:/bin/sh\n")

@@ -92,10 +92,13 @@ struct EngineTests {
 
     @Test func stopsWithSignalThenKills() async throws {
         try await EngineFixture.with("stop") { fixture in
-            let polite = try await fixture.start(["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"])
+            let polite = try await fixture.start(
+                ["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"])
+            try await waitUntil("the trap is set") { try await fixture.logs(polite) == "ready\n" }
             try await fixture.engine.stopContainer(polite, timeoutSeconds: 10)
             #expect(try await fixture.engine.container(polite).state.exitCode == 3)
-            let deaf = try await fixture.start(["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"])
+            let deaf = try await fixture.start(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
+            try await waitUntil("the trap is set") { try await fixture.logs(deaf) == "ready\n" }
             try await fixture.engine.stopContainer(deaf, timeoutSeconds: 0)
             #expect(try await fixture.engine.container(deaf).state.exitCode == 137)
             #expect(try await fixture.engine.dataplane.sandboxes() == [])

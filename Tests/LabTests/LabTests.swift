@@ -335,6 +335,35 @@ struct LabTests {
         }
     }
 
+    @Test("A program that takes the place of this one gets its signals, from a thread that blocks them too")
+    func signals() async throws {
+        try await Self.withLab("signals", hosts: 1) { lab in
+            let state = try LabState.load(lab.paths)
+            let script = "trap 'echo asked; exit 5' INT TERM; echo begun; while :; do sleep 0.05; done"
+            for (machine, namespaces) in [(state.hosts[0], "ciunpm"), (state.underlay, "n")] {
+                let arguments = try LabProgram.enterArguments(
+                    machine, namespaces: namespaces, ["sh", "-c", script])
+                let (read, write) = try Descriptor.pipe()
+                let null = try Descriptor.open("/dev/null", O_RDWR)
+                let blocking = """
+                    import os, signal, sys
+                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+                    os.execv(sys.argv[1], sys.argv[2:])
+                    """
+                let python = try #require(TestEnvironment.command("python3"))
+                let pid = try ChildProcess.spawn(
+                    python, [python, "-c", blocking, TestEnvironment.bundlePath] + arguments,
+                    environment: Command.currentEnvironment(), descriptors: [null.rawValue, write, 2])
+                close(write)
+                #expect(try Bytes.read(read, upTo: 6) == Array("begun\n".utf8))
+                Glibc.kill(pid, SIGTERM)
+                #expect(try ChildProcess.wait(pid) == 5)
+                #expect(try Bytes.readToEnd(read, limit: 100) == Array("asked\n".utf8))
+                close(read)
+            }
+        }
+    }
+
     @Test("Two labs with the same hosts and addresses live beside each other")
     func twoLabs() async throws {
         try await Self.withLab("one", hosts: 1) { one in

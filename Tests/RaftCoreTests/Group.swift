@@ -24,6 +24,8 @@ final class Group {
     /// Messages for which this says true are lost.
     var isLost: (RaftMessage) -> Bool = { _ in false }
     var cuts: Set<Set<UInt64>> = []
+    /// Of a thousand writes, how many are prevented by a crash.
+    var crashOdds = 0
     var configuration = RaftConfiguration()
     /// Who led in which term (Raft figure 3: election safety).
     var leaders: [UInt64: UInt64] = [:]
@@ -72,11 +74,8 @@ final class Group {
     func isolate(_ id: UInt64) { for other in ids where other != id { cut(id, other) } }
     func mend() { cuts = [] }
 
-    /// What the disk does not have is gone; so is whatever was on its way to it.
-    func crash(_ id: UInt64) {
-        hosts[id]!.isAlive = false
-        queue.removeAll { $0.to == id }
-    }
+    /// What the disk does not have is gone. What it had sent may still arrive.
+    func crash(_ id: UInt64) { hosts[id]!.isAlive = false }
 
     func restart(_ id: UInt64) throws {
         var restored = Raft.Restored()
@@ -92,11 +91,13 @@ final class Group {
 
     // Running.
 
-    /// Carries out what a core asks for. `crashBeforePersisting` stops it after the messages that may precede.
-    func carryOut(_ id: UInt64, crashBeforePersisting: Bool = false) {
+    /// Carries out what a core asks for; now and then it dies after the messages that may precede writing.
+    func carryOut(_ id: UInt64) {
         while hosts[id]!.isAlive, let ready = hosts[id]!.raft.takeReady() {
             queue += ready.messages
-            if crashBeforePersisting { return crash(id) }
+            if crashOdds > 0, ready.mustPersist, Int.random(in: 0..<1_000, using: &generator) < crashOdds {
+                return crash(id)
+            }
             persist(ready, id)
             queue += ready.messagesAfterPersisting
             for entry in ready.committed { apply(entry, id) }

@@ -23,7 +23,8 @@ async def request(address, port, path, timeout, results):
                 answer = await reader.read(-1)
             finally:
                 writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
+        # A CGI program may end its lines with LF alone.
+        head, _, body = answer.replace(b"\r\n", b"\n").partition(b"\n\n")
         status = head.split(b" ")[1].decode() if head.startswith(b"HTTP/1.") else "no answer"
         word = body.split()[0].decode() if body.split() else "empty body"
         failure = None if status == "200" and body else f"{address}: {status} {word}"

@@ -1,0 +1,75 @@
+import CSeccomp
+import Glibc
+import JSON
+import LinuxSystem
+import RuntimeProtocol
+
+/// Compiled seccomp filters, in memory and in a directory that the host's shims share: libseccomp takes 15 ms for Docker's
+/// default, more than all the rest of a container's start.
+struct FilterCache {
+    private struct Key: Hashable, Codable {
+        var choice: SeccompChoice
+        var capabilities: UInt64
+    }
+
+    /// Where filters are kept; nil keeps none.
+    let directory: String?
+    private var known: [Key: [UInt8]] = [:]
+
+    /// Filters in the directory at most; when there are more, all go.
+    private static let limit = 64
+
+    init(directory: String?) { self.directory = directory }
+
+    mutating func filter(of process: ProcessSpecification) throws -> [UInt8] {
+        if process.seccomp == .unconfined { return [] }
+        let key = Key(choice: process.seccomp, capabilities: process.capabilities)
+        if let filter = known[key] { return filter }
+        let name = try Self.name(key)
+        if let filter = load(name) {
+            known[key] = filter
+            return filter
+        }
+        let filter = try SeccompCompiler.compile(process.seccomp, capabilities: process.capabilities)
+        known[key] = filter
+        store(name, filter)
+        return filter
+    }
+
+    /// All that a filter depends on: the choice, this program's file and libseccomp.
+    private static func name(_ key: Key) throws -> [UInt8] {
+        var program = stat()
+        guard stat("/proc/self/exe", &program) == 0 else { throw SystemError("stat", "/proc/self/exe", errno: errno) }
+        let build = "\(program.st_size) \(program.st_mtim.tv_sec).\(program.st_mtim.tv_nsec)"
+        let library = seccomp_version().map { "\($0.pointee.major).\($0.pointee.minor).\($0.pointee.micro)" } ?? ""
+        return try JSONCoding.encode(key) + Array(" \(build) \(library)\n".utf8)
+    }
+
+    /// A file begins with the whole name, its own name is a hash of it (FNV-1a).
+    private func path(_ name: [UInt8], in directory: String) -> String {
+        let hash = name.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return directory + "/" + String(hash, radix: 16)
+    }
+
+    private func load(_ name: [UInt8]) -> [UInt8]? {
+        guard let directory, let bytes = try? Files.read(path(name, in: directory)), bytes.starts(with: name) else {
+            return nil
+        }
+        let filter = Array(bytes[name.count...])
+        return filter.isEmpty || filter.count % 8 != 0 ? nil : filter
+    }
+
+    private func store(_ name: [UInt8], _ filter: [UInt8]) {
+        guard let directory else { return }
+        do {
+            try Files.makeDirectories(directory, mode: 0o700)
+            let present = try Files.list(directory)
+            if present.count >= Self.limit { for file in present { unlink(directory + "/" + file) } }
+            let temporary = directory + "/\(getpid()).tmp"
+            try Files.write(temporary, name + filter, mode: 0o600)
+            rename(temporary, path(name, in: directory))
+        } catch {
+            // The next container compiles again.
+        }
+    }
+}
