@@ -76,6 +76,8 @@ extension Dataplane {
 
     /// The MTU of the link that holds the underlay's address.
     func underlayMTU(_ plan: HostNetworkPlan) throws -> Int {
+        // A host outside a cluster has no underlay, and nothing that would need one.
+        if plan.underlay.isUnspecified, plan.networks.isEmpty, plan.ingress == nil { return 1500 }
         guard let entry = try host.route.addresses().first(where: { $0.address.address == plan.underlay }),
             let link = try host.route.links().first(where: { $0.index == entry.link })
         else { throw DataplaneError.invalid("no link of this host has the address \(plan.underlay)") }

@@ -66,11 +66,14 @@ extension Engine {
         if host.memorySwap > 0, host.memory > host.memorySwap {
             throw EngineError(
                 .conflict,
-                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time")
+                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+            )
         }
         if let policy = update.restartPolicy, policy.name != .unset {
             guard !host.autoRemove || policy.name == .no else {
-                throw EngineError(.invalidParameter, "Restart policy cannot be updated because AutoRemove is enabled for the container")
+                throw EngineError(
+                    .invalidParameter,
+                    "Restart policy cannot be updated because AutoRemove is enabled for the container")
             }
             host.restartPolicy = policy
         }
@@ -119,7 +122,8 @@ extension Engine {
         try await store.write([.removeContainer(id)], isDurable: !record.host.autoRemove)
         let directory = paths(of: id).directory
         do { try await files.run { try Files.removeTree(directory) } } catch {
-            logger.error("a container's files stay until the next start", metadata: ["container": "\(id)", "error": "\(error)"])
+            logger.error(
+                "a container's files stay until the next start", metadata: ["container": "\(id)", "error": "\(error)"])
         }
         let exitCode = records[id]?.state.exitCode ?? 0
         records[id] = nil
@@ -150,7 +154,8 @@ extension Engine {
             let upper = paths(of: record.id).upper
             let size = await bulk.run { TreeSize.bytes(upper) }
             do { try await removeContainer(record.id) } catch let error as EngineError
-            where error.kind == .conflict || error.kind == .notFound { continue }
+                where error.kind == .conflict || error.kind == .notFound
+            { continue }
             deleted.append(record.id)
             bytes += size
         }

@@ -16,20 +16,26 @@ extension Engine {
         let record = try current(id)
         switch NetworkMode(record.host.networkMode) {
         case .host:
-            throw EngineError(.forbidden, "container cannot be disconnected from host network or connected to host network")
+            throw EngineError(
+                .forbidden, "container cannot be disconnected from host network or connected to host network")
         case .container:
             throw EngineError(
-                .forbidden, "container sharing network namespace with another container or host cannot be connected to any other network")
+                .forbidden,
+                "container sharing network namespace with another container or host cannot be connected to any other network"
+            )
         case .none where record.taskID == nil:
             throw EngineError(
-                .forbidden, "container cannot be connected to multiple networks with one of the networks in private (none) mode")
+                .forbidden,
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode")
         case .none, .network: break
         }
         if network.driver == "host" || network.driver == "null" {
             throw EngineError(.forbidden, "container cannot be connected to network \(network.name)")
         }
         if network.driver == "overlay", !network.isAttachable {
-            throw EngineError(.forbidden, "Could not attach to network \(network.name): network \(network.name) not manually attachable")
+            throw EngineError(
+                .forbidden,
+                "Could not attach to network \(network.name): network \(network.name) not manually attachable")
         }
         if let old = record.endpoints[network.name], !old.endpointID.isEmpty || !record.state.isRunning {
             throw EngineError(
@@ -89,7 +95,8 @@ extension Engine {
     private func disconnectLocked(_ id: String, _ name: String) async throws {
         let record = try current(id)
         if NetworkMode(record.host.networkMode) == .host {
-            throw EngineError(.forbidden, "container cannot be disconnected from host network or connected to host network")
+            throw EngineError(
+                .forbidden, "container cannot be disconnected from host network or connected to host network")
         }
         guard let endpoint = record.endpoints[name] else {
             throw EngineError(.forbidden, "container \(record.id) is not connected to network \(name)")

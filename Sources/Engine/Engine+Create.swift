@@ -114,7 +114,8 @@ extension Engine {
         let command = (configuration.entrypoint?.words ?? []) + (configuration.cmd?.words ?? [])
         guard !command.isEmpty else { throw invalid("no command specified") }
         if !configuration.workingDir.isEmpty, !configuration.workingDir.hasPrefix("/") {
-            throw invalid("the working directory '\(configuration.workingDir)' is invalid, it needs to be an absolute path")
+            throw invalid(
+                "the working directory '\(configuration.workingDir)' is invalid, it needs to be an absolute path")
         }
         for assignment in configuration.env where assignment.isEmpty || assignment.hasPrefix("=") {
             throw invalid("invalid environment variable: \(assignment)")
@@ -167,6 +168,7 @@ extension Engine {
             throw invalid("invalid port specification: \"\(port)\"")
         }
         _ = try PortWish.wishes(host.portBindings ?? [:])
+        try IdentityFiles.check(extraHosts: host.extraHosts ?? [])
         for mode in [host.pidMode, host.ipcMode, host.utsMode] where !isKnown(mode) {
             throw invalid("invalid namespace mode: \(mode)")
         }

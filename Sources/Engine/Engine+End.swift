@@ -106,7 +106,8 @@ extension Engine {
             }
         } catch let error as EngineError where error.kind == .notFound {
         } catch {
-            logger.error("a container was not removed at its end", metadata: ["container": "\(id)", "error": "\(error)"])
+            logger.error(
+                "a container was not removed at its end", metadata: ["container": "\(id)", "error": "\(error)"])
         }
     }
 }

@@ -20,7 +20,8 @@ extension Engine {
             _ = try record(other)
             guard wanted.isEmpty else {
                 throw EngineError(
-                    .invalidParameter, "conflicting options: a container in another's network has no networks of its own")
+                    .invalidParameter,
+                    "conflicting options: a container in another's network has no networks of its own")
             }
         case .network(let reference):
             if reference == "bridge", !attachments.isEmpty || !wanted.isEmpty { break }
@@ -47,7 +48,8 @@ extension Engine {
         return wanted
     }
 
-    static func checked(_ settings: EndpointSettings, _ network: NetworkRecord) throws(EngineError) -> EndpointSettings {
+    static func checked(_ settings: EndpointSettings, _ network: NetworkRecord) throws(EngineError) -> EndpointSettings
+    {
         var result = EndpointSettings()
         result.ipamConfig = settings.ipamConfig
         result.aliases = settings.aliases

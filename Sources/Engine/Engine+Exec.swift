@@ -17,7 +17,9 @@ extension Engine {
     public func createExec(_ reference: String, _ configuration: ExecConfiguration) throws -> String {
         let record = try record(reference)
         try checkRunning(record)
-        guard !configuration.cmd.words.isEmpty else { throw EngineError(.invalidParameter, "No exec command specified") }
+        guard !configuration.cmd.words.isEmpty else {
+            throw EngineError(.invalidParameter, "No exec command specified")
+        }
         var generator = SystemRandomNumberGenerator()
         let id = Identifiers.hex64(using: &generator)
         let own = execs.values.filter { $0.record.containerID == record.id }

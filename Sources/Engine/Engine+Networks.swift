@@ -94,7 +94,8 @@ extension Engine {
             throw EngineError(.invalidParameter, "invalid subnet \(text): not an address with a prefix length")
         }
         guard subnet.address.isV4 else {
-            throw EngineError(.notImplemented, "IPv6 subnets of bridge networks are not supported yet: name an IPv4 subnet")
+            throw EngineError(
+                .notImplemented, "IPv6 subnets of bridge networks are not supported yet: name an IPv4 subnet")
         }
         guard subnet.prefixLength <= 30 else {
             throw EngineError(.invalidParameter, "invalid subnet \(text): no room for containers")
@@ -135,7 +136,9 @@ extension Engine {
     }
 
     /// The host's own networks; the cluster's come from the manager.
-    public func networks() -> [NetworkRecord] { networkRecords.values.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) } }
+    public func networks() -> [NetworkRecord] {
+        networkRecords.values.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
+    }
 
     /// A network of this host, or a cluster network that this host knows.
     public func network(_ reference: String) async throws -> NetworkRecord {

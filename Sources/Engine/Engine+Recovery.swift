@@ -118,7 +118,8 @@ extension Engine {
         await files.run {
             for name in (try? Files.list(directory)) ?? [] where !known.contains(name) {
                 do { try Files.removeTree(directory + "/" + name) } catch {
-                    logger.warning("a directory stays", metadata: ["path": "\(directory)/\(name)", "error": "\(error)"])
+                    logger.warning(
+                        "a directory stays", metadata: ["path": "\(directory)/\(name)", "error": "\(error)"])
                 }
             }
         }

@@ -52,7 +52,8 @@ extension Engine {
         await takeDown(id)
         do { try await runtime.delete(id) } catch let error as RuntimeError where error.kind == .notFound {
         } catch {
-            logger.warning("a half-made container was not removed", metadata: ["container": "\(id)", "error": "\(error)"])
+            logger.warning(
+                "a half-made container was not removed", metadata: ["container": "\(id)", "error": "\(error)"])
         }
         for stream in live[id]?.pendingStreams ?? [] { stream.close() }
         live[id]?.pendingStreams = []

@@ -33,7 +33,8 @@ extension Engine {
             throw EngineError(.notModified, "container \(id) is already stopped")
         }
         records[id]!.state.isStoppedByUser = true
-        let stopSignal = try signal ?? record.configuration.stopSignal.flatMap { $0.isEmpty ? nil : $0 }
+        let stopSignal =
+            try signal ?? record.configuration.stopSignal.flatMap { $0.isEmpty ? nil : $0 }
             .map(Signals.parse) ?? SIGTERM
         let seconds = timeoutSeconds ?? record.configuration.stopTimeout ?? Self.defaultStopSeconds
         try await endProcess(id, signal: stopSignal, graceSeconds: seconds)
@@ -92,7 +93,8 @@ extension Engine {
         let number = try signal.map(Signals.parse)
         try await locks.withLock(id) {
             do { try await self.stopLocked(id, number, timeoutSeconds) } catch let error as EngineError
-            where error.kind == .notModified {}
+                where error.kind == .notModified
+            {}
             try await self.startLocked(id)
             if let record = await self.records[id] { await self.publish(record, "restart") }
         }

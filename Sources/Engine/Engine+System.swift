@@ -48,8 +48,12 @@ extension Engine {
         result.images = images.images().count
         var name = utsname()
         uname(&name)
-        result.kernelVersion = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        result.architecture = withUnsafeBytes(of: &name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        result.kernelVersion = withUnsafeBytes(of: &name.release) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        result.architecture = withUnsafeBytes(of: &name.machine) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
         let release = Self.osRelease((try? Files.text("/etc/os-release")) ?? "")
         result.operatingSystem = release["PRETTY_NAME"] ?? "Linux"
         result.osVersion = release["VERSION_ID"] ?? ""
@@ -131,7 +135,8 @@ extension Engine {
     /// What the runtime answers; nil where the container has just ended.
     private func running<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value? {
         do { return try await body() } catch let error as RuntimeError
-        where error.kind == .notRunning || error.kind == .notFound { return nil }
+            where error.kind == .notRunning || error.kind == .notFound
+        { return nil }
     }
 
     /// Nanoseconds that all processors have spent (proc(5), /proc/stat: seven fields in ticks of 1/100 s).

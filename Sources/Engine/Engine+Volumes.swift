@@ -15,7 +15,8 @@ extension Engine {
     ) async throws -> VolumeRecord {
         guard options.isEmpty else {
             throw EngineError(
-                .notImplemented, "options of local volumes are not supported yet: use a bind mount of a mounted directory")
+                .notImplemented,
+                "options of local volumes are not supported yet: use a bind mount of a mounted directory")
         }
         var generator = SystemRandomNumberGenerator()
         var labels = labels
@@ -91,7 +92,8 @@ extension Engine {
             let directory = mountpoint(of: volume.name)
             let size = await bulk.run { TreeSize.bytes(directory) }
             do { try await removeVolume(volume.name) } catch let error as EngineError
-            where error.kind == .conflict || error.kind == .notFound { continue }
+                where error.kind == .conflict || error.kind == .notFound
+            { continue }
             deleted.append(volume.name)
             bytes += size
         }

@@ -73,7 +73,7 @@ public actor Engine {
     }
 
     /// Opens the host's records; nothing runs before `start`.
-    public init(configuration: EngineConfiguration, logger: Logger) async throws {
+    public init(configuration: EngineConfiguration, logger: Logger = Logger(label: "engine")) async throws {
         self.configuration = configuration
         self.logger = logger
         for directory in ["containers", "volumes", "tmp"] {

@@ -15,7 +15,8 @@ public struct EngineConfiguration: Sendable {
     /// The bridge of the network `bridge`.
     public var defaultBridge = LocalBridge.defaultLinkName
     /// The address of the network `bridge` on this host, with its prefix.
-    public var defaultBridgeAddress = CIDR(BridgeDefaults.subnet.host(1), prefixLength: BridgeDefaults.subnet.prefixLength)
+    public var defaultBridgeAddress = CIDR(
+        BridgeDefaults.subnet.host(1), prefixLength: BridgeDefaults.subnet.prefixLength)
     /// Subnets for networks that name none.
     public var addressPools = BridgeDefaults.pools
     /// Name servers for containers where the host names only ones on its own loopback.

@@ -56,7 +56,8 @@ enum IdentityFiles {
 
         init(parsing text: String) {
             for line in text.split(separator: "\n") {
-                let words = line.prefix { $0 != "#" && $0 != ";" }.split(whereSeparator: \.isWhitespace).map(String.init)
+                let words = line.prefix { $0 != "#" && $0 != ";" }.split(whereSeparator: \.isWhitespace).map(
+                    String.init)
                 guard words.count > 1 else { continue }
                 switch words[0] {
                 case "nameserver": servers.append(words[1])

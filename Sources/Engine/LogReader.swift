@@ -45,7 +45,11 @@ actor LogReader {
         }
         guard let file = files.first else {
             // A container that has not been started yet has no file.
-            if let file = try? Descriptor.open(path, O_RDONLY) { files = [file.release()] } else { return Batch(isAtEnd: true) }
+            if let file = try? Descriptor.open(path, O_RDONLY) {
+                files = [file.release()]
+            } else {
+                return Batch(isAtEnd: true)
+            }
             return Batch()
         }
         let piece = try Bytes.read(file, upTo: Self.pieceBytes)

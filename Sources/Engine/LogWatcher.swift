@@ -63,7 +63,9 @@ final class LogWatcher: Sendable {
                     offset += header + Int(length)
                 }
             }
-            let listeners = state.withLock { state in changed.flatMap { state.watches[$0].map { Array($0.values) } ?? [] } }
+            let listeners = state.withLock { state in
+                changed.flatMap { state.watches[$0].map { Array($0.values) } ?? [] }
+            }
             for listener in listeners { listener.yield() }
         }
     }

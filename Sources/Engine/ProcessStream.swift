@@ -112,18 +112,22 @@ public final class ProcessStream: Sendable {
     }
 
     private func drainAfterClient(_ connection: ProcessConnection) {
-        guard let ended, isFinished.withLock({ finished in
-            defer { finished = true }
-            return !finished
-        }) else { return }
+        guard let ended,
+            isFinished.withLock({ finished in
+                defer { finished = true }
+                return !finished
+            })
+        else { return }
         Task { ended(await Self.drain(connection)) }
     }
 
     private func finish(_ code: Int32?) {
-        guard isFinished.withLock({ finished in
-            defer { finished = true }
-            return !finished
-        }) else { return }
+        guard
+            isFinished.withLock({ finished in
+                defer { finished = true }
+                return !finished
+            })
+        else { return }
         ended?(code)
     }
 

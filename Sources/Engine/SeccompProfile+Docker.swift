@@ -10,7 +10,9 @@ extension SeccompProfile {
         func invalid(_ reason: String) -> EngineError {
             EngineError(.invalidParameter, "Decoding seccomp profile failed: \(reason)")
         }
-        guard let profile = try? JSONValue(parsing: text), profile.object != nil else { throw invalid("not a JSON object") }
+        guard let profile = try? JSONValue(parsing: text), profile.object != nil else {
+            throw invalid("not a JSON object")
+        }
         guard let fallback = Self.action(profile["defaultAction"]?.string, profile["defaultErrnoRet"]?.integer) else {
             throw invalid("unknown defaultAction")
         }

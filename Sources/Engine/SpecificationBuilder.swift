@@ -161,7 +161,8 @@ struct SpecificationBuilder {
         func value(_ number: Int64) -> UInt64 { number < 0 ? .max : UInt64(number) }
         guard value(ulimit.soft) <= value(ulimit.hard) else {
             throw EngineError(
-                .invalidParameter, "ulimit soft limit must be less than or equal to hard limit: \(ulimit.soft) > "
+                .invalidParameter,
+                "ulimit soft limit must be less than or equal to hard limit: \(ulimit.soft) > "
                     + "\(ulimit.hard)")
         }
         return ProcessLimit(resource: number, soft: value(ulimit.soft), hard: value(ulimit.hard))

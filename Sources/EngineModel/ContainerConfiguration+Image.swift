@@ -34,7 +34,11 @@ extension ContainerConfiguration {
         if stopSignal == nil || stopSignal == "" { stopSignal = image.stopSignal }
         for port in image.exposedPorts { exposedPorts = (exposedPorts ?? [:]).merging([port: [:]]) { own, _ in own } }
         for path in image.volumes { volumes = (volumes ?? [:]).merging([path: [:]]) { own, _ in own } }
-        if let probe = healthcheck { healthcheck = probe.inheriting(image.healthcheck) } else { healthcheck = image.healthcheck }
+        if let probe = healthcheck {
+            healthcheck = probe.inheriting(image.healthcheck)
+        } else {
+            healthcheck = image.healthcheck
+        }
     }
 
     /// The part before the first `=`.

@@ -54,7 +54,8 @@ public struct PortWish: Hashable, Sendable {
     private static func range(_ text: String) throws(EngineError) -> ClosedRange<UInt16>? {
         guard !text.isEmpty, text != "0" else { return nil }
         let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }
-        guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first > 0, first <= last else {
+        guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first > 0, first <= last
+        else {
             throw EngineError(.invalidParameter, "invalid port specification: \"\(text)\"")
         }
         return first...last

@@ -215,7 +215,7 @@ final class NodeLoop: @unchecked Sendable {
 
     func publishStatus() {
         var status = RaftStatus()
-        status.member = member
+        status.member = member.map { raft?.membership[$0.id]?.member ?? $0 }
         status.failure = failure
         status.snapshotIndex = snapshot?.metadata.index ?? 0
         if let raft {

@@ -77,12 +77,13 @@ import Values
             "53/udp": [PortBinding(hostIp: "0.0.0.0", hostPort: "5300-5302")], "81/tcp": nil,
         ]
         let wishes = try PortWish.wishes(bindings, exposed: ["80/tcp", "90/tcp"], publishesAll: true)
-        #expect(wishes == [
-            PortWish(container: PortKey("53/udp")!, hostAddress: nil, hostPorts: 5300...5302),
-            PortWish(container: PortKey("80/tcp")!, hostAddress: nil, hostPorts: 8080...8080),
-            PortWish(container: PortKey("80/tcp")!, hostAddress: .v4Loopback, hostPorts: nil),
-            PortWish(container: PortKey("90/tcp")!, hostAddress: nil, hostPorts: nil),
-        ])
+        #expect(
+            wishes == [
+                PortWish(container: PortKey("53/udp")!, hostAddress: nil, hostPorts: 5300...5302),
+                PortWish(container: PortKey("80/tcp")!, hostAddress: nil, hostPorts: 8080...8080),
+                PortWish(container: PortKey("80/tcp")!, hostAddress: .v4Loopback, hostPorts: nil),
+                PortWish(container: PortKey("90/tcp")!, hostAddress: nil, hostPorts: nil),
+            ])
         for text in ["x", "70000", "9-8", "1-2-3", "-5"] {
             #expect(throws: EngineError.self) { try PortWish.wishes(["80/tcp": [PortBinding(hostPort: text)]]) }
         }

@@ -2,7 +2,6 @@ import Engine
 import EngineModel
 import Glibc
 import LinuxSystem
-import Logging
 import TestSupport
 import Values
 
@@ -29,16 +28,12 @@ final class EngineFixture {
             runtimePath: TestEnvironment.program("martlet-runtime")!,
             nameServicePath: TestEnvironment.program("martlet-net"))
         configuration.hostNamespace = directory.path("host")
+        // No servers of the machine: names of no network are unknown at once.
+        configuration.resolverPath = directory.path("no-resolv.conf")
         self.configuration = configuration
-        current = try await Engine(configuration: configuration, logger: Self.logger)
+        current = try await Engine(configuration: configuration)
         try await engine.start()
         try await loadImage()
-    }
-
-    private static var logger: Logger {
-        var logger = Logger(label: "engine-test")
-        logger.logLevel = .warning
-        return logger
     }
 
     /// Runs `body` with a fixture and removes everything that it made.
@@ -82,7 +77,7 @@ final class EngineFixture {
         current = nil
         // The earlier one's last tasks let go of its directories.
         current = try await waitFor("the directories are free") { [configuration] in
-            try? await Engine(configuration: configuration, logger: Self.logger)
+            try? await Engine(configuration: configuration)
         }
         try await engine.start()
     }

@@ -49,7 +49,9 @@ struct EngineTests {
     func refusals() async throws {
         try await EngineFixture.with("refusals") { fixture in
             let engine = fixture.engine
-            var error = await fixture.refusal { _ = try await fixture.create(["x"]) { $0.configuration.image = "none" } }
+            var error = await fixture.refusal {
+                _ = try await fixture.create(["x"]) { $0.configuration.image = "none" }
+            }
             #expect(error == EngineError(.notFound, "No such image: none:latest"))
             error = await fixture.refusal {
                 _ = try await fixture.create([]) {
@@ -112,7 +114,12 @@ struct EngineTests {
             #expect(code == 5)
             #expect(output == "through\n")
             let exec = try await fixture.engine.createExec(
-                id, { var c = ExecConfiguration(); c.cmd = ["touch", "/tmp/made"]; return c }())
+                id,
+                {
+                    var c = ExecConfiguration()
+                    c.cmd = ["touch", "/tmp/made"]
+                    return c
+                }())
             try await fixture.engine.startDetachedExec(exec)
             try await waitUntil("the detached exec ends") {
                 try await fixture.engine.exec(exec).state == .exited(code: 0)
@@ -224,7 +231,10 @@ struct EngineTests {
         try await EngineFixture.with("logs") { fixture in
             let id = try await fixture.start(
                 ["sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done; cat; echo last"]
-            ) { $0.configuration.openStdin = true; $0.configuration.stdinOnce = true }
+            ) {
+                $0.configuration.openStdin = true
+                $0.configuration.stdinOnce = true
+            }
             let input = try await fixture.engine.attach(id, hasInput: true)
             var options = LogOptions()
             options.tail = 2
@@ -277,12 +287,16 @@ struct EngineTests {
             let id = try await fixture.start(["sleep", "60"], name: "kept") {
                 $0.host.portBindings = ["80/tcp": [PortBinding(hostIp: "", hostPort: "8080")]]
             }
-            let short = try await fixture.start(["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.02; done; exit 9"])
+            let signal = fixture.directory.path("signal")
+            let short = try await fixture.start(["sh", "-c", "while [ ! -e /s/go ]; do sleep 0.02; done; exit 9"]) {
+                $0.host.binds = [signal + ":/s"]
+            }
             let before = try await fixture.engine.container("kept")
-            let upper = fixture.engine.paths(of: short).upper
             await fixture.engine.shutdown()
-            try Files.makeDirectories(upper + "/tmp")
-            try Files.write(upper + "/tmp/go", "")
+            // It ends while no engine is there.
+            try Files.write(signal + "/go", "")
+            let exit = "\(fixture.configuration.dataDirectory)/containers/\(short)/\(ShimFiles.exit)"
+            try await waitUntil("its shim has noted the end") { Files.exists(exit) }
             try await fixture.restart()
             let after = try await fixture.engine.container("kept")
             #expect(after.state.pid == before.state.pid)

@@ -22,7 +22,8 @@ struct NetworkTests {
             }
             let client = try await fixture.start(["sleep", "60"], name: "client") { $0.host.networkMode = "backend" }
             #expect(try await engine.container("web").endpoints["backend"]?.ipAddress == "10.77.0.40")
-            #expect(try await fixture.exec(client, ["cat", "/etc/resolv.conf"]).output.contains("nameserver 127.0.0.11"))
+            #expect(
+                try await fixture.exec(client, ["cat", "/etc/resolv.conf"]).output.contains("nameserver 127.0.0.11"))
             for name in ["web", "alias", "web.backend"] {
                 try await waitUntil("\(name) answers") {
                     let answer = try await fixture.exec(client, ["wget", "-qO-", "http://\(name)/"])
@@ -54,8 +55,9 @@ struct NetworkTests {
             }
             let address = try #require(try await fixture.engine.container(first).endpoints["bridge"]?.ipAddress)
             #expect(shared.output.contains(address))
-            #expect(try await fixture.run(["hostname"]) { $0.host.networkMode = "container:first" }.output
-                == "\(first.prefix(12))\n")
+            #expect(
+                try await fixture.run(["hostname"]) { $0.host.networkMode = "container:first" }.output
+                    == "\(first.prefix(12))\n")
         }
     }
 

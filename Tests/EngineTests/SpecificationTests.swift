@@ -108,12 +108,15 @@ import Values
     @Test("hosts(5), resolv.conf(5)")
     func identityFiles() throws {
         let hosts = IdentityFiles.hosts(
-            hostname: "h", domainname: "d", addresses: [IPAddress("10.0.0.2")!], extra: ["x:1.2.3.4", "gw:host-gateway"],
+            hostname: "h", domainname: "d", addresses: [IPAddress("10.0.0.2")!],
+            extra: ["x:1.2.3.4", "gw:host-gateway"],
             gateway: IPAddress("172.17.0.1"))
         #expect(hosts.contains("1.2.3.4\tx\n172.17.0.1\tgw\n10.0.0.2\th.d h\n"))
         #expect(throws: EngineError.self) { try IdentityFiles.check(extraHosts: ["x:y"]) }
         let resolver = IdentityFiles.Resolver(parsing: "# c\nnameserver 127.0.0.53\nnameserver 9.9.9.9\nsearch a b\n")
-        #expect(resolver.forContainer(HostConfiguration(), fallback: ["8.8.8.8"]).text == "nameserver 9.9.9.9\nsearch a b\n")
+        #expect(
+            resolver.forContainer(HostConfiguration(), fallback: ["8.8.8.8"]).text == "nameserver 9.9.9.9\nsearch a b\n"
+        )
         var host = HostConfiguration()
         host.dns = ["1.1.1.1"]
         host.dnsSearch = ["."]
