@@ -4,11 +4,8 @@ import JSON
 import LinuxSystem
 import Values
 
-/// `ps`, `container ls`.
-struct ListContainersCommand: EngineCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "ps", abstract: "Lists containers.", aliases: ["ls", "list"])
-
+/// The flags of `ps` and `container ls`.
+struct ContainerListOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Those that do not run, too.") var all = false
     @OptionGroup var filter: FilterOptions
     @OptionGroup var format: FormatOptions
@@ -18,7 +15,7 @@ struct ListContainersCommand: EngineCommand {
     @Flag(name: .shortAndLong, help: "The one made last.") var latest = false
     @Flag(name: .shortAndLong, help: "With sizes.") var size = false
 
-    func run() async throws {
+    func show(_ engine: EngineClient) async throws {
         var query = try filter.query()
         if all { query.append(("all", "1")) }
         if let limit = latest ? 1 : last, limit > 0 { query.append(("limit", String(limit))) }
@@ -27,6 +24,25 @@ struct ListContainersCommand: EngineCommand {
         try ContainerListing.make(containers, isWhole: list.isWhole, hasSize: size)
             .show(format: format.format, quiet: list.quiet)
     }
+}
+
+/// `ps`.
+struct ListContainersCommand: EngineCommand {
+    static let configuration = CommandConfiguration(commandName: "ps", abstract: "Lists containers.")
+
+    @OptionGroup var options: ContainerListOptions
+
+    func run() async throws { try await options.show(engine) }
+}
+
+/// `container ls`.
+struct ContainerListCommand: EngineCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls", abstract: "Lists containers.", aliases: ["ps", "list"])
+
+    @OptionGroup var options: ContainerListOptions
+
+    func run() async throws { try await options.show(engine) }
 }
 
 /// The list of containers.

@@ -1,10 +1,10 @@
 /// Text in columns, as docker lays it out: at least 10 wide, three spaces between.
 enum Table {
-    static let narrowest = 10
+    static let standardWidth = 10
     static let gap = 3
 
     /// Lines whose cells are divided by tabs; the last cell of a line is not padded.
-    static func layOut(_ lines: [String]) -> String {
+    static func layOut(_ lines: [String], narrowest: Int = standardWidth) -> String {
         let rows = lines.map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
         var widths: [Int] = []
         for row in rows {
