@@ -15,6 +15,8 @@ import Values
 public actor Agent {
     /// How long it waits before it looks for a manager again.
     static let reconnectPause: Duration = .milliseconds(200)
+    /// How long news of tasks wait for others to go with.
+    static let reportPause: Duration = .milliseconds(10)
     /// How long it waits before it tries again what the kernel refused.
     static let repairPause: Duration = .seconds(1)
     /// How often the data plane is compared with the kernel although nothing changes.
@@ -33,6 +35,8 @@ public actor Agent {
     var applied: HostPicture?
     private var workers: [String: TaskWorker] = [:]
     private var observations: [String: TaskObservation] = [:]
+    /// News that go out in a moment.
+    private var pending: [String: TaskObservation] = [:]
     private var outgoing: AsyncStream<AgentMessage>.Continuation?
     private var waiters: [UInt64: (check: (HostPicture) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = [:]
     private var nextWaiter: UInt64 = 0
@@ -210,9 +214,17 @@ public actor Agent {
         applied?.tasks.contains { $0.task.id == taskID } ?? false
     }
 
+    /// News of tasks go out together: what a task was in between nobody needs to know.
     private func report(_ observation: TaskObservation) {
         observations[observation.taskID] = observation
-        outgoing?.yield(.report([observation]))
+        pending[observation.taskID] = observation
+        guard pending.count == 1 else { return }
+        Task {
+            try? await Task.sleep(for: Self.reportPause)
+            let news = pending
+            pending = [:]
+            outgoing?.yield(.report(Array(news.values)))
+        }
     }
 
     /// The engine's news of tasks' containers go to their workers.

@@ -94,6 +94,10 @@ extension ControlPlane {
     /// Answers a call; `peer` is nil where this host asks itself.
     func answer(_ method: String, _ payload: [UInt8], from peer: PeerIdentity?) async throws -> [UInt8] {
         if method.hasPrefix("host.") {
+            // A worker's certificate is good for its own session and for images.
+            if let peer, peer.role != .manager, method != HostMethods.image {
+                throw EngineError(.forbidden, "node \(peer.nodeID) is no manager")
+            }
             guard let services = shared.withLock(\.services) else {
                 throw EngineError(.unavailable, "this host is not ready yet")
             }

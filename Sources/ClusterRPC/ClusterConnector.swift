@@ -20,8 +20,14 @@ public final class ClusterConnector: Sendable {
         let purpose: Purpose
     }
 
+    private struct Entry {
+        let connection: PeerConnection
+        /// What this host showed when the connection was made.
+        let credentials: ClusterCredentials?
+    }
+
     private struct State {
-        var connections: [Key: PeerConnection] = [:]
+        var connections: [Key: Entry] = [:]
         var isShutDown = false
     }
 
@@ -34,7 +40,7 @@ public final class ClusterConnector: Sendable {
         self.logger = logger
     }
 
-    deinit { for connection in state.withLock({ $0.connections.values }) { connection.close() } }
+    deinit { for entry in state.withLock({ $0.connections.values }) { entry.connection.close() } }
 
     /// Asks a peer one question. Fails with `timeout` when the answer does not come in time.
     ///
@@ -114,7 +120,7 @@ public final class ClusterConnector: Sendable {
     public func disconnect(_ peer: ClusterPeer) {
         let gone = state.withLock { state in
             let keys = state.connections.keys.filter { $0.peer == peer }
-            return keys.compactMap { state.connections.removeValue(forKey: $0) }
+            return keys.compactMap { state.connections.removeValue(forKey: $0)?.connection }
         }
         for connection in gone { connection.close() }
     }
@@ -124,7 +130,7 @@ public final class ClusterConnector: Sendable {
         let connections = state.withLock { state in
             state.isShutDown = true
             defer { state.connections = [:] }
-            return Array(state.connections.values)
+            return state.connections.values.map(\.connection)
         }
         for connection in connections { connection.close() }
         for connection in connections { await connection.closed() }
@@ -180,14 +186,17 @@ public final class ClusterConnector: Sendable {
         }
     }
 
+    /// A connection that was made with other credentials is replaced, so that a node's new role counts from its next
+    /// call on; what runs over the old one keeps it until its end.
     private func connection(to peer: ClusterPeer, for purpose: Purpose) throws(RPCFailure) -> PeerConnection {
+        let credentials = try? contexts.current().credentials
         do {
             return try state.withLock { state in
                 guard !state.isShutDown else {
                     throw RPCFailure(.cancelled, "the connections are closed", source: .transport)
                 }
                 let key = Key(peer: peer, purpose: purpose)
-                if let connection = state.connections[key] { return connection }
+                if let entry = state.connections[key], entry.credentials == credentials { return entry.connection }
                 let connection = try PeerConnection(to: peer.address, contexts: contexts) { credentials, chain in
                     guard let credentials else { preconditionFailure("a peer's connection has credentials") }
                     let found = try credentials.roots.verify(chain: chain, at: Clock.now())
@@ -195,7 +204,7 @@ public final class ClusterConnector: Sendable {
                         throw PKIError.wrongNode(expected: peer.nodeID, found: found.nodeID)
                     }
                 }
-                state.connections[key] = connection
+                state.connections[key] = Entry(connection: connection, credentials: credentials)
                 return connection
             }
         } catch {

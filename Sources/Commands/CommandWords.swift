@@ -47,7 +47,8 @@ struct CommandWords {
             var value: String?
             if word == "-H" || word == "--host" {
                 guard rest.count > 1 else {
-                    throw CommandExit(code: CommandFailure.usageCode, message: "martlet: flag needs an argument: \(word)")
+                    throw CommandExit(
+                        code: CommandFailure.usageCode, message: "martlet: flag needs an argument: \(word)")
                 }
                 rest = rest.dropFirst()
                 value = rest.first

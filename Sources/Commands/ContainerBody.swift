@@ -79,10 +79,12 @@ enum ContainerBody {
         add("IpcMode", confinement.ipc)
         add("UTSMode", confinement.uts)
         add("CgroupnsMode", confinement.cgroupns)
-        add("ExtraHosts", try options.hosts.map { text in
-            let (name, address) = try ResourceFlags.host(text, flag: "--add-host")
-            return "\(name):\(address)"
-        })
+        add(
+            "ExtraHosts",
+            try options.hosts.map { text in
+                let (name, address) = try ResourceFlags.host(text, flag: "--add-host")
+                return "\(name):\(address)"
+            })
         if !options.mounts.isEmpty { host["Mounts"] = .array(try options.mounts.map { try MountFlag.mount($0) }) }
         if !options.tmpfs.isEmpty {
             host["Tmpfs"] = .texts(

@@ -32,7 +32,8 @@ struct ContainerInspectCommand: EngineCommand {
 
 /// `container prune`.
 struct ContainerPruneCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "prune", abstract: "Removes containers that do not run.")
+    static let configuration = CommandConfiguration(
+        commandName: "prune", abstract: "Removes containers that do not run.")
 
     @OptionGroup var prune: PruneOptions
 
@@ -79,7 +80,8 @@ struct PruneOptions: ParsableArguments {
         let names = answer.list(deleted).flatMap { entry in
             entry.string.map { [$0] }
                 ?? [
-                    entry["Untagged"]?.string.map { "untagged: \($0)" }, entry["Deleted"]?.string.map { "deleted: \($0)" },
+                    entry["Untagged"]?.string.map { "untagged: \($0)" },
+                    entry["Deleted"]?.string.map { "deleted: \($0)" },
                 ].compactMap { $0 }
         }
         if !names.isEmpty { Output.line("\(title)\n" + names.joined(separator: "\n") + "\n") }

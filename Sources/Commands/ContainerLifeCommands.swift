@@ -24,7 +24,6 @@ struct StartCommand: EngineCommand {
         let name = EngineClient.escape(containers[0])
         let container = try await engine.json("GET", "/containers/\(name)/json")
         let hasTerminal = container.at("Config", "Tty")?.bool ?? false
-        let engine = engine
         let attached = AttachedContainer(
             engine: engine, id: container.text("Id"), hasTerminal: hasTerminal,
             takesInput: interactive && container.at("Config", "OpenStdin")?.bool ?? false, detachKeys: detachKeys,
@@ -207,7 +206,9 @@ struct UpdateContainerCommand: EngineCommand {
         var body: JSONValue = [:]
         for (name, value) in try limits.resources() { body[name] = value }
         if let restart { body["RestartPolicy"] = try ResourceFlags.restartPolicy(restart) }
-        guard body != [:] else { throw CommandExit(code: 1, message: "you must provide one or more flags when using this command") }
+        guard body != [:] else {
+            throw CommandExit(code: 1, message: "you must provide one or more flags when using this command")
+        }
         try await each(containers) { name in
             let answer = try await engine.json(
                 "POST", "/containers/\(EngineClient.escape(name))/update", body: body)

@@ -20,7 +20,8 @@ struct ContainerOptions: ParsableArguments {
     @Option(name: .customLong("env-file"), parsing: .unconditionalSingleValue, help: "A file of environment variables.")
     var environmentFiles: [String] = []
     @Option(
-        name: [.customShort("l"), .customLong("label")], parsing: .unconditionalSingleValue, help: "A label, NAME=VALUE.")
+        name: [.customShort("l"), .customLong("label")], parsing: .unconditionalSingleValue,
+        help: "A label, NAME=VALUE.")
     var labels: [String] = []
     @Option(name: .customLong("label-file"), parsing: .unconditionalSingleValue, help: "A file of labels.")
     var labelFiles: [String] = []
@@ -39,9 +40,11 @@ struct ContainerOptions: ParsableArguments {
         help: "A volume or a path of the host: [source:]target[:options].")
     var volumes: [String] = []
     @Option(
-        name: .customLong("mount"), parsing: .unconditionalSingleValue, help: "type=bind|volume|tmpfs,source=...,target=...")
+        name: .customLong("mount"), parsing: .unconditionalSingleValue,
+        help: "type=bind|volume|tmpfs,source=...,target=...")
     var mounts: [String] = []
-    @Option(parsing: .unconditionalSingleValue, help: "A file system in memory: PATH[:OPTIONS].") var tmpfs: [String] = []
+    @Option(parsing: .unconditionalSingleValue, help: "A file system in memory: PATH[:OPTIONS].") var tmpfs: [String] =
+        []
     @Option(name: .customLong("volumes-from"), parsing: .unconditionalSingleValue, help: "Mounts of another container.")
     var volumesFrom: [String] = []
     @Flag(name: .customLong("read-only"), help: "Mount its root file system read-only.") var readOnly = false
@@ -146,7 +149,8 @@ struct ConfinementOptions: ParsableArguments {
     var capabilitiesAdded: [String] = []
     @Option(name: .customLong("cap-drop"), parsing: .unconditionalSingleValue, help: "A capability to take, or ALL.")
     var capabilitiesDropped: [String] = []
-    @Option(name: .customLong("security-opt"), parsing: .unconditionalSingleValue, help: "seccomp=..., no-new-privileges.")
+    @Option(
+        name: .customLong("security-opt"), parsing: .unconditionalSingleValue, help: "seccomp=..., no-new-privileges.")
     var securityOptions: [String] = []
     @Option(parsing: .unconditionalSingleValue, help: "A kernel parameter, name=value.") var sysctl: [String] = []
     @Option(parsing: .unconditionalSingleValue, help: "A process limit, name=soft[:hard].") var ulimit: [String] = []
@@ -159,7 +163,8 @@ struct ConfinementOptions: ParsableArguments {
     @Option(help: "The UTS namespace: host.") var uts: String?
     @Option(help: "The cgroup namespace: private or host.") var cgroupns: String?
     @Option(name: .customLong("shm-size"), parsing: .unconditional, help: "The size of /dev/shm.") var shmSize: String?
-    @Flag(name: .customLong("oom-kill-disable"), help: "Do not kill it when memory is short.") var oomKillDisable = false
+    @Flag(name: .customLong("oom-kill-disable"), help: "Do not kill it when memory is short.") var oomKillDisable =
+        false
     @Option(name: .customLong("oom-score-adj"), parsing: .unconditional, help: "-1000 to 1000.") var oomScore: Int?
 }
 
@@ -173,7 +178,9 @@ struct HealthOptions: ParsableArguments {
     var timeout: String?
     @Option(name: .customLong("health-retries"), parsing: .unconditional, help: "Failures in a row that count.")
     var retries: Int?
-    @Option(name: .customLong("health-start-period"), parsing: .unconditional, help: "While it starts, failures do not count.")
+    @Option(
+        name: .customLong("health-start-period"), parsing: .unconditional,
+        help: "While it starts, failures do not count.")
     var startPeriod: String?
     @Option(name: .customLong("health-start-interval"), parsing: .unconditional, help: "Between probes meanwhile.")
     var startInterval: String?

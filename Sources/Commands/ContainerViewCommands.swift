@@ -21,7 +21,8 @@ struct TopCommand: EngineCommand {
 
 /// `port CONTAINER [PORT[/PROTOCOL]]`.
 struct PortCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "port", abstract: "Lists a container's published ports.")
+    static let configuration = CommandConfiguration(
+        commandName: "port", abstract: "Lists a container's published ports.")
 
     @Argument(help: "The container.") var container: String
     @Argument(help: "One of its ports.") var port: String?
@@ -37,7 +38,9 @@ struct PortCommand: EngineCommand {
             for binding in bindings { Output.line(Self.text(binding)) }
             return
         }
-        let sorted = ports.sorted { (Int($0.key.prefix { $0 != "/" }) ?? 0, $0.key) < (Int($1.key.prefix { $0 != "/" }) ?? 0, $1.key) }
+        let sorted = ports.sorted {
+            (Int($0.key.prefix { $0 != "/" }) ?? 0, $0.key) < (Int($1.key.prefix { $0 != "/" }) ?? 0, $1.key)
+        }
         for (key, bindings) in sorted {
             for binding in bindings.array ?? [] { Output.line("\(key) -> \(Self.text(binding))") }
         }

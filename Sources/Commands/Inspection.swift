@@ -39,7 +39,8 @@ struct Inspection {
                 found.append(transform(try await find(name)))
             } catch let error as EngineClientError where error.status > 0 {
                 failures.append(
-                    kinds.count == 1 ? CommandFailure.text(error) : "Error response from daemon: no such object: \(name)")
+                    kinds.count == 1
+                        ? CommandFailure.text(error) : "Error response from daemon: no such object: \(name)")
             }
         }
         if let template {

@@ -54,7 +54,8 @@ enum Assignments {
         var result: [String: String] = [:]
         for text in texts {
             let equals = text.firstIndex(of: "=")
-            result[String(text[..<(equals ?? text.endIndex)])] = equals.map { String(text[text.index(after: $0)...]) } ?? ""
+            result[String(text[..<(equals ?? text.endIndex)])] =
+                equals.map { String(text[text.index(after: $0)...]) } ?? ""
         }
         return result
     }

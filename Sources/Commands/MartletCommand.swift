@@ -54,7 +54,7 @@ public struct MartletCommand: AsyncParsableCommand {
         do {
             let words = try CommandWords(Array(Swift.CommandLine.arguments.dropFirst()))
             let address = try words.address ?? EngineAddress(environment: Environment.variables())
-            try await Session.$address.withValue(address) {
+            await Session.$address.withValue(address) {
                 do {
                     var command = try parseAsRoot(words.words)
                     if var command = command as? any AsyncParsableCommand {

@@ -28,14 +28,16 @@ struct NetworkCreateCommand: EngineCommand {
     @Flag(help: "Make the ingress network.") var ingress = false
     @Option(help: "local or swarm.") var scope: String?
     @Option(name: .customLong("label"), parsing: .unconditionalSingleValue, help: "A label.") var labels: [String] = []
-    @Option(name: [.customShort("o"), .customLong("opt")], parsing: .unconditionalSingleValue, help: "A driver option.")
+    @Option(
+        name: [.customShort("o"), .customLong("opt")], parsing: .unconditionalSingleValue, help: "A driver option.")
     var options: [String] = []
     @Flag(help: "With IPv6.") var ipv6 = false
     @Argument(help: "Its name.") var name: String
 
     /// Engine API: NetworkCreateRequest.
     func body() throws -> JSONValue {
-        guard gateway.count <= max(1, subnet.count), range.count <= max(1, subnet.count), range.isEmpty || !subnet.isEmpty
+        guard gateway.count <= max(1, subnet.count), range.count <= max(1, subnet.count),
+            range.isEmpty || !subnet.isEmpty
         else {
             throw CommandExit(code: 1, message: "every ip-range or gateway must have a corresponding subnet")
         }

@@ -61,20 +61,22 @@ struct NodeListCommand: EngineCommand {
             ],
             columns: "{{.ID}} {{if .Self}}*{{else}} {{end}}\t{{.Hostname}}\t{{.Status}}\t{{.Availability}}\t"
                 + "{{.ManagerStatus}}\t{{.EngineVersion}}",
-            rows: nodes.sorted { ($0.at("Description", "Hostname")?.string ?? "") < ($1.at("Description", "Hostname")?.string ?? "") }
-                .map { node in
-                    let manager = node["ManagerStatus"]
-                    let reachability = manager?["Leader"] == true ? "leader" : manager?.text("Reachability") ?? ""
-                    return [
-                        "ID": .string(node.text("ID")), "Self": .bool(node.text("ID") == own),
-                        "Hostname": .string(node.at("Description", "Hostname")?.string ?? ""),
-                        "Status": .string(capitalised(node.at("Status", "State")?.string ?? "")),
-                        "Availability": .string(capitalised(node.at("Spec", "Availability")?.string ?? "")),
-                        "ManagerStatus": .string(capitalised(reachability)),
-                        "EngineVersion": .string(node.at("Description", "Engine", "EngineVersion")?.string ?? ""),
-                        "TLSStatus": "Ready",
-                    ]
-                })
+            rows: nodes.sorted {
+                ($0.at("Description", "Hostname")?.string ?? "") < ($1.at("Description", "Hostname")?.string ?? "")
+            }
+            .map { node in
+                let manager = node["ManagerStatus"]
+                let reachability = manager?["Leader"] == true ? "leader" : manager?.text("Reachability") ?? ""
+                return [
+                    "ID": .string(node.text("ID")), "Self": .bool(node.text("ID") == own),
+                    "Hostname": .string(node.at("Description", "Hostname")?.string ?? ""),
+                    "Status": .string(capitalised(node.at("Status", "State")?.string ?? "")),
+                    "Availability": .string(capitalised(node.at("Spec", "Availability")?.string ?? "")),
+                    "ManagerStatus": .string(capitalised(reachability)),
+                    "EngineVersion": .string(node.at("Description", "Engine", "EngineVersion")?.string ?? ""),
+                    "TLSStatus": "Ready",
+                ]
+            })
     }
 
     private static func capitalised(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
@@ -98,7 +100,8 @@ struct NodeInspectCommand: EngineCommand {
 
 /// `node update NODE`.
 struct NodeUpdateCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "update", abstract: "Changes what is wanted of a node.")
+    static let configuration = CommandConfiguration(
+        commandName: "update", abstract: "Changes what is wanted of a node.")
 
     @Option(help: "active, pause or drain.") var availability: String?
     @Option(help: "worker or manager.") var role: String?

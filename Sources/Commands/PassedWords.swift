@@ -6,7 +6,8 @@ enum PassedWords {
         guard let first = words.first else {
             throw CommandExit(
                 code: verb == "run" || verb == "create" ? CommandFailure.usageCode : 1,
-                message: "martlet: 'martlet \(verb)' needs \(needs)\n\nRun 'martlet \(verb) --help' for more information")
+                message:
+                    "martlet: 'martlet \(verb)' needs \(needs)\n\nRun 'martlet \(verb) --help' for more information")
         }
         guard !first.hasPrefix("-") else {
             let text =

@@ -12,7 +12,9 @@ enum ProgressLines {
             if isQuiet { continue }
             var text = line["stream"]?.string ?? ""
             if let status = line["status"]?.string {
-                text = [line["id"]?.string, status, line["progress"]?.string].compactMap { $0 }.joined(separator: " ") + "\n"
+                text =
+                    [line["id"]?.string, status, line["progress"]?.string].compactMap { $0 }.joined(separator: " ")
+                    + "\n"
             }
             if toErrors { Output.errorBytes(Array(text.utf8)) } else { Output.text(text) }
         }

@@ -31,9 +31,13 @@ struct PublishFlag: Hashable {
             hostAddress = parts.removeFirst()
         }
         guard (1...2).contains(parts.count) else { throw fail("invalid port specification") }
-        guard hostAddress.isEmpty || IPAddress(hostAddress) != nil else { throw fail("invalid IP address: \(hostAddress)") }
+        guard hostAddress.isEmpty || IPAddress(hostAddress) != nil else {
+            throw fail("invalid IP address: \(hostAddress)")
+        }
         guard let container = Self.range(parts[parts.count - 1]) else {
-            throw fail(parts[parts.count - 1].isEmpty ? "no port specified: \(text)<empty>" : "invalid containerPort: \(parts[parts.count - 1])")
+            throw fail(
+                parts[parts.count - 1].isEmpty
+                    ? "no port specified: \(text)<empty>" : "invalid containerPort: \(parts[parts.count - 1])")
         }
         containerPorts = container
         hostPorts = nil
@@ -48,7 +52,8 @@ struct PublishFlag: Hashable {
 
     private static func range(_ text: String) -> ClosedRange<UInt16>? {
         let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }
-        guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first > 0, first <= last
+        guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first > 0,
+            first <= last
         else { return nil }
         return first...last
     }
@@ -59,7 +64,8 @@ struct PublishFlag: Hashable {
             let host: String =
                 switch hostPorts {
                 case nil: ""
-                case let range? where containerPorts.count == 1 && range.count > 1: "\(range.lowerBound)-\(range.upperBound)"
+                case let range? where containerPorts.count == 1 && range.count > 1:
+                    "\(range.lowerBound)-\(range.upperBound)"
                 case let range?: String(range.lowerBound + UInt16(offset))
                 }
             return ("\(port)/\(transport)", ["HostIp": .string(hostAddress), "HostPort": .string(host)])
@@ -93,7 +99,8 @@ struct PublishFlag: Hashable {
                 port["Protocol"] = .string(value)
             case "mode":
                 guard ["ingress", "host"].contains(value) else {
-                    throw FlagError(flag, text, "invalid publish mode value (\(value)): must be either 'ingress' or 'host'")
+                    throw FlagError(
+                        flag, text, "invalid publish mode value (\(value)): must be either 'ingress' or 'host'")
                 }
                 port["PublishMode"] = .string(value)
             case "target", "published":

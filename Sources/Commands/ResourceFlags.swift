@@ -8,7 +8,8 @@ enum ResourceFlags {
         let name = Assignments.name(text)
         let limits = text.dropFirst(name.count + 1).split(separator: ":", omittingEmptySubsequences: false)
             .map { Int64($0) }
-        guard !name.isEmpty, (1...2).contains(limits.count), let soft = limits[0], let hard = limits[limits.count - 1] else {
+        guard !name.isEmpty, (1...2).contains(limits.count), let soft = limits[0], let hard = limits[limits.count - 1]
+        else {
             throw FlagError(flag, text, "invalid ulimit argument: write name=soft[:hard]")
         }
         guard hard == -1 || soft <= hard && soft != -1 else {
@@ -41,7 +42,8 @@ enum ResourceFlags {
             }
             count = number
         }
-        guard (1...2).contains(parts.count), ["", "no", "always", "unless-stopped", "on-failure"].contains(parts[0]) else {
+        guard (1...2).contains(parts.count), ["", "no", "always", "unless-stopped", "on-failure"].contains(parts[0])
+        else {
             throw FlagError("--restart", text, "use no, always, unless-stopped or on-failure[:max-retries]")
         }
         guard parts.count == 1 || parts[0] == "on-failure" else {
@@ -112,7 +114,8 @@ struct HealthFlags: Equatable {
         if isOff {
             guard !isOther, startInterval == nil else {
                 throw CommandExit(
-                    code: CommandFailure.usageCode, message: "martlet: --no-healthcheck conflicts with --health-* options")
+                    code: CommandFailure.usageCode,
+                    message: "martlet: --no-healthcheck conflicts with --health-* options")
             }
             return ["Test": ["NONE"]]
         }

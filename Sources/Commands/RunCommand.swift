@@ -32,7 +32,8 @@ struct RunCommand: EngineCommand {
     func body() throws -> (body: JSONValue, image: String) {
         let (image, command) = try PassedWords.split(words, verb: "run", needs: "an image")
         guard !detach || options.attach.isEmpty else {
-            throw CommandExit(code: CommandFailure.usageCode, message: "martlet: conflicting options: --attach and --detach")
+            throw CommandExit(
+                code: CommandFailure.usageCode, message: "martlet: conflicting options: --attach and --detach")
         }
         return (try ContainerBody.make(options, image: image, command: command, isAttached: !detach), image)
     }
@@ -68,7 +69,8 @@ struct ContainerLauncher {
         do {
             if let file = options.idFile, Files.exists(file) {
                 throw CommandExit(
-                    code: 125, message: "martlet: container ID file found, make sure the other container isn't running or "
+                    code: 125,
+                    message: "martlet: container ID file found, make sure the other container isn't running or "
                         + "delete \(file)")
             }
             if options.pull == "always" { try await pull(image) }

@@ -50,15 +50,18 @@ struct ServiceCreateOptions: ParsableArguments {
         add("Args", arguments)
         add("Env", try Assignments.environment(environment, files: environmentFiles))
         add("Groups", groups)
-        add("Hosts", try hosts.map { text in
-            let (name, address) = try ResourceFlags.host(text, flag: "--host")
-            return "\(address) \(name)"
-        })
+        add(
+            "Hosts",
+            try hosts.map { text in
+                let (name, address) = try ResourceFlags.host(text, flag: "--host")
+                return "\(address) \(name)"
+            })
         if !containerLabels.isEmpty { container["Labels"] = .texts(Assignments.dictionary(containerLabels)) }
         if !mounts.isEmpty { container["Mounts"] = .array(try mounts.map { try MountFlag.mount($0) }) }
         if !sysctl.isEmpty { container["Sysctls"] = .texts(Assignments.dictionary(sysctl)) }
         if !ulimit.isEmpty { container["Ulimits"] = .array(try ulimit.map { try ResourceFlags.ulimit($0) }) }
-        for (name, texts) in [("Nameservers", dns), ("Search", dnsSearch), ("Options", dnsOptions)] where !texts.isEmpty {
+        for (name, texts) in [("Nameservers", dns), ("Search", dnsSearch), ("Options", dnsOptions)] where !texts.isEmpty
+        {
             container.set("DNSConfig", name, to: .strings(texts))
         }
         var spec: JSONValue = [

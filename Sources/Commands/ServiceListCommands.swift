@@ -26,7 +26,8 @@ enum ServiceListing {
                 "Labels": "LABELS",
             ],
             columns: "{{.ID}}\t{{.Name}}\t{{.Mode}}\t{{.Replicas}}\t{{.Image}}\t{{.Ports}}",
-            rows: services.sorted { ($0.at("Spec", "Name")?.string ?? "") < ($1.at("Spec", "Name")?.string ?? "") }.map(row))
+            rows: services.sorted { ($0.at("Spec", "Name")?.string ?? "") < ($1.at("Spec", "Name")?.string ?? "") }.map(
+                row))
     }
 
     private static func row(_ service: JSONValue) -> JSONValue {
@@ -64,7 +65,8 @@ enum ServiceListing {
         var runs: [(published: ClosedRange<Int64>, target: ClosedRange<Int64>, transport: String)] = []
         for port in shown {
             let (published, target) = (port.number("PublishedPort"), port.number("TargetPort"))
-            if let last = runs.last, last.transport == port.text("Protocol"), last.published.upperBound + 1 == published,
+            if let last = runs.last, last.transport == port.text("Protocol"),
+                last.published.upperBound + 1 == published,
                 last.target.upperBound + 1 == target
             {
                 runs[runs.count - 1].published = last.published.lowerBound...published

@@ -11,7 +11,8 @@ struct ServiceInspectCommand: EngineCommand {
     @Argument(help: "The services.") var services: [String]
 
     func run() async throws {
-        let inspection = Inspection(engine: engine, kinds: [.service], format: pretty ? ServicePretty.format : format.format)
+        let inspection = Inspection(
+            engine: engine, kinds: [.service], format: pretty ? ServicePretty.format : format.format)
         try await inspection.run(services) { pretty ? ServicePretty.fields($0) : $0 }
     }
 }
@@ -47,7 +48,8 @@ struct ServiceLogsCommand: EngineCommand {
         var path = "/services/\(EngineClient.escape(name))"
         let hasTerminal: Bool
         do {
-            hasTerminal = try await engine.json("GET", path).at("Spec", "TaskTemplate", "ContainerSpec", "TTY")?.bool ?? false
+            hasTerminal =
+                try await engine.json("GET", path).at("Spec", "TaskTemplate", "ContainerSpec", "TTY")?.bool ?? false
         } catch let error as EngineClientError where error.status == 404 {
             path = "/tasks/\(EngineClient.escape(name))"
             do {
@@ -63,7 +65,8 @@ struct ServiceLogsCommand: EngineCommand {
             return
         }
         var printer = TaskLogPrinter(
-            engine: engine, isWhole: isWhole, resolves: !noResolve, showsTasks: !noTaskIDs, hasTimes: options.timestamps)
+            engine: engine, isWhole: isWhole, resolves: !noResolve, showsTasks: !noTaskIDs, hasTimes: options.timestamps
+        )
         if hasTerminal {
             while let bytes = try await response.next() { try await printer.print(bytes, isError: false) }
         } else {

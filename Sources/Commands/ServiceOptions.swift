@@ -24,7 +24,8 @@ struct ServiceOptions: ParsableArguments {
     @Flag(help: "Run an init process that reaps and forwards signals.") var `init` = false
 
     @Option(name: .customLong("limit-cpu"), parsing: .unconditional, help: "Processors at most.") var limitCPU: String?
-    @Option(name: .customLong("limit-memory"), parsing: .unconditional, help: "Memory at most.") var limitMemory: String?
+    @Option(name: .customLong("limit-memory"), parsing: .unconditional, help: "Memory at most.") var limitMemory:
+        String?
     @Option(name: .customLong("limit-pids"), parsing: .unconditional, help: "Processes at most.") var limitPids: Int64?
     @Option(name: .customLong("reserve-cpu"), parsing: .unconditional, help: "Processors to set aside.")
     var reserveCPU: String?

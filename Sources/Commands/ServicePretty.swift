@@ -23,7 +23,9 @@ enum ServicePretty {
             add("Label", "\(name)=\(value.string ?? "")")
         }
         add("Service Mode", ServiceListing.mode(spec).capitalisedFirst)
-        if let replicas = spec.at("Mode", "Replicated", "Replicas")?.integer { add("Replicas", "\(replicas)", indent: 1) }
+        if let replicas = spec.at("Mode", "Replicated", "Replicas")?.integer {
+            add("Replicas", "\(replicas)", indent: 1)
+        }
         if let status = service["UpdateStatus"] {
             lines.append("UpdateStatus:")
             add("State", status.text("State"), indent: 1)
@@ -57,7 +59,9 @@ enum ServicePretty {
         }
         let networks = template.list("Networks").map { $0.text("Target") }
         add("Networks", networks.joined(separator: " "))
-        add("Endpoint Mode", service.at("Endpoint", "Spec", "Mode")?.string ?? spec.at("EndpointSpec", "Mode")?.string ?? "")
+        add(
+            "Endpoint Mode",
+            service.at("Endpoint", "Spec", "Mode")?.string ?? spec.at("EndpointSpec", "Mode")?.string ?? "")
         for port in service.at("Endpoint", "Ports")?.array ?? [] {
             add(
                 "Port",

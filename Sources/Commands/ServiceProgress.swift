@@ -55,7 +55,8 @@ struct ServiceProgress {
         }
         let (running, wanted) = count(service, tasks, nodes, &picture)
         let isConverged = wanted > 0 || service.at("Spec", "Mode", "Global") == nil ? running == wanted : false
-        picture.overall = (rollsBack ? "rolling back update: " : "overall progress: ") + "\(running) out of \(wanted) tasks"
+        picture.overall =
+            (rollsBack ? "rolling back update: " : "overall progress: ") + "\(running) out of \(wanted) tasks"
         if picture.outcome != nil { return picture }
         verify(isConverged, service, now, message, &picture)
         return picture
@@ -104,7 +105,8 @@ struct ServiceProgress {
                 nodes.map { ($0.text("ID"), $0.at("Description", "Hostname")?.string ?? $0.text("ID")) },
                 uniquingKeysWith: { first, _ in first })
             if chosen.count <= Self.slotLimit {
-                picture.slots = chosen.map { "\(names[$0.key] ?? Row.short($0.key)): \(Self.describe($0.value))" }.sorted()
+                picture.slots = chosen.map { "\(names[$0.key] ?? Row.short($0.key)): \(Self.describe($0.value))" }
+                    .sorted()
             }
             return (running, chosen.count)
         }

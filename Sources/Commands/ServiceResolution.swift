@@ -17,13 +17,16 @@ enum ServiceResolution {
 
     static func networkID(_ name: String, _ engine: EngineClient) async throws -> String {
         // Networks of this host alone, `host` say, are named to the cluster as they are.
-        let network = try await engine.json("GET", "/networks/\(EngineClient.escape(name))", query: [("scope", "swarm")])
+        let network = try await engine.json(
+            "GET", "/networks/\(EngineClient.escape(name))", query: [("scope", "swarm")])
         return network.text("Scope") == "swarm" ? network.text("Id") : name
     }
 
     /// Pins the image by its digest; where nobody knows it, warns and leaves it to each node.
     static func resolveImage(_ spec: inout JSONValue, _ engine: EngineClient) async throws {
-        guard let image = spec.at("TaskTemplate", "ContainerSpec", "Image")?.string, !image.contains("@") else { return }
+        guard let image = spec.at("TaskTemplate", "ContainerSpec", "Image")?.string, !image.contains("@") else {
+            return
+        }
         let tagged = ImageName.tagged(image)
         do {
             let answer = try await engine.json("GET", "/distribution/\(EngineClient.escape(tagged))/json")
@@ -54,7 +57,9 @@ enum ImageName {
 
     /// Name and tag; a port of a registry is part of the name.
     static func split(_ reference: String) -> (name: String, tag: String?) {
-        guard let colon = reference.lastIndex(of: ":"), !reference[colon...].contains("/") else { return (reference, nil) }
+        guard let colon = reference.lastIndex(of: ":"), !reference[colon...].contains("/") else {
+            return (reference, nil)
+        }
         return (String(reference[..<colon]), String(reference[reference.index(after: colon)...]))
     }
 

@@ -51,7 +51,8 @@ struct ServiceScaleCommand: EngineCommand {
 
     func run() async throws {
         let wishes = try targets.map { text in
-            guard let equals = text.lastIndex(of: "="), let count = Int64(text[text.index(after: equals)...]), count >= 0
+            guard let equals = text.lastIndex(of: "="), let count = Int64(text[text.index(after: equals)...]),
+                count >= 0
             else {
                 throw CommandExit(
                     code: 1, message: "invalid scale specifier '\(text)': write SERVICE=REPLICAS, such as web=3")

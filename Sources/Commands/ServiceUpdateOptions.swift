@@ -17,7 +17,8 @@ struct ServiceUpdateOptions: ParsableArguments {
     @Option(name: .customLong("container-label-rm"), parsing: .unconditionalSingleValue)
     var containerLabelsRemoved: [String] = []
     @Option(name: .customLong("constraint-add"), parsing: .unconditionalSingleValue) var constraintsAdded: [String] = []
-    @Option(name: .customLong("constraint-rm"), parsing: .unconditionalSingleValue) var constraintsRemoved: [String] = []
+    @Option(name: .customLong("constraint-rm"), parsing: .unconditionalSingleValue) var constraintsRemoved: [String] =
+        []
     @Option(name: .customLong("placement-pref-add"), parsing: .unconditionalSingleValue)
     var preferencesAdded: [String] = []
     @Option(name: .customLong("placement-pref-rm"), parsing: .unconditionalSingleValue)
@@ -149,7 +150,8 @@ extension ServiceUpdateOptions {
         }
         for port in try portsAdded.flatMap({ try PublishFlag.servicePorts($0, flag: "--publish-add") }) {
             ports.removeAll { other in
-                other.number("TargetPort") == port.number("TargetPort") && other.text("Protocol") == port.text("Protocol")
+                other.number("TargetPort") == port.number("TargetPort")
+                    && other.text("Protocol") == port.text("Protocol")
                     && other.number("PublishedPort") == port.number("PublishedPort")
             }
             ports.append(port)

@@ -97,7 +97,9 @@ struct ProgressDisplay {
             lines.append(picture.overall)
         }
         let reasons = picture.slots.filter { $0.split(separator: ":").count > 2 }
-        let notes = picture.notes.map { $0.hasPrefix("verify: Waiting") ? "verify: Waiting until tasks are stable" : $0 }
+        let notes = picture.notes.map {
+            $0.hasPrefix("verify: Waiting") ? "verify: Waiting until tasks are stable" : $0
+        }
         for line in reasons + notes where shown.insert(line).inserted { lines.append(line) }
         return lines
     }

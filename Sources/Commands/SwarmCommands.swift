@@ -83,7 +83,9 @@ struct SwarmInitCommand: EngineCommand {
     func body() throws -> JSONValue {
         var body = try addresses.body()
         body["DataPathPort"] = .integer(Int64(dataPathPort))
-        if !pools.isEmpty { body["DefaultAddrPool"] = .strings(pools.flatMap { $0.split(separator: ",").map(String.init) }) }
+        if !pools.isEmpty {
+            body["DefaultAddrPool"] = .strings(pools.flatMap { $0.split(separator: ",").map(String.init) })
+        }
         body["SubnetSize"] = .integer(Int64(subnetSize))
         body["ForceNewCluster"] = .bool(forceNew)
         var spec: JSONValue = [:]
@@ -168,7 +170,8 @@ struct SwarmTokenCommand: EngineCommand {
 
 /// `swarm leave`.
 struct SwarmLeaveCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "leave", abstract: "Takes this host out of its cluster.")
+    static let configuration = CommandConfiguration(
+        commandName: "leave", abstract: "Takes this host out of its cluster.")
 
     @Flag(name: .shortAndLong, help: "Even a manager, and the last one.") var force = false
 

@@ -56,7 +56,8 @@ struct VersionCommand: EngineCommand {
 
 /// `info`.
 struct InformationCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "info", abstract: "Shows what the engine knows of itself.")
+    static let configuration = CommandConfiguration(
+        commandName: "info", abstract: "Shows what the engine knows of itself.")
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "json, or a template.") var format: String?
 
@@ -86,7 +87,8 @@ struct InformationCommand: EngineCommand {
                     " ClusterID: \(cluster.text("ID"))", " Managers: \(swarm.number("Managers"))",
                     " Nodes: \(swarm.number("Nodes"))",
                     " Default Address Pool: \(cluster.texts("DefaultAddrPool").joined(separator: " "))",
-                    " SubnetSize: \(cluster.number("SubnetSize"))", " Data Path Port: \(cluster.number("DataPathPort"))",
+                    " SubnetSize: \(cluster.number("SubnetSize"))",
+                    " Data Path Port: \(cluster.number("DataPathPort"))",
                 ]
             }
             lines.append(" Node Address: \(swarm.text("NodeAddr"))")
@@ -110,7 +112,8 @@ struct InformationCommand: EngineCommand {
 
 /// `events`.
 struct EventsCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "events", abstract: "Prints what happens, as it happens.")
+    static let configuration = CommandConfiguration(
+        commandName: "events", abstract: "Prints what happens, as it happens.")
 
     @OptionGroup var filter: FilterOptions
     @Option(parsing: .unconditional, help: "json, or a template.") var format: String?
@@ -162,7 +165,9 @@ struct SystemUsageCommand: EngineCommand {
         let volumes = usage.list("Volumes")
         let idle = containers.filter { !["running", "paused", "restarting"].contains($0.text("State")) }
         let usedImages = images.filter { $0.number("Containers") > 0 }
-        func sum(_ values: [JSONValue], _ size: (JSONValue) -> Int64) -> Int64 { values.reduce(0) { $0 + max(0, size($1)) } }
+        func sum(_ values: [JSONValue], _ size: (JSONValue) -> Int64) -> Int64 {
+            values.reduce(0) { $0 + max(0, size($1)) }
+        }
         func volumeSize(_ volume: JSONValue) -> Int64 { volume["UsageData"]?.number("Size") ?? 0 }
         let usedVolumes = volumes.filter { ($0["UsageData"]?.number("RefCount") ?? 0) > 0 }
         let layers = usage.number("LayersSize")
@@ -188,7 +193,8 @@ struct SystemUsageCommand: EngineCommand {
         let percent = bytes > 0 ? " (\(free * 100 / bytes)%)" : ""
         return [
             "Type": .string(type), "TotalCount": .string(String(count)), "Active": .string(String(active)),
-            "Size": .string(ByteCount(bytes).description), "Reclaimable": .string(ByteCount(free).description + percent),
+            "Size": .string(ByteCount(bytes).description),
+            "Reclaimable": .string(ByteCount(free).description + percent),
         ]
     }
 }
@@ -210,7 +216,8 @@ struct SystemPruneCommand: EngineCommand {
 
             """
         if volumes { warning += "  - all anonymous volumes not used by at least one container\n" }
-        warning += all ? "  - all images without at least one container associated to them\n" : "  - all dangling images\n"
+        warning +=
+            all ? "  - all images without at least one container associated to them\n" : "  - all dangling images\n"
         try prune.confirm(warning)
         var bytes = try await prune.perform(
             engine, "/containers/prune", deleted: "ContainersDeleted", title: "Deleted Containers:"

@@ -38,7 +38,8 @@ enum TaskListing {
             previous = place
             let node = task.text("NodeID")
             return row(
-                task, name: (isPredecessor ? " \\_ " : "") + place, node: resolves ? nodes[node] ?? node : node, isWhole, now)
+                task, name: (isPredecessor ? " \\_ " : "") + place, node: resolves ? nodes[node] ?? node : node,
+                isWhole, now)
         }
         return Listing(
             headings: [

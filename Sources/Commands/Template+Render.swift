@@ -68,7 +68,8 @@ struct TemplateRenderer {
         case .null: break
         case .array(let array): elements = array.enumerated().map { (.integer(Int64($0.offset)), $0.element) }
         case .object(let members): elements = members.sorted { $0.key < $1.key }.map { (.string($0.key), $0.value) }
-        case .integer(let count) where count < 1 << 20: elements = (0..<max(0, count)).map { (.integer($0), .integer($0)) }
+        case .integer(let count) where count < 1 << 20:
+            elements = (0..<max(0, count)).map { (.integer($0), .integer($0)) }
         case let other: throw TemplateError("range can't iterate over \(TemplateFunctions.text(other))")
         }
         if elements.isEmpty { return try run(otherwise, dot: dot) }
@@ -98,7 +99,8 @@ struct TemplateRenderer {
         return outcome
     }
 
-    private func evaluate(_ call: Template.Call, _ piped: JSONValue?, _ dot: JSONValue) throws(TemplateError) -> Outcome {
+    private func evaluate(_ call: Template.Call, _ piped: JSONValue?, _ dot: JSONValue) throws(TemplateError) -> Outcome
+    {
         let first = call.operands[0]
         if case .function(let name) = first {
             // The logical functions do not mind what is missing.
@@ -106,7 +108,11 @@ struct TemplateRenderer {
             var arguments: [JSONValue] = []
             for operand in call.operands.dropFirst() {
                 let outcome = try evaluate(operand, dot, call.text)
-                if isLenient, case .missing = outcome { arguments.append(.null) } else { arguments.append(try outcome.get()) }
+                if isLenient, case .missing = outcome {
+                    arguments.append(.null)
+                } else {
+                    arguments.append(try outcome.get())
+                }
             }
             if let piped { arguments.append(piped) }
             return .value(try TemplateFunctions.call(name, arguments, text: call.text))
@@ -122,7 +128,9 @@ struct TemplateRenderer {
         return try evaluate(first, dot, call.text)
     }
 
-    private func evaluate(_ operand: Template.Operand, _ dot: JSONValue, _ text: String) throws(TemplateError) -> Outcome {
+    private func evaluate(_ operand: Template.Operand, _ dot: JSONValue, _ text: String) throws(TemplateError)
+        -> Outcome
+    {
         switch operand {
         case .dot: return .value(dot)
         case .literal(let value): return .value(value)
@@ -146,7 +154,8 @@ struct TemplateRenderer {
             case .object(let members):
                 guard let next = members[name] else {
                     return .missing(
-                        TemplateError("template: :1: executing \"\" at <\(text)>: map has no entry for key \"\(name)\""))
+                        TemplateError("template: :1: executing \"\" at <\(text)>: map has no entry for key \"\(name)\"")
+                    )
                 }
                 value = next
             case .null:
@@ -154,7 +163,8 @@ struct TemplateRenderer {
                     TemplateError("template: :1: executing \"\" at <\(text)>: nil data; no entry for key \"\(name)\""))
             default:
                 throw TemplateError(
-                    "template: :1: executing \"\" at <\(text)>: can't evaluate field \(name) in \"\(TemplateFunctions.text(value))\"")
+                    "template: :1: executing \"\" at <\(text)>: can't evaluate field \(name) in \"\(TemplateFunctions.text(value))\""
+                )
             }
         }
         return .value(value)

@@ -68,7 +68,9 @@ enum TemplateFunctions {
             try need(2)
             return .string(String(self.text(arguments[0]).prefix(Int(clamping: arguments[1].integer ?? 0))))
         case "eq":
-            guard let first = arguments.first, arguments.count > 1 else { throw fail("missing argument for comparison") }
+            guard let first = arguments.first, arguments.count > 1 else {
+                throw fail("missing argument for comparison")
+            }
             return .bool(arguments.dropFirst().contains(first))
         case "ne":
             try need(2)

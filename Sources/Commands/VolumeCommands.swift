@@ -18,7 +18,8 @@ struct VolumeCreateCommand: EngineCommand {
 
     @Option(name: .shortAndLong, help: "The driver.") var driver = "local"
     @Option(name: .customLong("label"), parsing: .unconditionalSingleValue, help: "A label.") var labels: [String] = []
-    @Option(name: [.customShort("o"), .customLong("opt")], parsing: .unconditionalSingleValue, help: "A driver option.")
+    @Option(
+        name: [.customShort("o"), .customLong("opt")], parsing: .unconditionalSingleValue, help: "A driver option.")
     var options: [String] = []
     @Option(name: .customLong("name"), help: "Its name.") var namedName: String?
     @Argument(help: "Its name.") var name: String?

@@ -21,7 +21,10 @@ extension Engine {
             throw EngineError(
                 .invalidParameter, "Invalid container name (\(name)), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
         }
-        if let owner = identifiers[name] { throw Self.nameConflict(name, owner) }
+        if let owner = identifiers[name] {
+            let conflict = Self.nameConflict(name, owner)
+            throw EngineError(conflict.kind, "Error when allocating new name: \(conflict.message)")
+        }
         identifiers[name] = id
         records[id]!.name = name
         do { try await save(id, isDurable: true) } catch {

@@ -184,7 +184,10 @@ extension Engine {
     ) -> [String] {
         if host.networkMode.isEmpty || host.networkMode == "default" { host.networkMode = "bridge" }
         if host.shmSize == 0 { host.shmSize = 64 << 20 }
-        if host.logConfig == nil || host.logConfig?.type == "" { host.logConfig = LogConfiguration() }
+        // The CLI sends options without a type: the type is the host's choice.
+        var log = host.logConfig ?? LogConfiguration()
+        if log.type.isEmpty { log.type = LogConfiguration().type }
+        host.logConfig = log
         if host.restartPolicy == nil || host.restartPolicy?.name == .unset { host.restartPolicy = RestartPolicy() }
         if host.ipcMode.isEmpty { host.ipcMode = "private" }
         if host.privileged == false {

@@ -10,7 +10,11 @@ extension Engine {
     ) async throws -> [String: EndpointSettings] {
         var wanted: [String: EndpointSettings] = [:]
         for (reference, settings) in (networking.endpointsConfig ?? [:]).sorted(by: { $0.key < $1.key }) {
-            let record = try await network(reference)
+            guard let record = try await existingNetwork(reference) else {
+                wanted[reference] = settings ?? EndpointSettings()
+                wanted[reference]!.networkID = ""
+                continue
+            }
             wanted[record.name] = try Self.checked(settings ?? EndpointSettings(), record)
         }
         switch NetworkMode(host.networkMode) {
@@ -25,17 +29,15 @@ extension Engine {
             }
         case .network(let reference):
             if reference == "bridge", !attachments.isEmpty || !wanted.isEmpty { break }
-            let record = try await network(reference)
-            if wanted[record.name] == nil { wanted[record.name] = try Self.checked(EndpointSettings(), record) }
+            if let record = try await existingNetwork(reference) {
+                if wanted[record.name] == nil { wanted[record.name] = try Self.checked(EndpointSettings(), record) }
+            } else if wanted[reference] == nil {
+                wanted[reference] = EndpointSettings()
+            }
         }
         for name in wanted.keys {
-            let record = try await network(name)
-            guard record.driver != "overlay" || record.isAttachable else {
-                throw EngineError(
-                    .forbidden,
-                    "Could not attach to network \(name): rpc error: code = PermissionDenied desc = network \(name) not "
-                        + "manually attachable")
-            }
+            guard let record = try await existingNetwork(name) else { continue }
+            try Self.checkAttachable(record)
             wanted[name]!.networkID = record.id
         }
         for attachment in attachments {
@@ -46,6 +48,33 @@ extension Engine {
             wanted[attachment.networkName] = endpoint
         }
         return wanted
+    }
+
+    private func existingNetwork(_ reference: String) async throws -> NetworkRecord? {
+        do { return try await network(reference) } catch let error as EngineError where error.kind == .notFound {
+            return nil
+        }
+    }
+
+    private static func checkAttachable(_ network: NetworkRecord) throws(EngineError) {
+        guard network.driver != "overlay" || network.isAttachable else {
+            throw EngineError(
+                .forbidden,
+                "Could not attach to network \(network.name): rpc error: code = PermissionDenied desc = network "
+                    + "\(network.name) not manually attachable")
+        }
+    }
+
+    /// Finds the networks that were not there when the container was made: Docker asks for them at the start.
+    func resolveNetworks(_ id: String) async throws {
+        for (name, settings) in records[id]?.endpoints ?? [:] where settings.networkID.isEmpty {
+            guard let network = try await existingNetwork(name) else {
+                throw EngineError(.notFound, "failed to set up container networking: network \(name) not found")
+            }
+            try Self.checkAttachable(network)
+            records[id]?.endpoints[name] = nil
+            records[id]?.endpoints[network.name] = try Self.checked(settings, network)
+        }
     }
 
     static func checked(_ settings: EndpointSettings, _ network: NetworkRecord) throws(EngineError) -> EndpointSettings

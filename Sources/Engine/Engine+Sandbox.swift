@@ -19,6 +19,8 @@ extension Engine {
                 ? .host : .path("/proc/\(other.state.pid)/ns/net")
         case .none, .network:
             // Addresses first: without one there is nothing to undo in the kernel.
+            try await resolveNetworks(record.id)
+            let record = try current(record.id)
             for name in orderedEndpoints(record) {
                 let endpoint = record.endpoints[name]!
                 if let local = networkRecords[endpoint.networkID] {

@@ -86,6 +86,9 @@ struct SpecificationBuilder {
         process.user = UserIdentity(
             name: record.configuration.user, additionalGroups: record.host.groupAdd ?? [])
         process.hasTerminal = record.configuration.tty
+        if let size = record.host.consoleSize, size.count == 2 {
+            (process.terminalRows, process.terminalColumns) = (size[0], size[1])
+        }
         process.hasInput = record.configuration.openStdin
         process.closesInputAfterFirstClient = record.configuration.stdinOnce
         process.limits = try (record.host.ulimits ?? []).map(Self.limit)

@@ -48,8 +48,17 @@ struct APIRequest: Sendable {
     /// The object that the path names.
     subscript(name: String) -> String { parameters[name] ?? "" }
 
-    /// The body as JSON; an empty one is refused.
+    private static func isJSON(_ contentType: String) -> Bool {
+        let type = contentType.prefix { $0 != ";" }.lowercased()
+        return type.split(separator: " ").joined() == "application/json"
+    }
+
+    /// The body as JSON; an empty one is refused, and one that says it is something else.
     func json() async throws -> JSONValue {
+        if let type = head.headers["content-type"], !Self.isJSON(type) {
+            throw EngineError(
+                .invalidParameter, "unsupported Content-Type header (\(type)): must be 'application/json'")
+        }
         let bytes = try await body.bytes(limit: Self.bodyLimit)
         guard !bytes.isEmpty else {
             throw EngineError(.invalidParameter, "invalid JSON: got EOF while reading request body")

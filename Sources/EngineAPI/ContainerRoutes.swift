@@ -32,7 +32,11 @@ struct ContainerRoutes: Sendable {
             return .noContent
         }
         router.on("POST", "containers/{id}/kill") { request in
-            try await engine.killContainer(request["id"], signal: request.text("signal"))
+            do {
+                try await engine.killContainer(request["id"], signal: request.text("signal"))
+            } catch let error as EngineError {
+                throw EngineError(error.kind, "cannot kill container: \(request["id"]): \(error.message)")
+            }
             return .noContent
         }
         router.on("POST", "containers/{id}/pause") { request in

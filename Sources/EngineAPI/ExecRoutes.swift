@@ -46,8 +46,14 @@ struct ExecRoutes: Sendable {
         }
         let configuration = record.configuration
         let size = start.consoleSize ?? configuration.consoleSize ?? []
-        let stream = try await engine.startExec(
-            record.id, rows: size.count == 2 ? size[0] : 0, columns: size.count == 2 ? size[1] : 0)
+        let stream: ProcessStream
+        do {
+            stream = try await engine.startExec(
+                record.id, rows: size.count == 2 ? size[0] : 0, columns: size.count == 2 ? size[1] : 0)
+        } catch let error as EngineError {
+            guard record.state == .created, case .exited = try await engine.exec(record.id).state else { throw error }
+            return Self.failedStart(error, configuration, version: request.version)
+        }
         var attached = AttachedStream(
             takesInput: configuration.attachStdin, givesOutput: configuration.attachStdout || configuration.tty,
             givesErrors: configuration.attachStderr, hasTerminal: configuration.tty)
@@ -58,6 +64,20 @@ struct ExecRoutes: Sendable {
         return APIResponse(
             status: 200, headers: ["Content-Type": attached.contentType(version: request.version)],
             content: .hijack { connection in try await settings.pump(connection, stream) })
+    }
+
+    /// A program that cannot be started is no refused request for Docker: the reason comes as output, and the exec has
+    /// an exit code, 126 or 127.
+    private static func failedStart(
+        _ error: EngineError, _ configuration: ExecConfiguration, version: Int
+    ) -> APIResponse {
+        let attached = AttachedStream(hasTerminal: configuration.tty)
+        let text = Array((error.message + "\r\n").utf8)
+        return APIResponse(
+            status: 200, headers: ["Content-Type": attached.contentType(version: version)],
+            content: .hijack { connection in
+                try await connection.write(configuration.tty ? text : AttachedStream.frame(1, text))
+            })
     }
 
     /// Engine API: ExecInspectResponse.

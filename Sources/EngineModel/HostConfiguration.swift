@@ -153,6 +153,8 @@ public struct HostConfiguration: Hashable, Sendable, Codable {
     public var `init`: Bool?
     public var maskedPaths: [String]?
     public var readonlyPaths: [String]?
+    /// Rows and columns of the terminal at its start.
+    public var consoleSize: [UInt16]?
 
     public init() {}
 }

@@ -1,8 +1,8 @@
 /// The Raft algorithm as a value: messages, ticks and proposals in, `Ready` out. It reads no clock, disk or network.
 ///
-/// Diego Ongaro, John Ousterhout: In Search of an Understandable Consensus Algorithm ("Raft section N" in comments), and
-/// Ongaro's dissertation; in the manner of etcd-io/raft: pre-vote, a leader that steps down without a majority, reads by
-/// index, pipelined replication, learners, one change of members at a time, hand-over of leadership.
+/// Diego Ongaro, John Ousterhout: In Search of an Understandable Consensus Algorithm ("Raft section N" in comments),
+/// and Ongaro's dissertation; in the manner of etcd-io/raft: pre-vote, a leader that steps down without a majority,
+/// reads by index, pipelined replication, learners, one change of members at a time, hand-over of leadership.
 public struct Raft: Sendable {
     public enum Role: Hashable, Sendable { case follower, preCandidate, candidate, leader }
 

@@ -33,18 +33,6 @@ struct AppliedWaiter {
     let reply: Reply<UInt64>
 }
 
-struct MemberRequest {
-    let change: MembershipChange
-    let deadline: UInt64
-    var proposed: (index: UInt64, term: UInt64)?
-    let reply: Reply<Void>
-}
-
-struct TransferRequest {
-    let term: UInt64
-    let reply: Reply<Void>
-}
-
 /// Calls from outside, from their arrival to their answer.
 extension NodeLoop {
     func handle(_ event: Event) {
@@ -141,7 +129,10 @@ extension NodeLoop {
         guard !incoming.isEmpty else { return }
         let batch = incoming
         incoming = []
-        guard let raft else { return batch.forEach { $0.reply.fail(.notAMember) } }
+        guard let raft else {
+            for proposal in batch { proposal.reply.fail(.notAMember) }
+            return
+        }
         let term = raft.currentTerm
         var taken: [IncomingProposal] = []
         for proposal in batch {
@@ -164,7 +155,7 @@ extension NodeLoop {
         }
     }
 
-    private func refusal(_ refusal: Raft.Refusal) -> RaftError {
+    func refusal(_ refusal: Raft.Refusal) -> RaftError {
         switch refusal {
         case .notLeader: .notLeader(leader: member(raft?.leader ?? 0))
         case .transferring: .notLeader(leader: nil)
@@ -192,72 +183,6 @@ extension NodeLoop {
     func answerReads(_ read: ReadState) {
         guard let issued = issuedReads.removeValue(forKey: read.request) else { return }
         for pending in issued.reads { wait(for: read.index, pending.reply, deadline: pending.deadline) }
-    }
-
-    // Members of the group.
-
-    private func proposeMemberChanges() {
-        guard !memberRequests.isEmpty else { return }
-        guard raft?.role == .leader else {
-            return failMemberRequests(
-                .notLeader(leader: member(raft?.leader ?? 0)), where: { $0.proposed == nil })
-        }
-        for position in memberRequests.indices where memberRequests[position].proposed == nil {
-            proposeMemberChange(at: position)
-        }
-        memberRequests.removeAll { $0.isAnswered }
-    }
-
-    private func proposeMemberChange(at position: Int) {
-        let request = memberRequests[position]
-        guard let raft, isLeading else { return }
-        if case .promote(let id) = request.change {
-            if raft.membership.isVoter(id) { return answer(position, .success(())) }
-            if raft.membership[id] == nil { return answer(position, .failure(.unknownMember(id))) }
-            guard let progress = raft.progress(of: id), progress.isActive,
-                progress.matched + Self.promotionLag >= raft.lastIndex
-            else { return }
-        }
-        if case .addLearner(let member) = request.change, raft.membership[member.id]?.member == member {
-            return answer(position, .success(()))
-        }
-        if case .remove(let id) = request.change, raft.membership[id] == nil {
-            return answer(position, .failure(.unknownMember(id)))
-        }
-        do {
-            let index = try self.raft!.propose(request.change)
-            memberRequests[position].proposed = (index, raft.currentTerm)
-        } catch .changePending, .transferring {
-            // Its turn comes.
-        } catch {
-            answer(position, .failure(refusal(error)))
-        }
-    }
-
-    private func answer(_ position: Int, _ result: Result<Void, RaftError>) {
-        let reply = memberRequests[position].reply
-        answers.append { reply.continuation.resume(returning: result) }
-        memberRequests[position].proposed = MemberRequest.answered
-    }
-
-    private func failMemberRequests(_ error: RaftError, where isMeant: (MemberRequest) -> Bool) {
-        for request in memberRequests where isMeant(request) { request.reply.fail(error) }
-        memberRequests.removeAll(where: isMeant)
-    }
-
-    private func transfer(to target: UInt64?, _ reply: Reply<Void>) {
-        guard let raft else { return reply.fail(.notAMember) }
-        guard raft.role == .leader else { return reply.fail(.notLeader(leader: member(raft.leader))) }
-        guard let target = target ?? raft.bestSuccessor else {
-            return reply.fail(.membershipRefused("no other voter answers"))
-        }
-        if target == raft.id { return reply.succeed(()) }
-        do {
-            try self.raft!.transferLeadership(to: target)
-            transfers.append(TransferRequest(term: raft.currentTerm, reply: reply))
-        } catch {
-            reply.fail(refusal(error))
-        }
     }
 
     // What follows from a step of the core.
@@ -349,7 +274,9 @@ extension NodeLoop {
         for proposal in proposals.values { proposal.reply.fail(error) }
         for proposal in incoming { proposal.reply.fail(error) }
         for read in unissuedReads { read.reply.fail(error) }
-        for issued in issuedReads.values { issued.reads.forEach { $0.reply.fail(error) } }
+        for issued in issuedReads.values {
+            for read in issued.reads { read.reply.fail(error) }
+        }
         for waiter in appliedWaiters { waiter.reply.fail(error) }
         for request in memberRequests { request.reply.fail(error) }
         for request in transfers { request.reply.fail(error) }
@@ -363,11 +290,4 @@ extension NodeLoop {
         transfers = []
         foundingReply = nil
     }
-}
-
-extension MemberRequest {
-    /// Marks a request that has its answer and only has to leave the list.
-    static let answered: (index: UInt64, term: UInt64) = (0, 0)
-
-    var isAnswered: Bool { proposed.map { $0.index == 0 } ?? false }
 }

@@ -119,7 +119,7 @@ final class NodeLoop: @unchecked Sendable {
             }
             let time = Clock.sinceBoot()
             if time >= nextTick {
-                // Ticks missed while the host slept or the disk was slow are not made up for: nobody could be heard then.
+                // Ticks missed while the host slept or the disk was slow are not made up for: nobody was heard then.
                 nextTick = max(nextTick + tick, time)
                 now += 1
                 raft?.tick()

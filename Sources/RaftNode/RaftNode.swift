@@ -10,8 +10,8 @@ import RaftCore
 ///     if node.status.role == .idle { try await node.bootstrap(member) }
 ///     let (index, result) = try await node.propose(bytes)
 ///
-/// Where `directory` holds the log of an earlier life, the node takes part again as soon as it is made. To leave a group
-/// for good: `stop`, then delete `raft.sqlite*`, `snapshots` and the state.
+/// Where `directory` holds the log of an earlier life, the node takes part again as soon as it is made. To leave a
+/// group for good: `stop`, then delete `raft.sqlite*`, `snapshots` and the state.
 public final class RaftNode: Sendable {
     /// The longest command, in bytes.
     public static let commandByteLimit = Entry.commandByteLimit
@@ -71,8 +71,8 @@ public final class RaftNode: Sendable {
     }
 
     /// Waits until this node has applied everything that was committed anywhere when it was called, and returns that
-    /// index: what is read of the state afterwards is linearizable (Raft section 8). Works on every member, and waits for
-    /// a leader where there is none.
+    /// index: what is read of the state afterwards is linearizable (Raft section 8). Works on every member, and waits
+    /// for a leader where there is none.
     @discardableResult
     public func readIndex() async throws(RaftError) -> UInt64 {
         try await ask { .read($0) }

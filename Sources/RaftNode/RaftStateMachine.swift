@@ -15,8 +15,9 @@ public struct CommittedCommand: Sendable {
 
 /// The replicated state: what committed commands are applied to, in the same order on every member.
 ///
-/// `apply` and `install` are called on the node's own thread, one at a time. `appliedIndex` is read when the node starts,
-/// `writeSnapshot` is called on a thread of its own beside `apply`.
+/// `apply` and `install` are called on the node's own thread, one at a time, and hold up its heartbeats: they must be
+/// done within a fraction of the election timeout. `appliedIndex` is read when the node starts; `writeSnapshot` is
+/// called on a thread of its own beside `apply`.
 public protocol RaftStateMachine: AnyObject, Sendable {
     /// The index of the last command that the state contains; 0 for a fresh state. The node applies what follows it.
     /// After a crash it may be lower than it was, never higher than what was applied.

@@ -238,5 +238,8 @@ final class RaftStorage {
         for name in (try? Files.list(snapshotDirectory)) ?? [] where name != kept?.name { removeFile(name) }
     }
 
-    func removeFile(_ name: String) { try? Files.removeTree(snapshotDirectory + "/" + name) }
+    /// Removes a snapshot, and what SQLite leaves beside one that was looked into.
+    func removeFile(_ name: String) {
+        for suffix in ["", "-wal", "-shm"] { try? Files.removeTree(snapshotDirectory + "/" + name + suffix) }
+    }
 }

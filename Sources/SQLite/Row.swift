@@ -2,8 +2,8 @@ import CSQLite
 
 /// The current row of a running query. It lives only inside the closure that receives it.
 ///
-/// Columns are numbered from 0. A value of another storage class is converted as SQLite does (NULL reads as 0 or empty);
-/// `isNull` or the `optional...` readers tell NULL apart.
+/// Columns are numbered from 0. A value of another storage class is converted as SQLite does (NULL reads as 0 or
+/// empty); `isNull` or the `optional...` readers tell NULL apart.
 public struct Row: ~Copyable {
     let statement: OpaquePointer
 

@@ -93,7 +93,15 @@ import Testing
         group.elect(1)
         if group[1].role != .leader { group.elect(1) }
         #expect(group[1].role == .leader)
-        group.tick(4)
+        let before = group[1].term(at: index - 1)!
+        let old = Entry(index: index, term: group[1].term(at: index)!, payload: .command(Array("old".utf8)))
+        for id in UInt64(2)...3 {
+            let body = RaftMessage.Body.append(
+                previousIndex: index - 1, previousTerm: before, commit: group[1].committedIndex, entries: [old])
+            group.queue.append(RaftMessage(from: 1, to: id, term: group[1].term, body: body))
+        }
+        group.settle()
+        #expect(group[1].progress[3]?.matched == index)
         #expect(group[1].committedIndex < index)
         group.isLost = { _ in false }
         group.tick(10)
