@@ -71,7 +71,8 @@ let package = Package(
         program(
             "martletd",
             [
-                "Values", "LinuxSystem", "EngineAPI", "Engine", "Agent", "ClusterManager", "ClusterModel", External.arguments,
+                "Values", "LinuxSystem", "EngineAPI", "Engine", "Agent", "ClusterManager", "ClusterModel",
+                External.arguments,
                 External.logging,
                 External.lifecycle,
             ]),
@@ -84,7 +85,8 @@ let package = Package(
         layer(
             "Commands",
             [
-                "EngineClient", "Lab", "LinuxSystem", "EngineModel", "ClusterModel", "JSON", "Values", External.arguments,
+                "EngineClient", "Lab", "LinuxSystem", "EngineModel", "ClusterModel", "JSON", "Values",
+                External.arguments,
                 External.logging,
             ]),
         layer(
@@ -219,7 +221,8 @@ let package = Package(
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
-        tests("ClusterStore", ["RaftNode", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport", External.logging]),
+        tests(
+            "ClusterStore", ["RaftNode", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport", External.logging]),
         tests("Engine", ["EngineModel", "RuntimeProtocol", "LinuxSystem", "JSON", "Values", "TestSupport"]),
         tests(
             "EngineAPI",

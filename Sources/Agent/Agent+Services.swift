@@ -68,7 +68,8 @@ extension Agent: HostServices {
             }
             lines.append(
                 TaskLogAnswer.Line(
-                    isError: frame.stream == .stderr, time: frame.time, text: String(decoding: frame.bytes, as: UTF8.self)))
+                    isError: frame.stream == .stderr, time: frame.time,
+                    text: String(decoding: frame.bytes, as: UTF8.self)))
         }
         return TaskLogAnswer(lines: lines, hasMore: false, isRunning: record.state.isRunning)
     }

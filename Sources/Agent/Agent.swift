@@ -180,7 +180,8 @@ public actor Agent {
     /// Every assigned task has a worker; what is assigned no more goes.
     private func assign(_ picture: HostPicture) async {
         let context = TaskContext(
-            nodeID: picture.nodeID, nodeHostname: description.hostname, networks: picture.networks, peers: picture.peers)
+            nodeID: picture.nodeID, nodeHostname: description.hostname, networks: picture.networks, peers: picture.peers
+        )
         var known: Set<String> = []
         for assigned in picture.tasks {
             let id = assigned.task.id
@@ -190,7 +191,8 @@ public actor Agent {
                 worker = present
             } else {
                 worker = TaskWorker(
-                    engine: engine, images: images, logger: logger, mayStart: { [weak self] in await self?.holds(id) ?? false }
+                    engine: engine, images: images, logger: logger,
+                    mayStart: { [weak self] in await self?.holds(id) ?? false }
                 ) { [weak self] observation in await self?.report(observation) }
                 workers[id] = worker
             }

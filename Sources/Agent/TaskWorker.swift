@@ -225,7 +225,9 @@ actor TaskWorker {
             if !ports.isEmpty, next == .running {
                 now.portStatus = ports.map { port in
                     var port = port
-                    let taken = record.ports.first { $0.containerPort == port.targetPort && $0.transport == port.protocol }
+                    let taken = record.ports.first {
+                        $0.containerPort == port.targetPort && $0.transport == port.protocol
+                    }
                     if let taken { port.publishedPort = taken.hostPort }
                     return port
                 }

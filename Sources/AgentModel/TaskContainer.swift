@@ -132,7 +132,8 @@ struct TemplateTexts {
             guard let end = rest[start.upperBound...].firstRange(of: "}}") else {
                 throw EngineError(.invalidParameter, "template parsing error: unclosed action in \"\(text)\"")
             }
-            result += try value(of: String(rest[start.upperBound..<end.lowerBound]).filter { !$0.isWhitespace }, in: text)
+            result += try value(
+                of: String(rest[start.upperBound..<end.lowerBound]).filter { !$0.isWhitespace }, in: text)
             rest = rest[end.upperBound...]
         }
         return result + rest

@@ -69,7 +69,8 @@ extension ControlPlane {
             id: nodeID, createdAt: now, spec: NodeSpec(role: .manager), description: configuration.description,
             status: NodeStatus(state: .ready, addr: ""), clusterAddress: "")
         node.raftMember = member.id
-        _ = try await manager.proposeHere([.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], author: nodeID)
+        _ = try await manager.proposeHere(
+            [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], author: nodeID)
         // The record comes last: without it the next start begins anew.
         try record.save(directory: directory)
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
@@ -83,8 +84,10 @@ extension ControlPlane {
     /// Takes up what `node.json` says.
     func resume(_ record: NodeRecord) async throws {
         guard let identity = try NodeIdentity.load(directory: directory) else {
-            throw EngineError(.internalError, "\(directory)/\(NodeIdentity.fileName) is missing: restore it, or remove "
-                + "\(directory) and join again")
+            throw EngineError(
+                .internalError,
+                "\(directory)/\(NodeIdentity.fileName) is missing: restore it, or remove "
+                    + "\(directory) and join again")
         }
         let roots = try TrustRoots(pem: Files.text("\(directory)/\(Self.rootsFile)"))
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
@@ -174,7 +177,8 @@ extension ControlPlane {
         if let pools = request.defaultAddrPool, !pools.isEmpty {
             cluster.addressPools = try pools.map { text in
                 guard let pool = CIDR(text), pool.address.isV4 else {
-                    throw EngineError(.invalidParameter, "invalid default address pool \(text): use a subnet such as 10.0.0.0/8")
+                    throw EngineError(
+                        .invalidParameter, "invalid default address pool \(text): use a subnet such as 10.0.0.0/8")
                 }
                 return pool.network
             }
@@ -189,7 +193,8 @@ extension ControlPlane {
         }
         if request.dataPathPort != 0, request.dataPathPort != OverlayDefaults.port {
             throw EngineError(
-                .invalidParameter, "data path port \(request.dataPathPort) is not supported: use \(OverlayDefaults.port)")
+                .invalidParameter,
+                "data path port \(request.dataPathPort) is not supported: use \(OverlayDefaults.port)")
         }
         var opened = record
         opened.isOpen = true
@@ -322,8 +327,11 @@ extension ControlPlane {
         let deadline = Clock.sinceBoot() + 60_000_000_000
         while manager.store.state.nodes[record.nodeID]?.raftMember != member.id {
             guard Clock.sinceBoot() < deadline else {
-                throw EngineError(.unavailable, "Timeout was reached before node joined. The attempt to join the swarm will "
-                    + "continue in the background. Use the \"docker info\" command to see the current swarm status of your node.")
+                throw EngineError(
+                    .unavailable,
+                    "Timeout was reached before node joined. The attempt to join the swarm will "
+                        + "continue in the background. Use the \"docker info\" command to see the current swarm status of your node."
+                )
             }
             try await Task.sleep(for: .milliseconds(20))
         }
@@ -444,7 +452,8 @@ extension ControlPlane {
             if count == 1 {
                 text += "Removing the last manager erases all current state of the swarm. "
             } else if count <= 2 {
-                text += "Removing this node leaves \(count - 1) managers out of \(count). Without a Raft quorum your swarm "
+                text +=
+                    "Removing this node leaves \(count - 1) managers out of \(count). Without a Raft quorum your swarm "
                     + "will be inaccessible. "
             }
             throw EngineError(.unavailable, text + "Use `--force` to ignore this message.")

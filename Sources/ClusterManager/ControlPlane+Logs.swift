@@ -30,7 +30,8 @@ extension ControlPlane {
                             try await self.readLog(of: task, on: node, options) { continuation.yield($0) }
                         } catch {
                             self.logger.debug(
-                                "a task's output cannot be read", metadata: ["task": "\(task.id)", "reason": "\(error)"])
+                                "a task's output cannot be read",
+                                metadata: ["task": "\(task.id)", "reason": "\(error)"])
                         }
                     }
                 }

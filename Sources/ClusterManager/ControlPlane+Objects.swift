@@ -85,7 +85,8 @@ extension ControlPlane {
             guard service.rollBack(message: "rollback in progress", at: now) else {
                 throw EngineError(
                     .invalidParameter,
-                    "rpc error: code = FailedPrecondition desc = service \(service.spec.name) does not have a previous spec")
+                    "rpc error: code = FailedPrecondition desc = service \(service.spec.name) does not have a previous spec"
+                )
             }
         } else {
             let (spec, document) = try ServiceValidation(state: state).specification(from: document)
@@ -202,7 +203,8 @@ extension ControlPlane {
             guard var cluster = state.cluster else { throw .noLeader }
             if request.isIngress, let ingress = state.ingressNetwork {
                 throw EngineError(
-                    .conflict, "rpc error: code = AlreadyExists desc = ingress network (\(ingress.id)) is already present")
+                    .conflict,
+                    "rpc error: code = AlreadyExists desc = ingress network (\(ingress.id)) is already present")
             }
             if let other = state.network(named: request.name) {
                 throw EngineError(.conflict, "network with name \(other.spec.name) already exists")

@@ -78,7 +78,8 @@ extension ControlPlane: ClusterAccess {
     }
 
     public func fetchBlob(
-        _ digest: Digest, offset: Int64, node: PeerAddress, _ receive: @escaping @Sendable ([UInt8]) async throws -> Void
+        _ digest: Digest, offset: Int64, node: PeerAddress,
+        _ receive: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         try await connector.fetchBlob(digest, offset: offset, from: peer(node), receive)
     }

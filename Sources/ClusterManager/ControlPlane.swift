@@ -221,7 +221,8 @@ public final class ControlPlane: Sendable {
         if let leader = manager?.raft.status.leader, let address = ClusterAddress(parsing: leader.address) {
             return [ClusterPeer(nodeID: leader.nodeID, address: address)]
         }
-        if let manager, let leader = try? await manager.leader(), let address = ClusterAddress(parsing: leader.address) {
+        if let manager, let leader = try? await manager.leader(), let address = ClusterAddress(parsing: leader.address)
+        {
             return [ClusterPeer(nodeID: leader.nodeID, address: address)]
         }
         return (record?.managers ?? []).compactMap { manager in

@@ -121,7 +121,8 @@ extension ControlPlane {
             return try await joinRaft(JSONCoding.decode(JoinRaftRequest.self, from: payload), node: asker, manager)
         case ClusterMethodNames.leave: return try await farewell(asker, manager)
         case ClusterMethodNames.reachability:
-            return try JSONCoding.encode(manager.raft.status.members.filter { $0.isActive ?? true }.map(\.member.nodeID))
+            return try JSONCoding.encode(
+                manager.raft.status.members.filter { $0.isActive ?? true }.map(\.member.nodeID))
         case HostMethods.attach:
             return try await attach(JSONCoding.decode(AttachmentQuestion.self, from: payload), node: asker, manager)
         case HostMethods.detach:

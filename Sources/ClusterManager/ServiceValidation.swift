@@ -160,7 +160,9 @@ struct ServiceValidation {
 
     private func checkPorts(_ spec: ServiceSpec) throws(EngineError) {
         guard let endpoint = spec.endpointSpec else { return }
-        guard ["", "vip", "dnsrr"].contains(endpoint.mode) else { throw invalid("invalid endpoint mode \(endpoint.mode)") }
+        guard ["", "vip", "dnsrr"].contains(endpoint.mode) else {
+            throw invalid("invalid endpoint mode \(endpoint.mode)")
+        }
         var published: Set<String> = []
         for port in endpoint.ports ?? [] {
             guard ["", "tcp", "udp", "sctp"].contains(port.protocol) else {
@@ -169,7 +171,9 @@ struct ServiceValidation {
             guard ["", "ingress", "host"].contains(port.publishMode) else {
                 throw EngineError(.invalidParameter, "invalid publish mode \"\(port.publishMode)\"")
             }
-            guard port.targetPort > 0 else { throw invalid("EndpointSpec: the target port of a published port is missing") }
+            guard port.targetPort > 0 else {
+                throw invalid("EndpointSpec: the target port of a published port is missing")
+            }
             if port.isIngress, endpoint.mode == "dnsrr" {
                 throw invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode")
             }

@@ -232,7 +232,9 @@ public struct ClusterState: Sendable {
             throw .alreadyExists(kind: .network, name: object.spec.name)
         }
         let isNew = networks[object.id] == nil
-        if isNew, let other = networks.values.first(where: { $0.subnet.overlaps(object.subnet) || $0.vni == object.vni }) {
+        if isNew,
+            let other = networks.values.first(where: { $0.subnet.overlaps(object.subnet) || $0.vni == object.vni })
+        {
             throw .notAllowed("subnet \(object.subnet) overlaps with network \(other.spec.name)")
         }
         object.version = ObjectVersion(index: index)

@@ -41,7 +41,8 @@ public struct ServiceEndpoint: Hashable, Sendable, Codable {
     public var ports: [PortConfiguration]
     public var virtualIPs: [VirtualAddress]
 
-    public init(spec: EndpointSpec = EndpointSpec(), ports: [PortConfiguration] = [], virtualIPs: [VirtualAddress] = []) {
+    public init(spec: EndpointSpec = EndpointSpec(), ports: [PortConfiguration] = [], virtualIPs: [VirtualAddress] = [])
+    {
         self.spec = spec
         self.ports = ports
         self.virtualIPs = virtualIPs

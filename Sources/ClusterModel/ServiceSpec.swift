@@ -104,7 +104,8 @@ public struct PortConfiguration: Hashable, Sendable, Codable {
     /// `ingress` or `host`; empty means `ingress`.
     public var publishMode: String
 
-    public init(`protocol`: String = "tcp", targetPort: UInt16, publishedPort: UInt16, publishMode: String = "ingress") {
+    public init(`protocol`: String = "tcp", targetPort: UInt16, publishedPort: UInt16, publishMode: String = "ingress")
+    {
         self.protocol = `protocol`
         self.targetPort = targetPort
         self.publishedPort = publishedPort

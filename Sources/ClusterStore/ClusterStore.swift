@@ -70,7 +70,8 @@ public final class ClusterStore: RaftStateMachine {
         shared.withLock { shared in
             let key = shared.nextWatcher
             shared.nextWatcher += 1
-            let watch = ClusterWatch { [weak self] in self?.shared.withLock { _ = $0.watchers.removeValue(forKey: key) } }
+            let watch = ClusterWatch { [weak self] in self?.shared.withLock { _ = $0.watchers.removeValue(forKey: key) }
+            }
             shared.watchers[key] = watch
             return watch
         }

@@ -1,4 +1,6 @@
 import EngineModel
+import JSON
+import LinuxSystem
 import NetworkModel
 import Values
 
@@ -6,8 +8,27 @@ extension Engine {
     /// Names of the cluster's networks for this host's containers, by network; replaces what was given before and returns
     /// when martlet-net serves it.
     public func setClusterZones(_ zones: [String: DNSZone]) async throws {
+        if zones != clusterZones { keep(zones) }
         clusterZones = zones
         try await publishNames()
+    }
+
+    /// An engine that starts again serves what the last one knew until the cluster tells it more. A boot empties the run
+    /// directory.
+    private var zonesPath: String { configuration.runDirectory + "/zones.json" }
+
+    private func keep(_ zones: [String: DNSZone]) {
+        do { try Files.replace(zonesPath, JSONCoding.encode(zones)) } catch {
+            logger.warning("the cluster's names could not be kept", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Takes up the names that an engine before this one was given.
+    func adoptClusterZones() {
+        guard let bytes = try? Files.read(zonesPath),
+            let zones = try? JSONCoding.decode([String: DNSZone].self, from: bytes)
+        else { return }
+        clusterZones = zones
     }
 
     /// Makes martlet-net answer by the picture as it is now; returns when it does. With `id`, throws where it does not

@@ -19,6 +19,7 @@ extension Engine {
         for recovered in found where records[recovered.id] == nil { await discard(recovered.id) }
         for id in records.keys.sorted() { await recover(id, runs[id]) }
         try await removeLeftovers()
+        adoptClusterZones()
         if names.mayBeRunning || records.keys.contains(where: isNamed) { try? await publishNames() }
         let exits = runtime.exits
         background.append(

@@ -19,8 +19,6 @@ extension Engine {
                 ? .host : .path("/proc/\(other.state.pid)/ns/net")
         case .none, .network:
             // Addresses first: without one there is nothing to undo in the kernel.
-            try await resolveNetworks(record.id)
-            let record = try current(record.id)
             for name in orderedEndpoints(record) {
                 let endpoint = record.endpoints[name]!
                 if let local = networkRecords[endpoint.networkID] {

@@ -86,6 +86,7 @@ extension Engine {
 
     /// Namespaces, networks, files, the runtime's container, names, and at last the first process.
     private func bringUp(_ id: String) async throws {
+        try await resolveNetworks(id)
         let record = try current(id)
         let identity = try await identity(of: record)
         let network = try await prepareNetwork(record)

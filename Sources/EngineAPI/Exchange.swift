@@ -47,6 +47,8 @@ struct Exchange: Sendable {
         } else {
             head.headers["Connection"] = "close"
         }
+        // A stream that answers while it reads the body cannot ask for the body any more (RFC 9110 section 10.1.1).
+        try await connection.invite()
         try await bytes.send(head.serialized())
         guard !isHead else { return isChunked && request.keepsAlive }
         let writer = ResponseWriter(bytes, isChunked: isChunked)

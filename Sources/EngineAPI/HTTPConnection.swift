@@ -97,6 +97,15 @@ final class HTTPConnection: Sendable {
         }
     }
 
+    /// Lets a client that waits for it send its body.
+    func invite() async throws {
+        let mustInvite = state.withLock { state in
+            defer { state.awaitsContinue = false }
+            return state.awaitsContinue
+        }
+        if mustInvite { try await bytes.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
+    }
+
     /// The next piece of the current request's body; nil at its end.
     func nextBody() async throws -> [UInt8]? {
         while true {
@@ -105,11 +114,7 @@ final class HTTPConnection: Sendable {
             case .end: return nil
             case .needsMore: break
             }
-            let mustInvite = state.withLock { state in
-                defer { state.awaitsContinue = false }
-                return state.awaitsContinue
-            }
-            if mustInvite { try await bytes.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
+            try await invite()
             guard let more = try await bytes.receive() else { throw HTTPError.truncated }
             state.withLock { $0.received.append(more) }
         }

@@ -75,6 +75,7 @@ extension ServiceReconciler {
         var moment: Timestamp?
         if let failed = slot.tasks.last, failed.specVersion == service.specVersion, failed.status.state.isTerminal {
             guard let delay = restartDelay(after: failed, in: slot, now: working.now) else { return }
+            if let due = failed.notBefore, due > working.now { return working.wake(at: due) }
             working.decide(.desire(taskID: failed.id, .shutdown))
             moment = failed.status.timestamp.advanced(byNanoseconds: delay)
         }

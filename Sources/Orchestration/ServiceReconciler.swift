@@ -176,6 +176,11 @@ struct ServiceReconciler {
             guard slot.wanted.isEmpty else { continue }
             if let ended = slot.endedByItself {
                 guard let delay = restartDelay(after: ended, in: slot, now: working.now) else { continue }
+                // A task that failed before it was due, for want of its image, does not hasten the next one.
+                if let due = ended.notBefore, due > working.now {
+                    working.wake(at: due)
+                    continue
+                }
                 working.decide(.desire(taskID: ended.id, .shutdown))
                 makeTask(
                     key, notBefore: ended.status.timestamp.advanced(byNanoseconds: delay), &working, using: &generator)

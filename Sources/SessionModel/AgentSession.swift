@@ -32,7 +32,8 @@ public protocol ClusterAccess: Sendable {
 
     /// Receives a blob from a host, piece by piece.
     func fetchBlob(
-        _ digest: Digest, offset: Int64, node: PeerAddress, _ receive: @escaping @Sendable ([UInt8]) async throws -> Void
+        _ digest: Digest, offset: Int64, node: PeerAddress,
+        _ receive: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws
 }
 

@@ -10,7 +10,8 @@ import Testing
     static let layers: [[String]] = [
         ["CLinux", "CLab", "CSQLite", "CSeccomp", "CArchive"],
         [
-            "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "EngineModel", "NetworkModel", "RaftCore", "ClusterModel",
+            "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "EngineModel", "NetworkModel", "RaftCore",
+            "ClusterModel",
             "Scheduling", "Orchestration", "SessionModel", "AgentModel",
         ],
         ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Archive"],

@@ -74,10 +74,10 @@ struct NetworkTests {
             #expect(error?.message == "invalid pool request: Pool overlaps with other one on this address space")
             error = await fixture.refusal { try await engine.removeNetwork("bridge") }
             #expect(error == EngineError(.forbidden, "bridge is a pre-defined network and cannot be removed"))
-            error = await fixture.refusal {
-                _ = try await fixture.create(["true"]) { $0.host.networkMode = "nowhere" }
-            }
-            #expect(error == EngineError(.notFound, "network nowhere not found"))
+            let early = try await fixture.create(["true"]) { $0.host.networkMode = "nowhere" }
+            error = await fixture.refusal { try await engine.startContainer(early) }
+            #expect(
+                error == EngineError(.notFound, "failed to set up container networking: network nowhere not found"))
             #expect(await engine.networks().map(\.name).sorted() == ["bridge", "host", "none", "one"])
             try await engine.removeNetwork("one")
         }

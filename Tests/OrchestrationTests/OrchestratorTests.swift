@@ -191,7 +191,8 @@ import Values
             $0.taskTemplate.placement?.constraints = ["node.labels.disk == ssd"]
         }
         cluster.run(seconds: 1)
-        #expect(cluster.tasks.map(\.status.err) == ["no suitable node (scheduling constraints not satisfied on 2 nodes)"])
+        #expect(
+            cluster.tasks.map(\.status.err) == ["no suitable node (scheduling constraints not satisfied on 2 nodes)"])
         cluster.setNode("n2") { $0.spec.labels["disk"] = "ssd" }
         cluster.run(seconds: 3)
         #expect(cluster.serving.map(\.nodeID) == ["n2"])

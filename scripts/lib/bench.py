@@ -173,7 +173,8 @@ class Cluster:
                 with open(path, "rb") as file:
                     subprocess.run(
                         ["curl", "-fsS", "-o", "/dev/null", "--unix-socket", self.sockets[host], "-H",
-                         "Content-Type: application/x-tar", "-H", "Expect:", "-T", "-", "-X", "POST", "http://engine/v1.41/images/load"],
+                         "Content-Type: application/x-tar", "-H", "Expect:", "-T", "-", "-X", "POST",
+                         "http://engine/v1.41/images/load"],
                         stdin=file, check=True)
 
     def create(self, name, image, command, replicas, **more):

@@ -1,0 +1,72 @@
+import Lab
+import LinuxSystem
+import TestSupport
+import Testing
+import Values
+
+/// Gives a suite one lab for all its tests and takes it down at the end, whatever happened; nothing of it may stay.
+struct ClusterLab: SuiteTrait, TestScoping {
+    let configuration: LabConfiguration
+    var formsSwarm = true
+    /// Runs when the swarm is formed.
+    var prepare: @Sendable (Cluster) async throws -> Void = { _ in }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        // What an earlier run that was killed left behind.
+        try? await RunningLab.leftover(configuration.name).down()
+        let lab = try await RunningLab.up(
+            configuration, options: LabOptions(formsSwarm: formsSwarm, programs: Cluster.programs))
+        let cluster = Cluster(lab: lab)
+        do {
+            try await prepare(cluster)
+            try await Cluster.$current.withValue(cluster) { try await function() }
+        } catch {
+            try? await lab.down()
+            throw error
+        }
+        try await lab.down()
+        Self.expectNothingLeft(of: lab.name)
+    }
+
+    /// Managers h1 and so on, then workers w1 and so on.
+    static func hosts(
+        _ name: String, managers: Int, workers: Int = 0, subnet: Int, formsSwarm: Bool = true,
+        prepare: @escaping @Sendable (Cluster) async throws -> Void = { _ in }
+    ) -> ClusterLab {
+        let hosts =
+            (1...managers).map { LabConfiguration.Host(name: "h\($0)", labels: ["zone": $0 == 1 ? "a" : "b"]) }
+            + (0..<workers).map { LabConfiguration.Host(name: "w\($0 + 1)", role: .worker) }
+        let underlay = LabConfiguration.Underlay(ipv4: CIDR("10.\(subnet).0.0/24")!, ipv6: CIDR("fd\(subnet)::/64")!)
+        return ClusterLab(
+            configuration: LabConfiguration(name: name, hosts: hosts, underlay: underlay), formsSwarm: formsSwarm,
+            prepare: prepare)
+    }
+
+    /// Processes, control groups, mounts, links and files that carry the lab's name.
+    static func expectNothingLeft(of lab: String, sourceLocation: SourceLocation = #_sourceLocation) {
+        var left: [String] = []
+        for pid in ((try? Files.list("/proc")) ?? []).compactMap({ Int32($0) }) {
+            let groups = (try? Files.text("/proc/\(pid)/cgroup")) ?? ""
+            // A zombie whose parent is process 1 is no leak: it is gone in a moment.
+            let isZombie = (try? Files.text("/proc/\(pid)/stat"))?.contains(") Z ") ?? true
+            if groups.contains("martlet-lab-\(lab)/") || groups.contains("martlet-lab-\(lab)\n"), !isZombie {
+                left.append("process \(pid) \((try? Files.text("/proc/\(pid)/comm")) ?? "")")
+            }
+        }
+        for line in (try? Files.text("/proc/self/mountinfo"))?.split(separator: "\n") ?? []
+        where line.contains("martlet-lab/\(lab)/") { left.append("mount \(line)") }
+        for path in ["/run/martlet-lab/\(lab)", "/run/martlet-lab/\(lab).lock", "/var/lib/martlet-lab/\(lab)"]
+        where Files.exists(path) { left.append(path) }
+        for hierarchy in (try? Files.list("/sys/fs/cgroup")) ?? [] {
+            let path = "/sys/fs/cgroup/\(hierarchy)/martlet-lab-\(lab)"
+            if Files.exists(path) { left.append(path) }
+        }
+        #expect(left.isEmpty, sourceLocation: sourceLocation)
+    }
+}
+
+/// Whole clusters on this machine. Their suites run one after the other: each has a lab.
+@Suite(.serialized, .enabled(if: Cluster.canRun, "labs need root and the programs beside the tests"))
+enum ClusterTests {}
