@@ -10,8 +10,8 @@ import NetworkModel
 import SessionModel
 import Values
 
-/// Carries out on this host what the managers assign: tasks become containers, the cluster's networks become kernel state,
-/// and what comes of both is reported. Without managers it keeps what it has.
+/// Carries out on this host what the managers assign: tasks become containers, the cluster's networks become kernel
+/// state, and what comes of both is reported. Without managers it keeps what it has.
 public actor Agent {
     /// How long it waits before it looks for a manager again.
     static let reconnectPause: Duration = .milliseconds(200)
@@ -192,8 +192,8 @@ public actor Agent {
             } else {
                 worker = TaskWorker(
                     engine: engine, images: images, logger: logger,
-                    mayStart: { [weak self] in await self?.holds(id) ?? false }
-                ) { [weak self] observation in await self?.report(observation) }
+                    mayStart: { [weak self] in await self?.holds(id) ?? false },
+                    report: { [weak self] observation in await self?.report(observation) })
                 workers[id] = worker
             }
             await worker.update(assigned, context)

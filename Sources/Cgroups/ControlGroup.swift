@@ -55,8 +55,8 @@ public struct ControlGroup: Hashable, Sendable {
         for directory in directories { try Files.set(directory.path + "/cgroup.procs", "\(pid)") }
     }
 
-    /// Moves this process, which has one thread, into the group: a thread that moves itself needs no lock that waits for
-    /// the whole machine. `exceptUnified` leaves out v2, where it began in the group (CLONE_INTO_CGROUP).
+    /// Moves this process, which has one thread, into the group: a thread that moves itself needs no lock that waits
+    /// for the whole machine. `exceptUnified` leaves out v2, where it began in the group (CLONE_INTO_CGROUP).
     public func join(exceptUnified: Bool) throws(SystemError) {
         for directory in directories {
             if directory.isUnified {
@@ -90,8 +90,8 @@ public struct ControlGroup: Hashable, Sendable {
         return isGone
     }
 
-    /// Stops or continues every process; returns when the kernel says that it has taken hold, or after a second. Always by
-    /// v2's freezer where there is one: what v1's holds cannot be killed.
+    /// Stops or continues every process; returns when the kernel says that it has taken hold, or after a second. Always
+    /// by v2's freezer where there is one: what v1's holds cannot be killed.
     public func setFrozen(_ isFrozen: Bool) throws(SystemError) {
         let file: String
         let done: (String) -> Bool

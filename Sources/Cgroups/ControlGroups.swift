@@ -76,8 +76,8 @@ public struct ControlGroups: Sendable {
     /// True where resources are limited by v2's controllers.
     public var isUnifiedOnly: Bool { hierarchies.allSatisfy { $0.isUnified || $0.controllers[0].hasPrefix("name=") } }
 
-    /// The group `name` in every hierarchy: beneath this process's own in v1, beneath the root in v2, where a group with
-    /// processes cannot hand controllers on.
+    /// The group `name` in every hierarchy: beneath this process's own in v1, beneath the root in v2, where a group
+    /// with processes cannot hand controllers on.
     public func group(_ name: String) -> ControlGroup {
         ControlGroup(
             directories: hierarchies.map { hierarchy in

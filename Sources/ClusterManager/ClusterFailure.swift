@@ -6,7 +6,8 @@ import RaftNode
 extension EngineError {
     static let notManager = EngineError(
         .unavailable,
-        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm "
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node "
+            + "to swarm "
             + "and try again.")
     static let workerOnly = EngineError(
         .unavailable,
@@ -17,7 +18,8 @@ extension EngineError {
         "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.")
     static let noLeader = EngineError(
         .unavailable,
-        "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online. "
+        "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are "
+            + "online. "
             + "Make sure more than half of the managers are online.")
 
     init(_ refusal: Refusal) {

@@ -330,7 +330,8 @@ extension ControlPlane {
                 throw EngineError(
                     .unavailable,
                     "Timeout was reached before node joined. The attempt to join the swarm will "
-                        + "continue in the background. Use the \"docker info\" command to see the current swarm status of your node."
+                        + "continue in the background. Use the \"docker info\" command to see the current swarm "
+                        + "status of your node."
                 )
             }
             try await Task.sleep(for: .milliseconds(20))

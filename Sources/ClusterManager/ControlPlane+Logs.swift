@@ -9,8 +9,8 @@ extension ControlPlane {
     /// How often a followed log is asked for more.
     private static let logPause: Duration = .milliseconds(250)
 
-    /// The output of the tasks' containers, wherever they run: for `service logs` and `task logs`. Lines of one task are
-    /// in order; those of several come as they are found.
+    /// The output of the tasks' containers, wherever they run: for `service logs` and `task logs`. Lines of one task
+    /// are in order; those of several come as they are found.
     public func logs(ofTasks ids: [String], options: TaskLogOptions) async throws(EngineError)
         -> AsyncThrowingStream<TaskLogLine, any Error>
     {

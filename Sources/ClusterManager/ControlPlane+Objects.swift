@@ -85,7 +85,8 @@ extension ControlPlane {
             guard service.rollBack(message: "rollback in progress", at: now) else {
                 throw EngineError(
                     .invalidParameter,
-                    "rpc error: code = FailedPrecondition desc = service \(service.spec.name) does not have a previous spec"
+                    "rpc error: code = FailedPrecondition desc = service \(service.spec.name) does not have a "
+                        + "previous spec"
                 )
             }
         } else {
@@ -127,7 +128,8 @@ extension ControlPlane {
             guard reachable > (managers.count - 1) / 2 else {
                 throw EngineError(
                     .invalidParameter,
-                    "rpc error: code = FailedPrecondition desc = can't remove member from the raft: this would result in "
+                    "rpc error: code = FailedPrecondition desc = can't remove member from the raft: this would "
+                        + "result in "
                         + "a loss of quorum")
             }
         }
@@ -141,7 +143,8 @@ extension ControlPlane {
         if node.spec.role == .manager {
             throw EngineError(
                 .invalidParameter,
-                "rpc error: code = FailedPrecondition desc = node \(node.id) is a cluster manager and is a member of the "
+                "rpc error: code = FailedPrecondition desc = node \(node.id) is a cluster manager and is a member of "
+                    + "the "
                     + "raft cluster. It must be demoted to worker before removal")
         }
         if !force, node.status.state == .ready {
@@ -215,7 +218,8 @@ extension ControlPlane {
                 if let other = state.networks.values.first(where: { $0.subnet.overlaps(wanted) }) {
                     throw EngineError(
                         .forbidden,
-                        "invalid pool request: Pool overlaps with other one on this address space: \(wanted) is used by "
+                        "invalid pool request: Pool overlaps with other one on this address space: \(wanted) is used "
+                            + "by "
                             + "network \(other.spec.name)")
                 }
                 subnet = wanted
@@ -224,7 +228,8 @@ extension ControlPlane {
                 guard let free = pools.firstFree(avoiding: used + [cluster.gatewayPool]) else {
                     throw EngineError(
                         .invalidParameter,
-                        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to "
+                        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign "
+                            + "to "
                             + "the network")
                 }
                 subnet = free
@@ -269,7 +274,8 @@ extension ControlPlane {
             guard network.spec.isAttachable else {
                 throw EngineError(
                     .forbidden,
-                    "Could not attach to network \(network.spec.name): rpc error: code = PermissionDenied desc = network "
+                    "Could not attach to network \(network.spec.name): rpc error: code = PermissionDenied desc = "
+                        + "network "
                         + "\(network.spec.name) not manually attachable")
             }
             let address = question.address ?? Orchestrator.nextAddress(in: network, of: state)

@@ -173,8 +173,8 @@ public final class ControlPlane: Sendable {
         }
     }
 
-    /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster and
-    /// `body` does not itself insist on a version.
+    /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster
+    /// and `body` does not itself insist on a version.
     func change(_ body: (ClusterState) throws(EngineError) -> [Mutation]) async throws(EngineError) {
         for _ in 0..<Self.changeAttempts - 1 {
             let mutations = try await body(state())

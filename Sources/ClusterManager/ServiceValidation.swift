@@ -193,7 +193,8 @@ struct ServiceValidation {
                 if ["bridge", "host", "none"].contains(wanted.target) {
                     throw EngineError(
                         .forbidden,
-                        "The network \(wanted.target) cannot be used with services. Only networks scoped to the swarm can "
+                        "The network \(wanted.target) cannot be used with services. Only networks scoped to the "
+                            + "swarm can "
                             + "be used, such as those created with the overlay driver.")
                 }
                 throw EngineError.notFound(network: wanted.target)

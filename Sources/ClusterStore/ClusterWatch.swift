@@ -43,8 +43,8 @@ public final class ClusterWatch: Sendable {
         onEnd()
     }
 
-    /// What changed since the last call; waits for something. `changes` is nil where too much changed to list it. Nil when
-    /// the watch is finished or the task cancelled.
+    /// What changed since the last call; waits for something. `changes` is nil where too much changed to list it. Nil
+    /// when the watch is finished or the task cancelled.
     public func next() async -> ClusterWatchUpdate? {
         for await _ in signals {
             return pending.withLock { pending in

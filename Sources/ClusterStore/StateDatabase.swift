@@ -3,8 +3,8 @@ import JSON
 import SQLite
 import Values
 
-/// The cluster's state in a SQLite file: one table a kind of object, with columns for what people ask for and the object
-/// as JSON.
+/// The cluster's state in a SQLite file: one table a kind of object, with columns for what people ask for and the
+/// object as JSON.
 struct StateDatabase {
     static let schema = """
         CREATE TABLE IF NOT EXISTS applied (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER NOT NULL,

@@ -47,7 +47,8 @@ enum TaskListing {
                 "CurrentState": "CURRENT STATE", "Error": "ERROR", "Ports": "PORTS",
             ],
             columns:
-                "{{.ID}}\t{{.Name}}\t{{.Image}}\t{{.Node}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}\t{{.Ports}}",
+                "{{.ID}}\t{{.Name}}\t{{.Image}}\t{{.Node}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}"
+                + "\t{{.Ports}}",
             rows: rows)
     }
 

@@ -163,7 +163,8 @@ struct TemplateRenderer {
                     TemplateError("template: :1: executing \"\" at <\(text)>: nil data; no entry for key \"\(name)\""))
             default:
                 throw TemplateError(
-                    "template: :1: executing \"\" at <\(text)>: can't evaluate field \(name) in \"\(TemplateFunctions.text(value))\""
+                    "template: :1: executing \"\" at <\(text)>: can't evaluate field \(name) in "
+                        + "\"\(TemplateFunctions.text(value))\""
                 )
             }
         }

@@ -9,8 +9,8 @@ struct TemplateError: Error, Hashable, CustomStringConvertible {
 
 /// A template of `--format`: the part of Go's text/template that docker's users write.
 ///
-/// Fields (`.A.B`, `$x.A`), variables, pipes, parentheses, `if`, `else if`, `else`, `with`, `range`, `end`, trim markers and
-/// the functions of `TemplateFunctions`.
+/// Fields (`.A.B`, `$x.A`), variables, pipes, parentheses, `if`, `else if`, `else`, `with`, `range`, `end`, trim
+/// markers and the functions of `TemplateFunctions`.
 struct Template: Sendable {
     /// Something that has a value.
     indirect enum Operand: Sendable {

@@ -6,10 +6,11 @@ import RuntimeProtocol
 
 /// Creates, starts, watches and removes containers on this host, each held by a shim that survives this process.
 ///
-/// Files: `<data>/containers/<id>/specification.json` and `exit.json`, `<run>/containers/<id>/` for the shim's socket and
-/// state. Nothing here blocks the caller's executor. Errors are `RuntimeError`, or `CancellationError`.
+/// Files: `<data>/containers/<id>/specification.json` and `exit.json`, `<run>/containers/<id>/` for the shim's socket
+/// and state. Nothing here blocks the caller's executor. Errors are `RuntimeError`, or `CancellationError`.
 public final class ContainerRuntime: Sendable {
-    /// Every end of a container that is seen from now on; those that `recover` finds are in its answer. For one consumer.
+    /// Every end of a container that is seen from now on; those that `recover` finds are in its answer. For one
+    /// consumer.
     public let exits: AsyncStream<ContainerExit>
 
     private let told: AsyncStream<ContainerExit>.Continuation

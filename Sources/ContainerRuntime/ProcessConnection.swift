@@ -4,8 +4,8 @@ import RuntimeProtocol
 
 /// A connection to a process of a container: its output as frames, and its input.
 ///
-/// One task may read while another writes. Letting the connection go closes it; the process goes on. Cancelling a task that
-/// waits in `next` or `write` closes it too.
+/// One task may read while another writes. Letting the connection go closes it; the process goes on. Cancelling a task
+/// that waits in `next` or `write` closes it too.
 public final class ProcessConnection: Sendable {
     /// A piece of what the process wrote, or its end.
     public enum Frame: Hashable, Sendable {
@@ -26,8 +26,8 @@ public final class ProcessConnection: Sendable {
 
     deinit { connection.close() }
 
-    /// The next frame; nil at the end: after `exit`, when the connection was closed, or when this client was too slow and
-    /// the shim let it go.
+    /// The next frame; nil at the end: after `exit`, when the connection was closed, or when this client was too slow
+    /// and the shim let it go.
     public func next() async throws -> Frame? {
         while let (kind, payload) = try await connection.frame() {
             switch kind {
@@ -42,7 +42,8 @@ public final class ProcessConnection: Sendable {
         return nil
     }
 
-    /// Writes to the process's input; returns when the shim has taken the bytes. EPIPE where nobody reads them any more.
+    /// Writes to the process's input; returns when the shim has taken the bytes. EPIPE where nobody reads them any
+    /// more.
     public func write(_ bytes: [UInt8]) async throws { try await connection.write(bytes) }
 
     /// Ends the input; output goes on.

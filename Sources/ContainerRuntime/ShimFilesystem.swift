@@ -72,8 +72,8 @@ struct ShimFilesystem: Sendable {
         return try JSONCoding.decode(ShimAnswer.self, from: Array(text[..<end]))
     }
 
-    /// Starts the program by a read-only mount of its own, so that no container can write to its file. The shim looks again
-    /// and starts itself anew where that was not possible.
+    /// Starts the program by a read-only mount of its own, so that no container can write to its file. The shim looks
+    /// again and starts itself anew where that was not possible.
     private func spawn(_ id: String, null: Int32, report: Int32) throws -> pid_t {
         let arguments = [
             "martlet-runtime", "shim", "--data", data(id), "--run", run(id), "--cache", runDirectory + "/filters",

@@ -3,7 +3,8 @@ import Values
 
 /// The cluster's overlay networks as an engine needs them; set by the agent (`Engine.setClusterNetworks`).
 ///
-/// The engine makes and removes the container's sandbox (network namespace); the implementation puts interfaces into it.
+/// The engine makes and removes the container's sandbox (network namespace); the implementation puts interfaces into
+/// it.
 public protocol ClusterNetworks: Sendable {
     /// The overlay network of that name, identifier or unique prefix of one; nil where there is none.
     func network(_ reference: String) async throws -> NetworkRecord?
@@ -22,8 +23,8 @@ public protocol ClusterNetworks: Sendable {
     /// Takes the interface out of a sandbox that stays.
     func detach(_ sandbox: ClusterSandbox, interface: String, attachment: ClusterAttachment) async
 
-    /// All attachments of the sandbox are made: the last step before its first process runs. Here the agent connects it to
-    /// the gateway bridge, and waits for the maps that the container must find.
+    /// All attachments of the sandbox are made: the last step before its first process runs. Here the agent connects it
+    /// to the gateway bridge, and waits for the maps that the container must find.
     ///
     /// - Parameters:
     ///   - gatewayInterface: the first free interface name.

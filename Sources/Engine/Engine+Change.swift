@@ -69,7 +69,8 @@ extension Engine {
         if host.memorySwap > 0, host.memory > host.memorySwap {
             throw EngineError(
                 .conflict,
-                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same "
+                    + "time"
             )
         }
         if let policy = update.restartPolicy, policy.name != .unset {

@@ -21,7 +21,8 @@ extension Engine {
         case .container:
             throw EngineError(
                 .forbidden,
-                "container sharing network namespace with another container or host cannot be connected to any other network"
+                "container sharing network namespace with another container or host cannot be connected to any other "
+                    + "network"
             )
         case .none where record.taskID == nil:
             throw EngineError(

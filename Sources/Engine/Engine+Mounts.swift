@@ -9,8 +9,8 @@ extension Engine {
         var newVolumes: [String] = []
     }
 
-    /// Resolves binds, mounts, tmpfs, volumes of other containers and of the image; makes volumes and fills new ones with
-    /// what the image has at their path.
+    /// Resolves binds, mounts, tmpfs, volumes of other containers and of the image; makes volumes and fills new ones
+    /// with what the image has at their path.
     func mounts(of record: ContainerRecord) async throws -> ResolvedMounts {
         var result = ResolvedMounts()
         do {

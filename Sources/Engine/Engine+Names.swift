@@ -5,16 +5,16 @@ import NetworkModel
 import Values
 
 extension Engine {
-    /// Names of the cluster's networks for this host's containers, by network; replaces what was given before and returns
-    /// when martlet-net serves it.
+    /// Names of the cluster's networks for this host's containers, by network; replaces what was given before and
+    /// returns when martlet-net serves it.
     public func setClusterZones(_ zones: [String: DNSZone]) async throws {
         if zones != clusterZones { keep(zones) }
         clusterZones = zones
         try await publishNames()
     }
 
-    /// An engine that starts again serves what the last one knew until the cluster tells it more. A boot empties the run
-    /// directory.
+    /// An engine that starts again serves what the last one knew until the cluster tells it more. A boot empties the
+    /// run directory.
     private var zonesPath: String { configuration.runDirectory + "/zones.json" }
 
     private func keep(_ zones: [String: DNSZone]) {

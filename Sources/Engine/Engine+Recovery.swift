@@ -9,8 +9,8 @@ extension Engine {
     /// What Docker shows for a container whose end nobody saw: the host lost its power.
     static let unseenEndCode: Int32 = 255
 
-    /// Adopts what still runs, takes in the exit status of what ended meanwhile, applies restart policies, makes networks
-    /// again and removes what was half made.
+    /// Adopts what still runs, takes in the exit status of what ended meanwhile, applies restart policies, makes
+    /// networks again and removes what was half made.
     public func start() async throws {
         for record in records.values { images.hold(record.layers, for: record.id) }
         let found = await runtime.recover()

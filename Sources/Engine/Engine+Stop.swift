@@ -9,8 +9,8 @@ extension Engine {
     /// How long a container may take to end after its stop signal, in seconds (Docker).
     static let defaultStopSeconds = 10
 
-    /// Signal, grace, SIGKILL; returns when it has ended. `notModified` where it does not run. `timeoutSeconds` nil takes
-    /// the container's own (10), negative waits without end.
+    /// Signal, grace, SIGKILL; returns when it has ended. `notModified` where it does not run. `timeoutSeconds` nil
+    /// takes the container's own (10), negative waits without end.
     public func stopContainer(_ reference: String, signal: String? = nil, timeoutSeconds: Int? = nil) async throws {
         let id = try record(reference).id
         let number = try signal.map(Signals.parse)

@@ -12,11 +12,12 @@ typealias ContainerState = EngineModel.ContainerState
 
 /// This host's containers, networks, volumes and images.
 ///
-/// All operations throw `EngineError` where the caller or the state is at fault, with Docker's message and the class that
-/// gives its HTTP status; any other error is the engine's own (status 500, its `description` is the message). References
-/// are names, identifiers or unique prefixes of identifiers.
+/// All operations throw `EngineError` where the caller or the state is at fault, with Docker's message and the class
+/// that gives its HTTP status; any other error is the engine's own (status 500, its `description` is the message).
+/// References are names, identifiers or unique prefixes of identifiers.
 ///
-/// Operations on one container follow each other in the order in which they came; containers do not wait for each other.
+/// Operations on one container follow each other in the order in which they came; containers do not wait for each
+/// other.
 public actor Engine {
     public nonisolated let configuration: EngineConfiguration
     /// The host's images; for removal see `removeImage`, which knows which are in use.
@@ -127,8 +128,8 @@ public actor Engine {
                 kind: .container, action: action, id: record.id, attributes: attributes, time: Clock.now()))
     }
 
-    /// Writes a container's record. `isDurable` waits for the disk; otherwise a loss of power may lose it, not a crash of
-    /// this process.
+    /// Writes a container's record. `isDurable` waits for the disk; otherwise a loss of power may lose it, not a crash
+    /// of this process.
     func save(_ id: String, isDurable: Bool = false) async throws {
         guard let record = records[id] else { return }
         try await store.write([.container(record)], isDurable: isDurable)

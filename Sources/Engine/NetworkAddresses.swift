@@ -2,8 +2,8 @@ import EngineModel
 import NetworkModel
 import Values
 
-/// The addresses of one bridge network: those given out by themselves, from a part of the subnet where the network names
-/// one, and those that clients chose elsewhere in it.
+/// The addresses of one bridge network: those given out by themselves, from a part of the subnet where the network
+/// names one, and those that clients chose elsewhere in it.
 struct NetworkAddresses {
     private var allocator: AddressAllocator
     private var outside: Set<IPAddress> = []

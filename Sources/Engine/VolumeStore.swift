@@ -28,7 +28,8 @@ struct VolumeStore {
             throw EngineError(
                 .invalidParameter,
                 "create \(wanted.name): \"\(wanted.name)\" includes invalid characters for a local volume name, only "
-                    + "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute "
+                    + "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use "
+                    + "absolute "
                     + "path")
         }
         guard wanted.driver == "local" else {

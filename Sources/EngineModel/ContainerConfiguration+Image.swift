@@ -17,8 +17,8 @@ public struct ImageDefaults: Hashable, Sendable {
 }
 
 extension ContainerConfiguration {
-    /// Takes from the image what the client left open, by Docker's rules: a client's entrypoint drops the image's command;
-    /// environment, labels, ports and volumes are united, the client's winning.
+    /// Takes from the image what the client left open, by Docker's rules: a client's entrypoint drops the image's
+    /// command; environment, labels, ports and volumes are united, the client's winning.
     public mutating func inherit(_ image: ImageDefaults) {
         if user.isEmpty { user = image.user }
         let own = Set(env.map(Self.variableName))

@@ -19,8 +19,8 @@ public struct HealthProbeResult: Hashable, Sendable, Codable {
 
 /// The health of a running container as its probes tell it (Engine API: Health).
 ///
-/// A container starts as `starting`. One success makes it `healthy`; `retries` failures in a row make it `unhealthy`, but
-/// failures within the start period do not count until a first success ended it.
+/// A container starts as `starting`. One success makes it `healthy`; `retries` failures in a row make it `unhealthy`,
+/// but failures within the start period do not count until a first success ended it.
 public struct HealthState: Hashable, Sendable, Codable {
     public enum Status: String, Sendable, Codable {
         case starting, healthy, unhealthy

@@ -14,8 +14,8 @@ public struct PortWish: Hashable, Sendable {
         self.hostPorts = hostPorts
     }
 
-    /// What `bindings` ask for, and with `publishesAll` a free port for each of `exposed` without a binding; sorted, so that
-    /// ports are taken in the same order on every run.
+    /// What `bindings` ask for, and with `publishesAll` a free port for each of `exposed` without a binding; sorted, so
+    /// that ports are taken in the same order on every run.
     public static func wishes(
         _ bindings: [String: [PortBinding]?], exposed: [String] = [], publishesAll: Bool = false
     ) throws(EngineError) -> [PortWish] {

@@ -6,8 +6,8 @@ public struct JSONCoding: Sendable {
     public enum Flavour: Sendable {
         /// Names as they are; a missing member of a property that is not optional is an error.
         case verbatim
-        /// Docker's Engine API: `nanoCPUs` is `NanoCPUs`, `id` is `ID`, and what is missing or null is the zero value (an
-        /// empty string, 0, false, an empty list).
+        /// Docker's Engine API: `nanoCPUs` is `NanoCPUs`, `id` is `ID`, and what is missing or null is the zero value
+        /// (an empty string, 0, false, an empty list).
         case docker
     }
 

@@ -12,7 +12,8 @@ public struct JSONLimits: Sendable {
 }
 
 extension JSONValue {
-    /// Parses one JSON text with nothing but white space around it (RFC 8259). Of a repeated member the last one counts.
+    /// Parses one JSON text with nothing but white space around it (RFC 8259). Of a repeated member the last one
+    /// counts.
     public init(parsing text: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
         guard text.count <= limits.bytes else { throw JSONError("longer than \(limits.bytes) bytes") }
         var parser = JSONParser(text: text[...], limits: limits)

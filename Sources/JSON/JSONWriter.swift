@@ -1,7 +1,8 @@
 extension JSONValue {
     /// The canonical text: no white space, members in the order of their names' UTF-8, one way to write each value.
     ///
-    /// The same value gives the same bytes on every host and in every run, so that it can be compared, hashed and logged.
+    /// The same value gives the same bytes on every host and in every run, so that it can be compared, hashed and
+    /// logged.
     public func serialized() -> [UInt8] {
         var text: [UInt8] = []
         write(to: &text, indent: nil)

@@ -38,8 +38,8 @@ public enum Files {
         try write(path, Array(text.utf8), mode: mode)
     }
 
-    /// Makes or replaces a file so that after a loss of power it holds the old bytes or the new: a temporary file, fsync,
-    /// rename, fsync of the directory.
+    /// Makes or replaces a file so that after a loss of power it holds the old bytes or the new: a temporary file,
+    /// fsync, rename, fsync of the directory.
     public static func writeDurably(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
         let temporary = path + ".tmp"
         do {

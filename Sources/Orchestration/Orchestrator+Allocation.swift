@@ -71,8 +71,8 @@ extension Orchestrator {
         }
     }
 
-    /// The addresses of a task on a node: one in each of its networks, and one on the host's gateway bridge where it has
-    /// networks or ingress ports.
+    /// The addresses of a task on a node: one in each of its networks, and one on the host's gateway bridge where it
+    /// has networks or ingress ports.
     static func addresses(
         for task: TaskObject, on nodeID: String, _ working: inout WorkingState
     ) -> Result<[TaskAttachment], AddressesExhausted> {

@@ -9,7 +9,8 @@ public struct OrchestrationPlan: Sendable {
 }
 
 /// Brings the tasks of all services to what their specifications want: a pure function of a state, what the hosts' data
-/// planes have applied, and a time. It keeps nothing between two calls, so that a new leader goes on where the last stood.
+/// planes have applied, and a time. It keeps nothing between two calls, so that a new leader goes on where the last
+/// stood.
 public enum Orchestrator {
     /// At most so many mutations in one plan; the rest follows in the next.
     public static let mutationLimit = 2000

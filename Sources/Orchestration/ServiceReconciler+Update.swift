@@ -21,8 +21,8 @@ extension ServiceReconciler {
         isRollback ? service.spec.effectiveRollback : service.spec.effectiveUpdate
     }
 
-    /// Replaces tasks of another version, so many places at a time; a place is done when its new task serves, every host
-    /// knows it, the old one was told to end, and the delay is over.
+    /// Replaces tasks of another version, so many places at a time; a place is done when its new task serves, every
+    /// host knows it, the old one was told to end, and the delay is over.
     func update(
         _ places: [SlotKey], _ working: inout WorkingState, using generator: inout some RandomNumberGenerator
     ) {

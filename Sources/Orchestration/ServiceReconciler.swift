@@ -7,11 +7,6 @@ struct ServiceReconciler {
     let service: ServiceObject
     let receipts: DataplaneReceipts
 
-    init(service: ServiceObject, receipts: DataplaneReceipts) {
-        self.service = service
-        self.receipts = receipts
-    }
-
     func reconcile(_ working: inout WorkingState, using generator: inout some RandomNumberGenerator) {
         finishWithdrawals(&working)
         releaseHeld(&working)

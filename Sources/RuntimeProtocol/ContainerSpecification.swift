@@ -1,5 +1,5 @@
-/// What a container is made of, as the daemon hands it to the runtime (after OCI runtime-spec: Configuration, in a form of
-/// our own).
+/// What a container is made of, as the daemon hands it to the runtime (after OCI runtime-spec: Configuration, in a form
+/// of our own).
 public struct ContainerSpecification: Hashable, Sendable, Codable {
     /// The protocol's version; a shim refuses a newer one than it knows.
     public static let currentVersion = 1
@@ -72,7 +72,8 @@ public struct ProcessSpecification: Hashable, Sendable, Codable {
     }
 }
 
-/// Who a process is. Names are resolved in the container's own /etc/passwd and /etc/group by the runtime, beneath its root.
+/// Who a process is. Names are resolved in the container's own /etc/passwd and /etc/group by the runtime, beneath its
+/// root.
 public struct UserIdentity: Hashable, Sendable, Codable {
     /// As Docker writes it: empty, `user`, `uid`, `user:group`, `uid:gid`.
     public var name: String
@@ -118,8 +119,8 @@ public struct ProcessLimit: Hashable, Sendable, Codable {
 
 /// Where a container's root comes from.
 public enum RootFilesystem: Hashable, Sendable, Codable {
-    /// Image layers, topmost first, beneath a writable directory (overlayfs). Mounted in the container's mount namespace
-    /// alone.
+    /// Image layers, topmost first, beneath a writable directory (overlayfs). Mounted in the container's mount
+    /// namespace alone.
     case overlay(lower: [String], upper: String, work: String, isReadOnly: Bool)
     case directory(path: String, isReadOnly: Bool)
 
@@ -133,8 +134,8 @@ public enum RootFilesystem: Hashable, Sendable, Codable {
 /// Something to see at a path of the container.
 public struct MountEntry: Hashable, Sendable, Codable {
     public enum Kind: Hashable, Sendable, Codable {
-        /// A path of the host; `propagation` is one of mount(8)'s words (`rprivate`, `rslave`, `rshared` and those without
-        /// `r`), empty for `rprivate`.
+        /// A path of the host; `propagation` is one of mount(8)'s words (`rprivate`, `rslave`, `rshared` and those
+        /// without `r`), empty for `rprivate`.
         case bind(source: String, isRecursive: Bool, propagation: String)
         /// Memory; `options` as for mount(8) with its data options (`size=64k,mode=1777`).
         case tmpfs(options: String)
@@ -213,8 +214,8 @@ public struct ResourceLimits: Hashable, Sendable, Codable {
     public var cpus: String?
     public var memoryNodes: String?
     public var pids: Int64?
-    /// Rules of the devices controller beyond the default ones, `c 10:200 rwm`. Those of the container's `devices` are added
-    /// by the runtime.
+    /// Rules of the devices controller beyond the default ones, `c 10:200 rwm`. Those of the container's `devices` are
+    /// added by the runtime.
     public var deviceRules: [String] = []
     public var allowsAllDevices = false
 

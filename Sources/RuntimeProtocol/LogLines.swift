@@ -2,7 +2,8 @@ import Values
 
 /// Cuts one stream of a container's output into the lines of a `json-file` log.
 ///
-/// A line longer than `longest` becomes several entries, of which only the last ends with a newline, as Docker writes it.
+/// A line longer than `longest` becomes several entries, of which only the last ends with a newline, as Docker writes
+/// it.
 public struct LogLines: Sendable {
     /// Bytes of output in one entry at most.
     public static let longest = 16 << 10

@@ -19,7 +19,8 @@ public enum SearchPath {
         return environment.last { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
     }
 
-    /// The path of the program `name`, looked up with `look`; relative directories of PATH are those of the working directory.
+    /// The path of the program `name`, looked up with `look`; relative directories of PATH are those of the working
+    /// directory.
     public static func find(
         _ name: String, environment: [String], look: (String) -> Finding
     ) throws(ProgramNotFound) -> String {

@@ -1,7 +1,7 @@
 /// A request to a container's shim: one line of JSON on a connection to its socket, answered by one line.
 ///
-/// After the answer to `exec` and `attach` the connection carries frames of output from the shim and raw input to it; the
-/// writing half's end is the input's end. A terminal's output and a process's standard output are frames alike.
+/// After the answer to `exec` and `attach` the connection carries frames of output from the shim and raw input to it;
+/// the writing half's end is the input's end. A terminal's output and a process's standard output are frames alike.
 public enum ShimRequest: Hashable, Sendable, Codable {
     case start
     /// Where the container stands: the answer's `pid` and `isStarted`.
@@ -13,7 +13,8 @@ public enum ShimRequest: Hashable, Sendable, Codable {
     case exec(id: String, process: ProcessSpecification)
     /// The size of the first process's terminal, or of the one that `exec` started under that id.
     case resize(exec: String?, rows: UInt16, columns: UInt16)
-    /// Answers when the container has ended, with its `exit`; the connection is closed when the shim has nothing left to do.
+    /// Answers when the container has ended, with its `exit`; the connection is closed when the shim has nothing left
+    /// to do.
     case wait
 }
 

@@ -49,7 +49,8 @@ public struct Constraint: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(key)\(isEqual ? "==" : "!=")\(value)" }
 
-    /// Whether a node meets it. Keys in any case, values too except identifiers and labels; an unknown key meets nothing.
+    /// Whether a node meets it. Keys in any case, values too except identifiers and labels; an unknown key meets
+    /// nothing.
     public func matches(_ node: NodeObject) -> Bool {
         guard let (actual, ignoresCase) = Self.attribute(key, of: node) else { return false }
         let isSame = ignoresCase ? actual.lowercased() == value.lowercased() : actual == value

@@ -4,8 +4,8 @@ import Glibc
 import LinuxSystem
 import RuntimeProtocol
 
-/// The container's first process between being cloned and exec: it makes its own view of the machine, reports, waits to be
-/// started and becomes the program. Its address space is its own (clone3 without CLONE_VM).
+/// The container's first process between being cloned and exec: it makes its own view of the machine, reports, waits to
+/// be started and becomes the program. Its address space is its own (clone3 without CLONE_VM).
 struct ContainerInit: ~Copyable {
     let specification: ContainerSpecification
     let group: ControlGroup

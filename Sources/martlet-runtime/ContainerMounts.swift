@@ -3,8 +3,8 @@ import Glibc
 import LinuxSystem
 import RuntimeProtocol
 
-/// Everything that is mounted in a container's root: kernel file systems, devices, volumes, and what hides parts of them
-/// (OCI runtime-spec: Mounts, Masked paths, Readonly paths).
+/// Everything that is mounted in a container's root: kernel file systems, devices, volumes, and what hides parts of
+/// them (OCI runtime-spec: Mounts, Masked paths, Readonly paths).
 struct ContainerMounts: ~Copyable {
     let specification: ContainerSpecification
     let root: RootTree

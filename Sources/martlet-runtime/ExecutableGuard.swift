@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// Keeps this program's file out of the reach of containers, whose processes see it as /proc/<pid>/exe between being cloned
-/// and exec (CVE-2019-5736): it must run from a read-only mount of its own, or from sealed memory.
+/// Keeps this program's file out of the reach of containers, whose processes see it as /proc/<pid>/exe between being
+/// cloned and exec (CVE-2019-5736): it must run from a read-only mount of its own, or from sealed memory.
 enum ExecutableGuard {
     /// Starts the program again from a guarded file where it does not run from one.
     static func enter(arguments: [String]) throws(SystemError) {

@@ -4,8 +4,8 @@ import JSON
 import LinuxSystem
 import RuntimeProtocol
 
-/// Compiled seccomp filters, in memory and in a directory that the host's shims share: libseccomp takes 15 ms for Docker's
-/// default, more than all the rest of a container's start.
+/// Compiled seccomp filters, in memory and in a directory that the host's shims share: libseccomp takes 15 ms for
+/// Docker's default, more than all the rest of a container's start.
 struct FilterCache {
     private struct Key: Hashable, Codable {
         var choice: SeccompChoice

@@ -5,8 +5,8 @@ import LinuxSystem
 /// Opens for reference only (open(2)); a GNU name that the C library's module hides.
 let pathOnly = Int32(CL_O_PATH)
 
-/// Mounts that are made or copied first and attached by descriptor afterwards (fsopen(2), open_tree(2), move_mount(2)), so
-/// that no path is looked up twice.
+/// Mounts that are made or copied first and attached by descriptor afterwards (fsopen(2), open_tree(2), move_mount(2)),
+/// so that no path is looked up twice.
 enum MountTree {
     /// A new mount of a file system, not attached yet.
     static func create(

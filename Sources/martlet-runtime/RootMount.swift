@@ -37,7 +37,8 @@ enum RootMount {
         try checked("overlay upper directory", on: upper, set("upperdir", upper))
         try checked("overlay work directory", on: work, set("workdir", work))
         try checked("mount overlay", set("source", "overlay"))
-        // What these would write into the upper directory makes it useless as a layer; kernels without them need nothing.
+        // What these would write into the upper directory makes it useless as a layer; kernels without them need
+        // nothing.
         for name in ["index", "metacopy"] { _ = set(name, "off") }
         let mount = cl_fsmount(context.rawValue, 0)
         guard mount >= 0 else {

@@ -71,8 +71,8 @@ enum SeccompCompiler {
             arg: argument.index, op: operation, datum_a: argument.value, datum_b: argument.maskedValue)
     }
 
-    /// Answers for calls that are newer than libseccomp: those of the profile by number, and ENOSYS beyond every known one,
-    /// so that C libraries fall back to older calls. From 424 on all architectures count alike.
+    /// Answers for calls that are newer than libseccomp: those of the profile by number, and ENOSYS beyond every known
+    /// one, so that C libraries fall back to older calls. From 424 on all architectures count alike.
     private static func prologue(_ calls: [(call: UInt32, answer: UInt32)]) -> [UInt8] {
         let newest = SeccompProfile.newCalls.values.max() ?? 0
         let x32: UInt32 = 0x4000_0000

@@ -15,8 +15,8 @@ final class Shim {
 
     private var signals: Int32 = -1
     private var listener: Int32 = -1
-    /// Keeps the container's mounts until the shim ends: taking an overlay away writes its file system back, which must not
-    /// hold up the news that the container has ended.
+    /// Keeps the container's mounts until the shim ends: taking an overlay away writes its file system back, which must
+    /// not hold up the news that the container has ended.
     private var mountNamespace: Int32 = -1
     var pidfd: Int32 = -1
     var container: ContainedProcess?
@@ -214,8 +214,8 @@ final class Shim {
         endIfServed()
     }
 
-    /// The record is renamed into place before it is made durable: one fsync brings both to the disk, and a reader sees all
-    /// of it or nothing.
+    /// The record is renamed into place before it is made durable: one fsync brings both to the disk, and a reader sees
+    /// all of it or nothing.
     private func write(_ record: ExitRecord) {
         let path = dataDirectory + "/" + ShimFiles.exit
         do {

@@ -9,8 +9,8 @@ import RuntimeProtocol
 enum ShimCommand {
     static let version = "0.1.0"
 
-    /// Arguments: `--data` and `--run`, the container's own directories there; `--cache`, a directory for what shims share
-    /// until the host is restarted, which may be left out. How it went is reported on descriptor 3.
+    /// Arguments: `--data` and `--run`, the container's own directories there; `--cache`, a directory for what shims
+    /// share until the host is restarted, which may be left out. How it went is reported on descriptor 3.
     static func run(_ arguments: [String]) -> Never {
         var data: String?
         var run: String?
@@ -61,8 +61,8 @@ enum ShimCommand {
         String(container.split(separator: "/").first ?? "martlet") + "/shims"
     }
 
-    /// Leaves the parent, its session, its groups and its descriptors: the parent waits for a process that ends at once, so
-    /// that this one belongs to the machine's first process from the beginning.
+    /// Leaves the parent, its session, its groups and its descriptors: the parent waits for a process that ends at
+    /// once, so that this one belongs to the machine's first process from the beginning.
     private static func detach(into group: ControlGroup) throws {
         try group.create()
         let unified = try group.unifiedPath.map { path in try Descriptor.open(path, O_RDONLY | O_DIRECTORY).release() }

@@ -41,8 +41,8 @@ struct StandardStreams {
         try syscall("dup2") { dup2(childError, 2) }
     }
 
-    /// In the child, inside its root: opens a terminal in its own /dev/pts, makes it the controlling one and its streams;
-    /// returns the master. `console` shows it at /dev/console too.
+    /// In the child, inside its root: opens a terminal in its own /dev/pts, makes it the controlling one and its
+    /// streams; returns the master. `console` shows it at /dev/console too.
     static func installTerminal(rows: UInt16, columns: UInt16, console: Bool) throws(SystemError) -> Descriptor {
         var number: Int32 = 0
         let master = Descriptor(

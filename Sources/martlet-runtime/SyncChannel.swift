@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// The words between a shim and a process that it is setting up, one message each. The child's end is closed by exec: that
-/// is how the shim sees that it succeeded.
+/// The words between a shim and a process that it is setting up, one message each. The child's end is closed by exec:
+/// that is how the shim sees that it succeeded.
 struct SyncChannel: ~Copyable {
     enum Message {
         /// The child has its mounts; beside it the master of its terminal, where it has one.

@@ -9,8 +9,8 @@ enum HostDirectories {
         try Files.makeDirectories(run, mode: 0o755)
     }
 
-    /// Names this boot of the host: made when the run directory is empty, and lost with it. The kernel's own is shared by
-    /// hosts that are namespaces of one machine.
+    /// Names this boot of the host: made when the run directory is empty, and lost with it. The kernel's own is shared
+    /// by hosts that are namespaces of one machine.
     static func bootID(run: String) throws -> String {
         let path = "\(run)/boot_id"
         if Files.exists(path) { return try Files.text(path) }

@@ -27,7 +27,8 @@ import Testing
         try await withContainers("masked") { box in
             let (_, output) = try await box.run(
                 "a",
-                "wc -c </proc/timer_list; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/msgmax || echo refused; ls /proc/nope"
+                "wc -c </proc/timer_list; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/msgmax || echo refused; "
+                    + "ls /proc/nope"
             ) {
                 $0.maskedPaths = ["/proc/timer_list", "/sys/firmware", "/proc/nope"]
                 $0.readonlyPaths = ["/proc/sys"]
@@ -114,7 +115,8 @@ import Testing
         try await withContainers("namespaces") { box in
             let (_, output) = try await box.run(
                 "a",
-                "echo pid $$; for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done; ip addr show lo; cat /proc/self/cgroup"
+                "echo pid $$; for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done; ip addr show "
+                    + "lo; cat /proc/self/cgroup"
             )
             #expect(output.hasPrefix("pid 1\n"))
             for name in ["pid", "net", "ipc", "uts", "mnt", "cgroup"] {

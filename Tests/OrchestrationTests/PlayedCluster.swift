@@ -2,8 +2,8 @@ import ClusterModel
 import Orchestration
 import Values
 
-/// A cluster played by hand: the orchestrator's decisions are applied, hosts carry them out after a while, time passes in
-/// steps. Everything comes from one seed.
+/// A cluster played by hand: the orchestrator's decisions are applied, hosts carry them out after a while, time passes
+/// in steps. Everything comes from one seed.
 struct PlayedCluster {
     struct Generator: RandomNumberGenerator {
         var state: UInt64

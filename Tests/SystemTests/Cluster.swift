@@ -41,14 +41,7 @@ struct Cluster: Sendable {
 
     /// Runs a command line client against a host.
     func run(
-        _ client: ClusterClient = .any, on host: String = "h1", _ arguments: String...,
-        within limit: Duration = .seconds(60)
-    ) async throws -> Command {
-        try await run(client, on: host, arguments, within: limit)
-    }
-
-    func run(
-        _ client: ClusterClient, on host: String, _ arguments: [String], within limit: Duration = .seconds(60)
+        _ client: ClusterClient, on host: String = "h1", _ arguments: [String], within limit: Duration = .seconds(60)
     ) async throws -> Command {
         let path = try #require(client.path)
         let socket = try lab.host(host).socketPath
@@ -57,13 +50,34 @@ struct Cluster: Sendable {
             within: limit)
     }
 
+    func run(_ client: ClusterClient, on host: String = "h1", _ arguments: String...) async throws -> Command {
+        try await run(client, on: host, arguments)
+    }
+
+    func run(on host: String = "h1", _ arguments: String...) async throws -> Command {
+        try await run(.any, on: host, arguments)
+    }
+
     /// The same where it has to succeed; its output without surrounding white space.
     @discardableResult
     func output(
-        _ client: ClusterClient = .any, on host: String = "h1", _ arguments: String...,
-        within limit: Duration = .seconds(60), sourceLocation: SourceLocation = #_sourceLocation
+        _ client: ClusterClient, on host: String = "h1", _ arguments: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> String {
-        let result = try await run(client, on: host, arguments, within: limit)
+        try await checked(client, host, arguments, sourceLocation)
+    }
+
+    @discardableResult
+    func output(
+        on host: String = "h1", _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> String {
+        try await checked(.any, host, arguments, sourceLocation)
+    }
+
+    private func checked(
+        _ client: ClusterClient, _ host: String, _ arguments: [String], _ sourceLocation: SourceLocation
+    ) async throws -> String {
+        let result = try await run(client, on: host, arguments, within: .seconds(90))
         try #require(
             result.succeeded,
             "\(client) \(arguments): \(result.code) \(result.errorOutput) \(result.output.suffix(300))",
@@ -73,11 +87,19 @@ struct Cluster: Sendable {
 
     /// The words of a refusal, where there has to be one.
     func refusal(
-        _ client: ClusterClient = .any, on host: String = "h1", _ arguments: String...,
+        _ client: ClusterClient, on host: String = "h1", _ arguments: String...,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> String {
         let result = try await run(client, on: host, arguments)
         #expect(!result.succeeded, "\(client) \(arguments) succeeded", sourceLocation: sourceLocation)
+        return result.errorOutput
+    }
+
+    func refusal(
+        on host: String = "h1", _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> String {
+        let result = try await run(.any, on: host, arguments)
+        #expect(!result.succeeded, "\(arguments) succeeded", sourceLocation: sourceLocation)
         return result.errorOutput
     }
 

@@ -13,7 +13,8 @@ extension ClusterTests {
             let noSwarm = try await cluster.refusal("node", "ls")
             #expect(
                 noSwarm.contains(
-                    "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this "
+                    "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect "
+                        + "this "
                         + "node to swarm and try again."))
             #expect(try await cluster.refusal("swarm", "leave").contains("This node is not part of a swarm"))
             let address = "\(try cluster.lab.host("h1").address)"

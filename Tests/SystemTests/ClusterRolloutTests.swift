@@ -24,7 +24,7 @@ extension ClusterTests {
         func update() async throws {
             let cluster = try Cluster.required()
             let load = try await ClusterLoad.start(cluster, port: 8080)
-            try await cluster.output("service", "update", "--image", "hello:v2", "hello", within: .seconds(90))
+            try await cluster.output("service", "update", "--image", "hello:v2", "hello")
             try await cluster.waitForTasks(6, of: "hello", where: { $0.image.hasPrefix("hello:v2") })
             try await cluster.output("service", "scale", "-d", "hello=3")
             try await cluster.waitForTasks(3, of: "hello")
@@ -65,7 +65,8 @@ extension ClusterTests {
             try await cluster.output(
                 on: "h2", "run", "-d", "--name", "asker", "--network", "app", "hello:v1", "sh", "-c",
                 "while :; do nslookup hello >/dev/null 2>&1 || echo unresolved; "
-                    + "wget -q -O /dev/null http://hello:8080/cgi-bin/hello || echo unanswered; echo asked; sleep 0.1; done"
+                    + "wget -q -O /dev/null http://hello:8080/cgi-bin/hello || echo unanswered; echo asked; sleep "
+                    + "0.1; done"
             )
             let asked = { (host: String) in
                 try await cluster.output(on: host, "logs", "asker").split(separator: "\n").count { $0 == "asked" }

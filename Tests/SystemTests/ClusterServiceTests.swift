@@ -44,8 +44,7 @@ extension ClusterTests {
                 "\(port):8080", "--label", "tier=front", "--env", "COLOUR=red", "--health-cmd",
                 "wget -q -O /dev/null http://127.0.0.1:8080/cgi-bin/hello", "--health-interval", "500ms",
                 "--update-parallelism", "2", "--update-order", "start-first", "--update-monitor", "1s",
-                "--rollback-parallelism", "2", "--rollback-monitor", "1s", "--stop-grace-period", "4s", "hello:v1",
-                within: .seconds(60))
+                "--rollback-parallelism", "2", "--rollback-monitor", "1s", "--stop-grace-period", "4s", "hello:v1")
             let tasks = try await cluster.waitForTasks(4, of: name)
             #expect(Set(tasks.map(\.node)).count == 4, "they are spread over the hosts")
             #expect(try await cluster.replicas(of: name, client, on: "h3") == "4/4")
@@ -151,9 +150,7 @@ extension ClusterTests {
             try await cluster.output("service", "rm", "placed")
         }
 
-        @Test(
-            "Names: a service's virtual address, its tasks, DNS round robin, containers, and a plain container of the network"
-        )
+        @Test("Names of services, their tasks and containers resolve, for plain containers too")
         func names() async throws {
             let cluster = try Cluster.required()
             for (name, mode) in [("vip", "vip"), ("robin", "dnsrr")] {
