@@ -220,6 +220,8 @@ let package = Package(
         tests("ClusterModel", ["JSON", "Values"]),
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
+        tests("AgentModel", ["SessionModel", "ClusterModel", "EngineModel", "JSON", "Values"]),
+        tests("ClusterManager", ["ClusterModel", "EngineModel", "JSON", "Values"]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore", ["RaftNode", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport", External.logging]),

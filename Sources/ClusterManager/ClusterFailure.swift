@@ -24,7 +24,8 @@ extension EngineError {
 
     init(_ refusal: Refusal) {
         switch refusal {
-        case .versionMismatch: self.init(.invalidParameter, refusal.description)
+        // Docker's status for it is 500.
+        case .versionMismatch: self.init(.internalError, refusal.description)
         case .notFound: self.init(.notFound, refusal.description)
         case .alreadyExists: self.init(.conflict, refusal.description)
         case .inUse(let kind, let id, let user):

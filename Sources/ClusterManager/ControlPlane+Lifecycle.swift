@@ -72,12 +72,9 @@ extension ControlPlane {
         _ = try await manager.proposeHere(
             [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], author: nodeID)
         // The record comes last: without it the next start begins anew.
-        try record.save(directory: directory)
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
-        shared.withLock {
-            $0.record = record
-            $0.manager = manager
-        }
+        try adopt(record)
+        shared.withLock { $0.manager = manager }
         manager.start()
     }
 
@@ -103,12 +100,22 @@ extension ControlPlane {
     }
 
     private func remember(_ change: (inout NodeRecord) -> Void) throws {
-        guard var record = shared.withLock(\.record) else { return }
-        let before = record
-        change(&record)
-        guard record != before else { return }
-        try record.save(directory: directory)
-        shared.withLock { [record] in $0.record = record }
+        try recordWrites.withLock { _ in
+            guard var record = shared.withLock(\.record) else { return }
+            let before = record
+            change(&record)
+            guard record != before else { return }
+            try record.save(directory: directory)
+            shared.withLock { [record] in $0.record = record }
+        }
+    }
+
+    /// Takes another record, durably; a change of the one before that is under way ends first.
+    private func adopt(_ record: NodeRecord) throws {
+        try recordWrites.withLock { _ in
+            try record.save(directory: directory)
+            shared.withLock { $0.record = record }
+        }
     }
 
     /// Removes what the host knew of a cluster.
@@ -224,8 +231,7 @@ extension ControlPlane {
                 RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))
         }
         opened.managers = [PeerAddress(nodeID: opened.nodeID, address: opened.clusterAddress, isManager: true)]
-        try opened.save(directory: directory)
-        shared.withLock { [opened] in $0.record = opened }
+        try adopt(opened)
         return record.nodeID
     }
 
@@ -290,9 +296,8 @@ extension ControlPlane {
         let record = NodeRecord(
             nodeID: response.nodeID, clusterID: response.clusterID, isManager: response.isManager, raftMember: 0,
             isOpen: true, address: response.address, port: port, managers: response.managers)
-        try record.save(directory: directory)
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
-        shared.withLock { $0.record = record }
+        try adopt(record)
         try listen(record)
         if response.isManager { try await becomeManager() }
     }

@@ -26,6 +26,8 @@ public final class ControlPlane: Sendable {
     let configuration: ControlPlaneConfiguration
     let logger: Logger
     let shared = Mutex(Shared())
+    /// Held while the record is written, so that no change is lost to another.
+    let recordWrites = Mutex(())
     let connector: ClusterConnector
     /// Init, join and leave come one at a time.
     let transitions = Turnstile()

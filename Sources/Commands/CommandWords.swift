@@ -15,6 +15,8 @@ struct CommandWords {
         "privileged", "prune", "publish-all", "quiet", "raw", "read-only", "rm", "rollback", "rotate", "sig-proxy",
         "size", "timestamps", "tty", "verbose", "volumes", "with-registry-auth",
     ]
+    /// Flags of services that an update may take back.
+    private static let negatable: Set<String> = ["init", "read-only", "tty"]
     /// Verbs whose options end at their first word, with the letters of their flags without a value.
     private static let passing: [String: String] = [
         "run": "ditPq", "create": "ditPq", "exec": "dit", "top": "", "service create": "dqt",
@@ -93,14 +95,26 @@ struct CommandWords {
             if word.hasPrefix("--"), let value, Self.switches.contains(String(name)),
                 let flag = Self.flag(String(value))
             {
-                if flag { resolved.append("--" + name) }
+                if flag {
+                    resolved.append("--" + name)
+                } else if name == "sig-proxy" || verb.first == "service" && Self.negatable.contains(String(name)) {
+                    resolved.append("--no-" + name)
+                }
                 continue
             }
-            resolved.append(word)
-            guard let letters, value == nil else { continue }
-            let takesNext =
-                word.hasPrefix("--")
-                ? !Self.switches.contains(String(name)) : Self.takesNext(word.dropFirst(), switches: letters)
+            guard let letters else {
+                resolved.append(word)
+                continue
+            }
+            var takesNext = false
+            if word.hasPrefix("--") {
+                resolved.append(word)
+                takesNext = value == nil && !Self.switches.contains(String(name))
+            } else {
+                let expanded = Self.expand(word.dropFirst(), switches: letters)
+                resolved += expanded.words
+                takesNext = expanded.takesNext
+            }
             if takesNext, index < rest.endIndex {
                 resolved.append(rest[index])
                 index += 1
@@ -117,12 +131,21 @@ struct CommandWords {
         }
     }
 
-    /// Whether the last letter of `-itp` has its value in the next word.
-    private static func takesNext(_ letters: Substring, switches: String) -> Bool {
-        for (offset, letter) in letters.enumerated() where !switches.contains(letter) {
-            return offset == letters.count - 1
+    /// The letters of `-itp80:80` one by one, with the value behind the last; whether that is in the next word.
+    private static func expand(_ letters: Substring, switches: String) -> (words: [String], takesNext: Bool) {
+        var words: [String] = []
+        var rest = letters
+        while let letter = rest.popFirst() {
+            words.append("-\(letter)")
+            if switches.contains(letter) {
+                guard rest.first == "=", let flag = flag(String(rest.dropFirst())) else { continue }
+                if !flag { words.removeLast() }
+                return (words, false)
+            }
+            if rest.isEmpty { return (words, true) }
+            return (words + [String(rest.first == "=" ? rest.dropFirst() : rest)], false)
         }
-        return false
+        return (words, false)
     }
 
     /// What to say of a verb that does not exist.

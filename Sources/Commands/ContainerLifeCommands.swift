@@ -38,7 +38,7 @@ struct AttachCommand: EngineCommand {
         commandName: "attach", abstract: "Joins this terminal to a running container.")
 
     @Flag(name: .customLong("no-stdin"), help: "Do not pass on standard input.") var noInput = false
-    @Flag(name: .customLong("no-sig-proxy"), help: "Do not pass signals on.") var noSignals = false
+    @Flag(name: .customLong("sig-proxy"), inversion: .prefixedNo, help: "Pass signals on.") var passesSignals = true
     @Option(name: .customLong("detach-keys"), help: "The keys that leave the container.") var detachKeys: String?
     @Argument(help: "The container.") var container: String
 
@@ -54,7 +54,7 @@ struct AttachCommand: EngineCommand {
         try await AttachedContainer(
             engine: engine, id: object.text("Id"), hasTerminal: hasTerminal,
             takesInput: !noInput && object.at("Config", "OpenStdin")?.bool ?? false, detachKeys: detachKeys,
-            proxiesSignals: !noSignals && !hasTerminal
+            proxiesSignals: passesSignals && !hasTerminal
         ).run()
     }
 }
@@ -94,7 +94,8 @@ struct RestartCommand: EngineCommand {
 struct StopOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "The signal.") var signal: String?
     @Option(
-        name: [.customShort("t"), .customLong("timeout"), .customLong("time")], parsing: .unconditional,
+        name: [.customShort("t", allowingJoined: true), .customLong("timeout"), .customLong("time")],
+        parsing: .unconditional,
         help: "Seconds until SIGKILL; -1 waits for ever.")
     var seconds: Int?
 

@@ -8,7 +8,8 @@ import Values
 struct LogOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Go on printing what is added.") var follow = false
     @Flag(name: .shortAndLong, help: "Print the times.") var timestamps = false
-    @Option(name: [.customShort("n"), .long], help: "So many lines from the end, or all.") var tail = "all"
+    @Option(name: [.customShort("n", allowingJoined: true), .long], help: "So many lines from the end, or all.")
+    var tail = "all"
     @Option(parsing: .unconditional, help: "Since a time, or so long ago (10m).") var since: String?
 
     func query() throws -> [(String, String)] {

@@ -26,7 +26,7 @@ struct RunCommand: EngineCommand {
     @OptionGroup var options: ContainerOptions
     @Flag(name: .shortAndLong, help: "Leave it running and print its identifier.") var detach = false
     @Option(name: .customLong("detach-keys"), help: "The keys that leave the container.") var detachKeys: String?
-    @Flag(name: .customLong("no-sig-proxy"), help: "Do not pass signals on.") var noSignals = false
+    @Flag(name: .customLong("sig-proxy"), inversion: .prefixedNo, help: "Pass signals on.") var passesSignals = true
     @Argument(parsing: .captureForPassthrough, help: "The image, and the command's words.") var words: [String] = []
 
     func body() throws -> (body: JSONValue, image: String) {
@@ -53,7 +53,7 @@ struct RunCommand: EngineCommand {
         let attached = AttachedContainer(
             engine: engine, id: id, hasTerminal: options.tty, takesInput: body["AttachStdin"]?.bool ?? false,
             givesOutput: body["AttachStdout"]?.bool ?? false, givesErrors: body["AttachStderr"]?.bool ?? false,
-            detachKeys: detachKeys, proxiesSignals: !noSignals && !options.tty, isRemoved: options.removes)
+            detachKeys: detachKeys, proxiesSignals: passesSignals && !options.tty, isRemoved: options.removes)
         try await attached.run { try await launcher.start(id) }
     }
 }

@@ -40,9 +40,9 @@ enum ServiceBody {
         ] {
             if let text { container[name] = .string(text) }
         }
-        if options.tty { container["TTY"] = true }
-        if options.readOnly { container["ReadOnly"] = true }
-        if options.`init` { container["Init"] = true }
+        if let flag = options.tty { container["TTY"] = .bool(flag) }
+        if let flag = options.readOnly { container["ReadOnly"] = .bool(flag) }
+        if let flag = options.`init` { container["Init"] = .bool(flag) }
         if options.health.flags.isGiven {
             container["Healthcheck"] = try options.health.flags.applied(to: container["Healthcheck"])
         }
@@ -55,7 +55,7 @@ enum ServiceBody {
         ] where !given.isEmpty {
             let names = given.map(capability)
             let others = container.texts(other).filter { !names.contains($0) }
-            container[other] = others.isEmpty ? nil : .strings(others)
+            container[other] = others.isEmpty ? .none : .strings(others)
             container[member] = .strings(container.texts(member).filter { !names.contains($0) } + names)
         }
         spec.set("TaskTemplate", "ContainerSpec", to: container)

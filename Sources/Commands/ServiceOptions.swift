@@ -19,9 +19,11 @@ struct ServiceOptions: ParsableArguments {
     var user: String?
     @Option(name: [.customShort("w"), .customLong("workdir")], parsing: .unconditional, help: "The working directory.")
     var directory: String?
-    @Flag(name: [.customShort("t"), .customLong("tty")], help: "Give the tasks a terminal.") var tty = false
-    @Flag(name: .customLong("read-only"), help: "Mount the root file system read-only.") var readOnly = false
-    @Flag(help: "Run an init process that reaps and forwards signals.") var `init` = false
+    @Flag(name: [.customShort("t"), .customLong("tty")], inversion: .prefixedNo, help: "Give the tasks a terminal.")
+    var tty: Bool?
+    @Flag(name: .customLong("read-only"), inversion: .prefixedNo, help: "Mount the root file system read-only.")
+    var readOnly: Bool?
+    @Flag(inversion: .prefixedNo, help: "Run an init process that reaps and forwards signals.") var `init`: Bool?
 
     @Option(name: .customLong("limit-cpu"), parsing: .unconditional, help: "Processors at most.") var limitCPU: String?
     @Option(name: .customLong("limit-memory"), parsing: .unconditional, help: "Memory at most.") var limitMemory:

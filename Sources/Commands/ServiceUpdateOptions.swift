@@ -114,7 +114,7 @@ extension ServiceUpdateOptions {
         Self.change(&resolver, "Nameservers", dnsAdded, dnsRemoved)
         Self.change(&resolver, "Search", dnsSearchAdded, dnsSearchRemoved)
         Self.change(&resolver, "Options", dnsOptionsAdded, dnsOptionsRemoved)
-        container["DNSConfig"] = resolver == [:] ? nil : resolver
+        container["DNSConfig"] = resolver == [:] ? .none : resolver
     }
 
     private func applyPlacement(_ spec: inout JSONValue) throws {
@@ -172,7 +172,7 @@ extension ServiceUpdateOptions {
     ) rethrows {
         guard isConcerned else { return }
         let list = try body(value.list(member))
-        value[member] = list.isEmpty ? nil : .array(list)
+        value[member] = list.isEmpty ? .none : .array(list)
     }
 
     private static func change(_ value: inout JSONValue, _ member: String, _ added: [String], _ removed: [String]) {

@@ -51,6 +51,7 @@ extension Engine {
                 throw error
             }
         }
+        try await writeResolver(id)
         try await save(id, isDurable: true)
         networkEvent(network, "connect", container: id)
     }
@@ -116,6 +117,7 @@ extension Engine {
         records[id]?.endpoints[name] = nil
         live[id]?.attachments[name] = nil
         live[id]?.interfaces[name] = nil
+        try await writeResolver(id)
         try await save(id, isDurable: true)
         if record.state.isRunning, hadNames { try await publishNames() }
         if let network = networkRecords[endpoint.networkID] { networkEvent(network, "disconnect", container: id) }

@@ -29,6 +29,8 @@ extension Engine {
             }
         case .network(let reference):
             if reference == "bridge", !attachments.isEmpty || !wanted.isEmpty { break }
+            // A task's place in its networks is the cluster's to give.
+            if attachments.contains(where: { $0.networkName == reference }) { break }
             if let record = try await existingNetwork(reference) {
                 if wanted[record.name] == nil { wanted[record.name] = try Self.checked(EndpointSettings(), record) }
             } else if wanted[reference] == nil {

@@ -59,13 +59,20 @@ extension Engine {
         Task { self.execEnded(id, await ProcessStream.drain(connection)) }
     }
 
-    private func launch(_ id: String, rows: UInt16, columns: UInt16) async throws -> ProcessConnection {
-        guard let exec = execs[id]?.record else { throw EngineError(.notFound, "No such exec instance: \(id)") }
+    /// Refuses an exec that cannot be started now, whatever its program is.
+    @discardableResult
+    public func checkExec(_ id: String) throws -> ExecRecord {
+        let exec = try exec(id)
         guard exec.state == .created else {
             throw EngineError(.conflict, "exec command \(id) has already run or is running")
         }
+        try checkRunning(try current(exec.containerID))
+        return exec
+    }
+
+    private func launch(_ id: String, rows: UInt16, columns: UInt16) async throws -> ProcessConnection {
+        let exec = try checkExec(id)
         let record = try current(exec.containerID)
-        try checkRunning(record)
         var process = try SpecificationBuilder.process(
             exec.configuration, in: record, hostname: record.configuration.hostname)
         let size = exec.configuration.consoleSize ?? []

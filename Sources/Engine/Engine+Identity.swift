@@ -44,6 +44,14 @@ extension Engine {
         }
     }
 
+    /// Names the right server to a running container whose networks have changed.
+    func writeResolver(_ id: String) async throws {
+        let record = try current(id)
+        guard record.state.isRunning else { return }
+        let (path, text) = (paths(of: id).resolver, try await resolver(of: record).text)
+        try await files.run { try Files.write(path, text) }
+    }
+
     /// Whether martlet-net answers in the container's sandbox.
     func hasNames(_ record: ContainerRecord) -> Bool {
         guard configuration.nameServicePath != nil else { return false }

@@ -39,21 +39,13 @@ struct ExecRoutes: Sendable {
 
     private func start(_ request: APIRequest) async throws -> APIResponse {
         let start = try await request.decode(Start.self)
-        let record = try await engine.exec(request["id"])
+        let id = request["id"]
         if start.detach {
-            try await engine.startDetachedExec(record.id)
+            try await engine.startDetachedExec(id)
             return .ok
         }
-        let configuration = record.configuration
+        let configuration = try await engine.checkExec(id).configuration
         let size = start.consoleSize ?? configuration.consoleSize ?? []
-        let stream: ProcessStream
-        do {
-            stream = try await engine.startExec(
-                record.id, rows: size.count == 2 ? size[0] : 0, columns: size.count == 2 ? size[1] : 0)
-        } catch let error as EngineError {
-            guard record.state == .created, case .exited = try await engine.exec(record.id).state else { throw error }
-            return Self.failedStart(error, configuration, version: request.version)
-        }
         var attached = AttachedStream(
             takesInput: configuration.attachStdin, givesOutput: configuration.attachStdout || configuration.tty,
             givesErrors: configuration.attachStderr, hasTerminal: configuration.tty)
@@ -61,22 +53,21 @@ struct ExecRoutes: Sendable {
             attached.detachKeys = try DetachKeys(parsing: configuration.detachKeys)
         }
         let settings = attached
+        // The process starts behind the answer's headers, as Docker's does: docker-py loses what comes with them.
         return APIResponse(
             status: 200, headers: ["Content-Type": attached.contentType(version: request.version)],
-            content: .hijack { connection in try await settings.pump(connection, stream) })
-    }
-
-    /// A program that cannot be started is no refused request for Docker: the reason comes as output, and the exec has
-    /// an exit code, 126 or 127.
-    private static func failedStart(
-        _ error: EngineError, _ configuration: ExecConfiguration, version: Int
-    ) -> APIResponse {
-        let attached = AttachedStream(hasTerminal: configuration.tty)
-        let text = Array((error.message + "\r\n").utf8)
-        return APIResponse(
-            status: 200, headers: ["Content-Type": attached.contentType(version: version)],
             content: .hijack { connection in
-                try await connection.write(configuration.tty ? text : AttachedStream.frame(1, text))
+                let stream: ProcessStream
+                do {
+                    stream = try await engine.startExec(
+                        id, rows: size.count == 2 ? size[0] : 0, columns: size.count == 2 ? size[1] : 0)
+                } catch {
+                    // The reason is output; the exit code, 126 or 127, tells it apart.
+                    let text = Array("\(error)\r\n".utf8)
+                    try await connection.write(settings.hasTerminal ? text : AttachedStream.frame(1, text))
+                    return
+                }
+                try await settings.pump(connection, stream)
             })
     }
 

@@ -59,7 +59,9 @@ struct ImageRoutes: Sendable {
         return .json(
             .array(
                 store.images().filter(filter.matches).map { image in
-                    ImageShapes.summary(image, containers: users[image.id] ?? 0, version: request.version)
+                    ImageShapes.summary(
+                        image, references: image.references.filter(filter.shows), containers: users[image.id] ?? 0,
+                        version: request.version)
                 }))
     }
 

@@ -7,10 +7,10 @@ import Values
 /// Images as the Engine API shows them.
 enum ImageShapes {
     /// Engine API: ImageSummary.
-    static func summary(_ image: ImageRecord, containers: Int, version: Int) -> JSONValue {
+    static func summary(_ image: ImageRecord, references: [String], containers: Int, version: Int) -> JSONValue {
         var value: JSONValue = [
             "Id": .string(image.id.description), "ParentId": .string(image.parent?.description ?? ""),
-            "RepoTags": .strings(image.references), "RepoDigests": .strings(image.repoDigests),
+            "RepoTags": .strings(references), "RepoDigests": .strings(image.repoDigests),
             "Created": .integer(image.created.secondsSinceEpoch), "Size": .integer(image.size), "SharedSize": -1,
             "Labels": .texts(image.configuration.parameters.labels), "Containers": .integer(Int64(containers)),
         ]
@@ -105,6 +105,11 @@ struct ImageFilter {
             && filters.matches("reference") { pattern in
                 image.references.contains { ReferencePattern.matches(pattern, $0) }
             }
+    }
+
+    /// Whether a reference of an image that matches is listed: Docker leaves those out that the pattern does not name.
+    func shows(_ reference: String) -> Bool {
+        filters.matches("reference") { ReferencePattern.matches($0, reference) }
     }
 }
 

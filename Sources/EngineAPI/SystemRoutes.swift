@@ -79,7 +79,9 @@ struct SystemRoutes: Sendable {
             "Images": wants("image")
                 ? .array(
                     engine.images.images().map {
-                        ImageShapes.summary($0, containers: inUse[$0.id.description] ?? 0, version: request.version)
+                        ImageShapes.summary(
+                            $0, references: $0.references, containers: inUse[$0.id.description] ?? 0,
+                            version: request.version)
                     }) : [],
             "Containers": wants("container")
                 ? .array(

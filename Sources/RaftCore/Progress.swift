@@ -16,6 +16,8 @@ struct Progress: Hashable, Sendable {
     var mode: Mode = .probe(isWaiting: false)
     /// Heard from since the last check for a majority.
     var isActive = false
+    /// Heard from in the period before.
+    var wasActive = false
     /// The newest round of reads that the member has confirmed this leader for.
     var confirmedRead: UInt64 = 0
     var window = SendWindow()
@@ -28,6 +30,11 @@ struct Progress: Hashable, Sendable {
         case .replicate: false
         case .snapshot: true
         }
+    }
+
+    mutating func beginPeriod() {
+        wasActive = isActive
+        isActive = false
     }
 
     mutating func probe() {

@@ -56,7 +56,7 @@ extension Raft {
     private mutating func hearsMajority() -> Bool {
         let voters = membership.voters
         let active = voters.count { $0 == id || progress[$0]?.isActive == true }
-        for other in others { progress[other]?.isActive = false }
+        for other in others { progress[other]?.beginPeriod() }
         return active >= Quorum.size(of: voters.count)
     }
 

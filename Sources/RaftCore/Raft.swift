@@ -145,7 +145,7 @@ public struct Raft: Sendable {
     public func progress(of id: UInt64) -> (matched: UInt64, isActive: Bool)? {
         guard role == .leader else { return nil }
         if id == self.id { return (log.persisted, true) }
-        return progress[id].map { ($0.matched, $0.isActive) }
+        return progress[id].map { ($0.matched, $0.isActive || $0.wasActive) }
     }
 
     /// One unit of time has passed.

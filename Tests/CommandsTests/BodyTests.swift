@@ -73,6 +73,11 @@ import Testing
         let body = try run("--rm=true", "--read-only=false", "-d=false", "busybox")
         #expect(body.at("HostConfig", "AutoRemove") == true)
         #expect(body.at("HostConfig", "ReadonlyRootfs") == nil)
+        let joined = try run("-itp80:81", "-e=A=1", "-w/w", "busybox", "-d=false")
+        #expect(joined.at("HostConfig", "PortBindings", "81/tcp") == [["HostIp": "", "HostPort": "80"]])
+        #expect(joined["Env"] == ["A=1"])
+        #expect(joined["WorkingDir"] == "/w")
+        #expect(joined["Cmd"] == ["-d=false"])
     }
 
     @Test(arguments: [["--nonsense", "busybox"], ["-Z", "busybox"], [], ["--restart", "sometimes", "busybox"]])
@@ -216,6 +221,9 @@ import Testing
                 ],
             ])
         #expect(try await update(spec, "--detach") == spec)
+        let negated = try await update(spec, "--read-only=false", "--init")
+        #expect(negated.at("TaskTemplate", "ContainerSpec", "ReadOnly") == false)
+        #expect(negated.at("TaskTemplate", "ContainerSpec", "Init") == true)
     }
 
     @Test func networkCreate() throws {

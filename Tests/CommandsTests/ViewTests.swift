@@ -34,8 +34,10 @@ import Values
         ).render(format: nil)
         #expect(
             text == """
-                CONTAINER ID   IMAGE     COMMAND                  CREATED         STATUS         PORTS                          NAMES
-                0123456789ab   web:1     "httpd -f -p 8080 -h…"   2 minutes ago   Up 2 minutes   53/udp, 0.0.0.0:8080->80/tcp   web
+                CONTAINER ID   IMAGE     COMMAND                  CREATED         STATUS         \
+                PORTS                          NAMES
+                0123456789ab   web:1     "httpd -f -p 8080 -h…"   2 minutes ago   Up 2 minutes   \
+                53/udp, 0.0.0.0:8080->80/tcp   web
 
                 """)
     }

@@ -247,3 +247,13 @@ struct Cluster: Sendable {
         return ContinuousClock.now - begun
     }
 }
+
+/// Counts the different words it was told.
+actor Recorder {
+    private var words: Set<String> = []
+
+    func note(_ word: String) -> Int {
+        words.insert(word)
+        return words.count
+    }
+}

@@ -25,6 +25,11 @@ extension ClusterTests.Services {
         #expect(
             try await cluster.refusal(client, "network", "create", "-d", "overlay", "app")
                 .contains("network with name app already exists"))
+        try await cluster.output(client, "network", "create", "-d", "overlay", "closed")
+        #expect(
+            try await cluster.refusal(client, "run", "--rm", "--network", "closed", "hello:v1", "true")
+                .contains("network closed not manually attachable"))
+        try await cluster.output(client, "network", "rm", "closed")
         #expect(try await cluster.refusal(client, "service", "rm", "second").contains("second"))
         #expect(try await cluster.output(client, "service", "ls", "--format", "{{.Name}}") == "first")
         try await cluster.output(client, "service", "rm", "first")

@@ -70,8 +70,8 @@ struct EngineHost: Sendable {
 
     // MARK: Clients
 
-    /// The docker CLI.
-    func docker(
+    /// The docker CLI, however it ends.
+    func attempt(
         _ arguments: [String], input: [UInt8] = [], within limit: Duration = .seconds(60)
     ) async throws -> Command {
         try await Command.run(["docker"] + arguments, input: input, environment: environment, within: limit)
@@ -82,20 +82,20 @@ struct EngineHost: Sendable {
     func docker(
         _ arguments: String..., input: [UInt8] = [], sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> String {
-        let done = try await docker(arguments, input: input)
+        let done = try await attempt(arguments, input: input)
         #expect(
             done.succeeded, "docker \(arguments): \(done.code) \(done.errorOutput)", sourceLocation: sourceLocation)
         return done.output.trimmed
     }
 
     /// `docker run --rm` with options, the image and a shell script.
-    func run(_ options: [String] = [], _ script: String) async throws -> Command {
-        try await docker(["run", "--rm"] + options + [Self.image, "sh", "-c", script])
+    func run(_ options: [String], _ script: String) async throws -> Command {
+        try await attempt(["run", "--rm"] + options + [Self.image, "sh", "-c", script])
     }
 
     /// The same, which must succeed; its output without the last line feed.
     func output(
-        _ options: [String] = [], _ script: String, sourceLocation: SourceLocation = #_sourceLocation
+        _ options: [String], _ script: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> String {
         let done = try await run(options, script)
         #expect(done.succeeded, "\(script): \(done.code) \(done.errorOutput)", sourceLocation: sourceLocation)
@@ -124,7 +124,7 @@ struct EngineHost: Sendable {
         async throws
     {
         try await waitUntil("\(template) of \(name) is \(value)", within: limit, every: .milliseconds(100)) {
-            try await docker(["inspect", "-f", "{{\(template)}}", name]).output.trimmed == value
+            try await attempt(["inspect", "-f", "{{\(template)}}", name]).output.trimmed == value
         }
     }
 

@@ -50,7 +50,7 @@ extension EngineSystemTests {
                     """, "\(image)")
             // An attribute is seen by what it does: the program may read what its user may not.
             #expect(try await host.docker("run", "--rm", "-u", "1000", image, "/able/cat", "/secret") == "secret")
-            #expect(try await host.docker(["run", "--rm", "-u", "1000", image, "cat", "/secret"]).code == 1)
+            #expect(try await host.attempt(["run", "--rm", "-u", "1000", image, "cat", "/secret"]).code == 1)
         }
 
         @Test func archivesOfEveryForm() async throws {
@@ -118,9 +118,9 @@ extension EngineSystemTests {
                 #expect(removed.contains("Untagged: host.example:5000/team/made:v2"))
                 #expect(removed.contains("Deleted: \(imported)"))
                 // One layer, made by two images: it stays with the other.
-                #expect(try await host.output("cat /data/seed") == "seed")
+                #expect(try await host.output([], "cat /data/seed") == "seed")
                 try await host.docker("run", "-d", "--name", "user", EngineHost.image, "sleep", "1000")
-                let refused = try await host.docker(["rmi", EngineHost.image])
+                let refused = try await host.attempt(["rmi", EngineHost.image])
                 #expect(refused.code == 1)
                 #expect(refused.errorOutput.contains("conflict: unable to remove repository reference \"box:1\""))
                 #expect(try await host.docker("exec", "user", "cat", "/data/seed") == "seed")
@@ -161,24 +161,24 @@ extension EngineSystemTests {
                 ),
                 (try with(".wh...", .file([])), "a whiteout of no name"),
                 (nameless.closed, "leads out of the archive"), (elsewhere.closed, "passwd"),
-                (Array(repeating: 0x41, count: 4096), "invalid archive"), ([], "invalid archive"),
+                ([UInt8](repeating: 0x41, count: 4096), "invalid archive"), ([], "invalid archive"),
             ]
             try await EngineHost.with("bad") { host in
                 let before = try await host.traces()
                 for (index, entry) in table.enumerated() {
                     let path = host.files.path("bad.tar")
                     try Files.write(path, entry.archive)
-                    let refused = try await host.docker(["load", "-i", path])
+                    let refused = try await host.attempt(["load", "-i", path])
                     #expect(refused.code == 1, "archive \(index)")
                     #expect(refused.errorOutput.contains(entry.message), "archive \(index): \(refused.errorOutput)")
                 }
-                for tree in [Array(TestImage.baseLayer.prefix(100_000)), Array(repeating: 0x41, count: 4096)] {
-                    #expect(try await host.docker(["import", "-", "bad:2"], input: tree).code == 1)
+                for tree in [Array(TestImage.baseLayer.prefix(100_000)), [UInt8](repeating: 0x41, count: 4096)] {
+                    #expect(try await host.attempt(["import", "-", "bad:2"], input: tree).code == 1)
                 }
                 #expect(try await host.traces() == before)
                 #expect(!Files.exists("/tmp/martlet-escaped") && !Files.exists("/evil"))
                 #expect(try await host.docker("images", "--format", "{{.Repository}}:{{.Tag}}") == EngineHost.image)
-                #expect(try await host.output("cat /etc/passwd | wc -l") == "2")
+                #expect(try await host.output([], "cat /etc/passwd | wc -l") == "2")
             }
         }
     }

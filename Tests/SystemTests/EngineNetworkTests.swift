@@ -30,7 +30,7 @@ extension EngineSystemTests {
                 let web = ["httpd", "-f", "-p", "80", "-h", "/data"]
                 let run =
                     ["run", "-d", "--name", "web", "-p", "8080:80", "-p", "127.0.0.1:8081:80", EngineHost.image] + web
-                #expect(try await host.docker(run).succeeded)
+                #expect(try await host.attempt(run).succeeded)
                 #expect(try await host.docker("port", "web") == "80/tcp -> 0.0.0.0:8080\n80/tcp -> 127.0.0.1:8081")
                 for (place, address, answer) in [
                     (RunningPlace.underlay, "\(host.address):8080", "seed"), (.host, "\(host.address):8080", "seed"),
@@ -41,7 +41,7 @@ extension EngineSystemTests {
                 }
                 // From another container, by the host's address.
                 #expect(try await host.output([], "wget -qO- http://\(host.address):8080/seed") == "seed")
-                let taken = try await host.docker(
+                let taken = try await host.attempt(
                     ["run", "-d", "--name", "second", "-p", "8080:80", EngineHost.image] + web)
                 #expect(taken.code == 125)
                 #expect(taken.errorOutput.contains("Bind for 0.0.0.0:8080 failed: port is already allocated"))
@@ -51,7 +51,7 @@ extension EngineSystemTests {
                 try await host.docker("start", "second")
                 #expect(try await fetch(host, "127.0.0.1:8080") == "seed")
                 // A port of the host's choice.
-                try await host.docker(["run", "-d", "--name", "any", "-p", "80", EngineHost.image] + web)
+                _ = try await host.attempt(["run", "-d", "--name", "any", "-p", "80", EngineHost.image] + web)
                 let chosen = try await host.docker("port", "any", "80/tcp").split(separator: ":").last.map(String.init)
                 #expect(try await fetch(host, from: "underlay", "\(host.address):\(chosen ?? "")") == "seed")
             }
@@ -77,17 +77,17 @@ extension EngineSystemTests {
                 // Another network neither knows the name nor reaches the address.
                 try await host.docker("run", "-d", "--name", "apart", EngineHost.image, "sleep", "1000")
                 let ask = ["exec", "apart", "wget", "-qO-", "http://web/seed"]
-                #expect(try await host.docker(ask).code != 0)
+                #expect(try await host.attempt(ask).code != 0)
                 try await host.docker("network", "connect", "back", "apart")
-                // The name server learns of it within its acknowledgement; the container's resolver had another server.
-                #expect(try await host.docker("exec", "apart", "wget", "-qO-", "http://10.84.0.77/seed") == "seed")
+                // It had the host's own name server until now.
+                #expect(try await host.docker("exec", "apart", "wget", "-qO-", "http://web/seed") == "seed")
                 #expect(
                     try await host.docker("exec", "apart", "ip", "-o", "-4", "addr", "show", "eth1").contains(
                         "10.84.0."))
-                let used = try await host.docker(["network", "rm", "back"])
+                let used = try await host.attempt(["network", "rm", "back"])
                 #expect(used.code == 1 && used.errorOutput.contains("has active endpoints"))
                 try await host.docker("network", "disconnect", "back", "apart")
-                #expect(try await host.docker(["exec", "apart", "ip", "link", "show", "eth1"]).code != 0)
+                #expect(try await host.attempt(["exec", "apart", "ip", "link", "show", "eth1"]).code != 0)
                 try await host.docker("rm", "-f", "web")
                 try await host.docker("network", "rm", "back")
                 #expect(try await host.docker("network", "ls", "--format", "{{.Name}}") == "bridge\nhost\nnone")

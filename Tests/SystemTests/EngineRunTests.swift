@@ -10,7 +10,6 @@ extension EngineSystemTests {
                 let image = EngineHost.image
                 let table: [(arguments: [String], code: Int32, message: String)] = [
                     ([image, "true"], 0, ""), ([image, "false"], 1, ""), ([image, "sh", "-c", "exit 42"], 42, ""),
-                    ([image, "sh", "-c", "kill -9 $$; sleep 9"], 137, ""),
                     ([image, "absent"], 127, #"exec: "absent": executable file not found in $PATH"#),
                     ([image, "/absent"], 127, "no such file or directory"),
                     ([image, "/etc/passwd"], 126, #"exec: "/etc/passwd": permission denied"#),
@@ -20,9 +19,11 @@ extension EngineSystemTests {
                     (["--network", "absent", image, "true"], 125, "network absent not found"),
                 ]
                 for (arguments, code, message) in table {
-                    let done = try await host.docker(["run", "--rm"] + arguments)
+                    let done = try await host.attempt(["run", "--rm"] + arguments)
                     #expect(done.code == code, "\(arguments): \(done.errorOutput)")
-                    #expect(done.errorOutput.contains(message), "\(arguments): \(done.errorOutput)")
+                    #expect(
+                        message.isEmpty ? done.errorOutput.isEmpty : done.errorOutput.contains(message),
+                        "\(arguments): \(done.errorOutput)")
                 }
                 #expect(try await host.docker("ps", "-aq") == "")
             }
@@ -37,8 +38,9 @@ extension EngineSystemTests {
                     try await host.output(["-u", "bob"], "id")
                         == "uid=1000(bob) gid=1000(bob) groups=50(staff),1000(bob)")
                 #expect(
-                    try await host.output(["-u", "4000:5000", "--group-add", "77"], "id -u; id -g; id -G")
-                        == "4000\n5000\n77 5000")
+                    try await host.output(
+                        ["-u", "4000:5000", "--group-add", "77"], "id -u; id -g; id -G | tr ' ' '\n' | sort -n")
+                        == "4000\n5000\n77\n5000")
                 #expect(
                     try await host.docker("run", "--rm", "--entrypoint", "echo", EngineHost.image, "a", "b") == "a b")
                 #expect(try await host.output(["--init"], "cat /proc/1/comm; echo $$") != "sh\n1")
@@ -47,7 +49,7 @@ extension EngineSystemTests {
                 #expect(
                     try await host.output(["--add-host", "other:1.2.3.4"], "grep other /etc/hosts") == "1.2.3.4\tother")
                 // Input, and its end, pass through.
-                let echoed = try await host.docker(
+                let echoed = try await host.attempt(
                     ["run", "--rm", "-i", EngineHost.image, "sh", "-c", "cat; echo end"], input: Array("in\n".utf8))
                 #expect(echoed.output == "in\nend\n")
                 // Both outputs, apart from each other.
@@ -56,12 +58,9 @@ extension EngineSystemTests {
             }
         }
 
-        @Test func terminals() async throws {
+        @Test(.enabled(if: TestEnvironment.command("script") != nil, "docker has no terminal without script"))
+        func terminals() async throws {
             try await EngineHost.with("terminal") { host in
-                guard TestEnvironment.command("script") != nil else {
-                    print("skipped: script is not installed, so docker has no terminal")
-                    return
-                }
                 let inner = "tty; stty size; test -t 0 -a -t 1 -a -t 2 && echo terminal; exit 6"
                 let run = try await host.command([
                     "script", "-qec",
@@ -80,6 +79,7 @@ extension EngineSystemTests {
 
         @Test func filesystems() async throws {
             try await EngineHost.with("files") { host in
+                let before = try await host.traces()
                 let fixed = try await host.run(
                     ["--read-only", "--tmpfs", "/scratch:size=1m"],
                     "touch /scratch/a && df -k /scratch | tail -1 | tr -s ' ' | cut -d' ' -f2; touch /a")
@@ -98,7 +98,7 @@ extension EngineSystemTests {
                 #expect(try await host.docker("volume", "ls", "-q") == "empty\nfirst")
                 try await host.docker(
                     "run", "-d", "--name", "user", "-v", "first:/data", EngineHost.image, "sleep", "1000")
-                let refused = try await host.docker(["volume", "rm", "first"])
+                let refused = try await host.attempt(["volume", "rm", "first"])
                 #expect(refused.errorOutput.contains("remove first: volume is in use"))
                 let pruned = try await host.docker("volume", "prune", "-af")
                 #expect(pruned.contains("empty") && !pruned.contains("first"))
@@ -113,9 +113,8 @@ extension EngineSystemTests {
                 #expect(try await host.run(["-v", "\(path):/mnt:ro"], "touch /mnt/file").code == 1)
                 let absent = try await host.run(["--mount", "type=bind,src=\(path)/absent,dst=/mnt"], "true")
                 #expect(absent.code == 125 && absent.errorOutput.contains("bind source path does not exist"))
-                // Nothing of any of them is left mounted.
-                let mounts = try await host.exec("cat", "/proc/mounts").output
-                #expect(!mounts.contains("/mnt") && !mounts.contains("overlay /var/lib/martlet"))
+                // Nothing of any of them is left, mounted or not.
+                #expect(try await host.traces() == before)
             }
         }
 

@@ -83,15 +83,15 @@ extension EngineSystemTests {
                 }
                 for name in ["always", "unless", "stopped", "plain"] {
                     try await waitUntil("\(name) wrote") {
-                        try await host.docker(["exec", name, "cat", "/kept/\(name)"]).succeeded
+                        try await host.attempt(["exec", name, "cat", "/kept/\(name)"]).succeeded
                     }
                 }
                 try await host.docker("stop", "-t", "0", "stopped")
                 // What was written is on the disk: a host that is killed here loses no page cache.
                 try await host.lab.kill(EngineHost.name)
                 try await host.lab.start(EngineHost.name)
-                try await host.waitFor("always", ".State.Running", "true")
-                try await host.waitFor("unless", ".State.Running", "true")
+                try await host.waitFor("always", ".State.Status", "running")
+                try await host.waitFor("unless", ".State.Status", "running")
                 #expect(try await host.inspect("stopped", ".State.Status") == "exited")
                 #expect(try await host.inspect("plain", ".State.Status") == "exited")
                 #expect(try await host.inspect("plain", ".State.ExitCode") != "0")
