@@ -97,17 +97,44 @@ enum ContainerListing {
         image.hasPrefix("sha256:") ? Row.short(image) : ImageName.shown(image)
     }
 
-    /// `0.0.0.0:8080->80/tcp, 443/tcp`.
+    /// `443/tcp, 0.0.0.0:8080->80/tcp`: ports that follow each other and keep their number are one range, as docker
+    /// shows them.
     static func ports(_ ports: [JSONValue]) -> String {
         let sorted = ports.sorted {
-            ($0.number("PrivatePort"), $0.text("Type"), $0.text("IP"), $0.number("PublicPort"))
-                < ($1.number("PrivatePort"), $1.text("Type"), $1.text("IP"), $1.number("PublicPort"))
+            ($0.number("PrivatePort"), $0.text("IP"), $0.number("PublicPort"), $0.text("Type"))
+                < ($1.number("PrivatePort"), $1.text("IP"), $1.number("PublicPort"), $1.text("Type"))
         }
-        return sorted.map { port in
-            let inside = "\(port.number("PrivatePort"))/\(port.text("Type"))"
-            guard port.number("PublicPort") > 0 else { return inside }
-            let address = port.text("IP").contains(":") ? "[\(port.text("IP"))]" : port.text("IP")
-            return "\(address):\(port.number("PublicPort"))->\(inside)"
-        }.joined(separator: ", ")
+        var finished: [String] = []
+        var moved: [String] = []
+        var runs: [(address: String, transport: String, ports: ClosedRange<Int64>)] = []
+        for port in sorted {
+            let (inside, outside) = (port.number("PrivatePort"), port.number("PublicPort"))
+            let (address, transport) = (port.text("IP"), port.text("Type"))
+            if !address.isEmpty, inside != outside {
+                moved.append("\(joined(address, String(outside)))->\(inside)/\(transport)")
+                continue
+            }
+            guard let index = runs.firstIndex(where: { $0.address == address && $0.transport == transport }) else {
+                runs.append((address, transport, inside...inside))
+                continue
+            }
+            if runs[index].ports.upperBound + 1 == inside {
+                runs[index].ports = runs[index].ports.lowerBound...inside
+            } else {
+                finished.append(text(runs[index]))
+                runs[index].ports = inside...inside
+            }
+        }
+        return (finished + runs.map(text) + moved).joined(separator: ", ")
+    }
+
+    private static func text(_ run: (address: String, transport: String, ports: ClosedRange<Int64>)) -> String {
+        let (first, last) = (run.ports.lowerBound, run.ports.upperBound)
+        let range = first == last ? "\(first)" : "\(first)-\(last)"
+        return (run.address.isEmpty ? range : "\(joined(run.address, range))->\(range)") + "/" + run.transport
+    }
+
+    private static func joined(_ address: String, _ port: String) -> String {
+        (address.contains(":") ? "[\(address)]" : address) + ":" + port
     }
 }

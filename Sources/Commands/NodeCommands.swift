@@ -29,12 +29,15 @@ struct NodeChange {
 
     /// Changes a node's specification; nothing is sent where `change` says false.
     func apply(_ name: String, _ change: (inout JSONValue) throws -> Bool) async throws {
-        let node = try await engine.json("GET", try await path(name))
-        var spec = node["Spec"] ?? [:]
-        guard try change(&spec) else { return }
-        try await engine.json(
-            "POST", "/nodes/\(node.text("ID"))/update",
-            query: [("version", String(node["Version"]?.number("Index") ?? 0))], body: spec)
+        let path = try await path(name)
+        try await ReadChangeWrite.run {
+            let node = try await engine.json("GET", path)
+            var spec = node["Spec"] ?? [:]
+            guard try change(&spec) else { return }
+            try await engine.json(
+                "POST", "/nodes/\(node.text("ID"))/update",
+                query: [("version", String(node["Version"]?.number("Index") ?? 0))], body: spec)
+        }
     }
 }
 

@@ -16,11 +16,11 @@ struct ServiceUpdateCommand: EngineCommand {
                 .rollBack(isDetached: options.detach, isQuiet: options.quiet)
         }
         let target = ServiceChange(engine: engine, name: service)
-        var (id, version, spec) = try await target.read()
-        try await change.apply(to: &spec) { try await ServiceResolution.networkID($0, engine) }
-        try ServiceBody.apply(options, to: &spec)
-        if change.image != nil, !options.noResolve { try await ServiceResolution.resolveImage(&spec, engine) }
-        try await target.write(id, version, spec)
+        let id = try await target.change { spec in
+            try await change.apply(to: &spec) { try await ServiceResolution.networkID($0, engine) }
+            try ServiceBody.apply(options, to: &spec)
+            if change.image != nil, !options.noResolve { try await ServiceResolution.resolveImage(&spec, engine) }
+        }
         Output.line(service)
         if options.detach { return }
         try await ServiceWatch(engine: engine, serviceID: id, isQuiet: options.quiet).untilConverged()
@@ -63,19 +63,18 @@ struct ServiceScaleCommand: EngineCommand {
         var hasFailed = false
         for (name, count) in wishes {
             do {
-                let change = ServiceChange(engine: engine, name: name)
-                var (id, version, spec) = try await change.read()
-                guard spec.at("Mode", "Global") == nil, spec.at("Mode", "GlobalJob") == nil else {
-                    throw CommandExit(
-                        code: 1,
-                        message: "\(name): scale can only be used with replicated or replicated-job mode")
+                let id = try await ServiceChange(engine: engine, name: name).change { spec in
+                    guard spec.at("Mode", "Global") == nil, spec.at("Mode", "GlobalJob") == nil else {
+                        throw CommandExit(
+                            code: 1,
+                            message: "\(name): scale can only be used with replicated or replicated-job mode")
+                    }
+                    if spec.at("Mode", "ReplicatedJob") != nil {
+                        spec.set("Mode", "ReplicatedJob", "TotalCompletions", to: .integer(count))
+                    } else {
+                        spec.set("Mode", "Replicated", "Replicas", to: .integer(count))
+                    }
                 }
-                if spec.at("Mode", "ReplicatedJob") != nil {
-                    spec.set("Mode", "ReplicatedJob", "TotalCompletions", to: .integer(count))
-                } else {
-                    spec.set("Mode", "Replicated", "Replicas", to: .integer(count))
-                }
-                try await change.write(id, version, spec)
                 Output.line("\(name) scaled to \(count)")
                 changed.append(id)
             } catch let error as EngineClientError where error.status > 0 {
@@ -101,6 +100,16 @@ struct ServiceChange {
         return (service.text("ID"), service["Version"]?.number("Index") ?? 0, service["Spec"] ?? [:])
     }
 
+    /// Changes the specification; the service's identifier.
+    func change(_ body: (inout JSONValue) async throws -> Void) async throws -> String {
+        try await ReadChangeWrite.run {
+            var (id, version, spec) = try await read()
+            try await body(&spec)
+            try await write(id, version, spec)
+            return id
+        }
+    }
+
     func write(_ id: String, _ version: Int64, _ spec: JSONValue, rollback: Bool = false) async throws {
         var query = [("version", String(version))]
         if rollback { query.append(("rollback", "previous")) }
@@ -109,8 +118,11 @@ struct ServiceChange {
     }
 
     func rollBack(isDetached: Bool, isQuiet: Bool) async throws {
-        let (id, version, spec) = try await read()
-        try await write(id, version, spec, rollback: true)
+        let id = try await ReadChangeWrite.run {
+            let (id, version, spec) = try await read()
+            try await write(id, version, spec, rollback: true)
+            return id
+        }
         Output.line(name)
         if isDetached { return }
         try await ServiceWatch(engine: engine, serviceID: id, isQuiet: isQuiet, expectsRollback: true).untilConverged()

@@ -64,7 +64,7 @@ struct ServiceWatch {
 struct ProgressDisplay {
     let isTerminal: Bool
     let isQuiet: Bool
-    private var drawn = 0
+    private var drawn: [String] = []
     private var shown: Set<String> = []
     private var lastOverall = ""
 
@@ -78,14 +78,17 @@ struct ProgressDisplay {
         Output.text(isTerminal ? drawing(picture) : lines(picture).map { $0 + "\n" }.joined())
     }
 
-    /// The picture with the control sequences that put it over the one before.
+    /// The picture with the control sequences that put it over the one before; nothing where it is the same.
     mutating func drawing(_ picture: ServiceProgress.Picture) -> String {
-        let lines = [picture.overall] + picture.slots + picture.notes
-        var text = drawn > 0 ? "\u{1b}[\(drawn)A" : ""
-        for line in lines { text += "\u{1b}[2K" + Row.cut(line, 120) + "\n" }
+        // A line that wraps would put the next picture in the wrong place.
+        let width = max(20, Int(TerminalMode.size()?.columns ?? 120))
+        let lines = ([picture.overall] + picture.slots + picture.notes).map { Row.cut($0, width) }
+        guard lines != drawn else { return "" }
+        var text = drawn.isEmpty ? "" : "\u{1b}[\(drawn.count)A"
+        for line in lines { text += "\u{1b}[2K" + line + "\n" }
         // Lines left over from a longer picture.
-        if drawn > lines.count { text += "\u{1b}[J" }
-        drawn = lines.count
+        if drawn.count > lines.count { text += "\u{1b}[J" }
+        drawn = lines
         return text
     }
 

@@ -28,3 +28,21 @@ extension EngineCommand {
         if hasFailed { throw CommandExit(code: 1) }
     }
 }
+
+/// Reading an object, changing it and writing it back.
+enum ReadChangeWrite {
+    /// How often it is done at most.
+    static let attempts = 5
+
+    /// Does `body` again where somebody else changed the object between its read and its write.
+    static func run<Result>(_ body: () async throws -> Result) async throws -> Result {
+        for _ in 1..<attempts {
+            do {
+                return try await body()
+            } catch let error as EngineClientError where error.message.contains("update out of sequence") {
+                continue
+            }
+        }
+        return try await body()
+    }
+}

@@ -69,6 +69,15 @@ import Values
                 """)
     }
 
+    @Test func portsOfContainersAsDockerGroupsThem() {
+        func port(_ inside: Int64, _ outside: Int64, _ address: String = "0.0.0.0") -> JSONValue {
+            ["PrivatePort": .integer(inside), "PublicPort": .integer(outside), "IP": .string(address), "Type": "tcp"]
+        }
+        #expect(
+            ContainerListing.ports([port(82, 82), port(81, 81), port(90, 91), port(81, 81, "::"), port(7, 0, "")])
+                == "7/tcp, 0.0.0.0:81-82->81-82/tcp, [::]:81->81/tcp, 0.0.0.0:91->90/tcp")
+    }
+
     @Test func portsThatFollowEachOtherAreOneRange() {
         func port(_ published: Int64, _ target: Int64) -> JSONValue {
             ["Protocol": "tcp", "PublishedPort": .integer(published), "TargetPort": .integer(target)]
@@ -196,5 +205,19 @@ import Values
         let second = display.lines(picture)
         #expect(first == ["overall progress: 0 out of 1 tasks", "1/1: pending: no suitable node"])
         #expect(second == [])
+    }
+
+    @Test func picturesAreDrawnOverEachOtherOnATerminal() {
+        var display = ProgressDisplay(isTerminal: true, isQuiet: false)
+        var picture = ServiceProgress.Picture()
+        picture.overall = "a"
+        picture.slots = ["b"]
+        let first = display.drawing(picture)
+        let same = display.drawing(picture)
+        picture.slots = []
+        let shorter = display.drawing(picture)
+        #expect(first == "\u{1b}[2Ka\n\u{1b}[2Kb\n")
+        #expect(same == "")
+        #expect(shorter == "\u{1b}[2A\u{1b}[2Ka\n\u{1b}[J")
     }
 }

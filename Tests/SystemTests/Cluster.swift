@@ -249,7 +249,7 @@ struct Cluster: Sendable {
 }
 
 /// Counts the different words it was told.
-actor Recorder {
+actor WordCount {
     private var words: Set<String> = []
 
     func note(_ word: String) -> Int {

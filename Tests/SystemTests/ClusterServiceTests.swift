@@ -65,7 +65,7 @@ extension ClusterTests {
                 #expect(local?.first == "v1", "\(host.name)'s loopback")
             }
             // All replicas take part.
-            let replicas = Recorder()
+            let replicas = WordCount()
             try await waitUntil("all four have answered", within: .seconds(20)) {
                 await replicas.note(try await cluster.answer("h1", port: port)[1]) == 4
             }
