@@ -41,7 +41,9 @@ struct CommandWords {
             words = rest.first == "--version" ? ["version", "--short"] : words + rest
             return
         }
-        words += resolve(rest, of: words)
+        let resolved = resolve(rest, of: words)
+        // A verb that passes words on would pass this one on, too.
+        words = resolved.first == "--help" ? ["help"] + words : words + resolved
     }
 
     private mutating func takeAddress(_ rest: inout ArraySlice<String>) throws {
@@ -102,6 +104,7 @@ struct CommandWords {
                 }
                 continue
             }
+            if word == "--help", letters != nil { return [word] }
             guard let letters else {
                 resolved.append(word)
                 continue

@@ -5,7 +5,9 @@ import Values
 
 /// `top CONTAINER [ps OPTIONS]`.
 struct TopCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "top", abstract: "Lists a container's processes.")
+    static let configuration = CommandConfiguration(
+        commandName: "top", abstract: "Lists a container's processes.",
+        usage: "martlet top CONTAINER [ps OPTIONS]")
 
     @Argument(parsing: .captureForPassthrough, help: "The container, and options of ps.") var words: [String] = []
 

@@ -5,7 +5,8 @@ import JSON
 /// `exec [OPTIONS] CONTAINER COMMAND [ARG...]`.
 struct ExecCommand: EngineCommand {
     static let configuration = CommandConfiguration(
-        commandName: "exec", abstract: "Runs a further process in a running container.")
+        commandName: "exec", abstract: "Runs a further process in a running container.",
+        usage: "martlet exec [OPTIONS] CONTAINER COMMAND [ARG...]")
 
     @Flag(name: .shortAndLong, help: "Keep standard input open.") var interactive = false
     @Flag(name: .shortAndLong, help: "Give it a terminal.") var tty = false

@@ -6,7 +6,9 @@ import LinuxSystem
 
 /// `create [OPTIONS] IMAGE [COMMAND] [ARG...]`.
 struct CreateCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "create", abstract: "Makes a container.")
+    static let configuration = CommandConfiguration(
+        commandName: "create", abstract: "Makes a container.",
+        usage: "martlet create [OPTIONS] IMAGE [COMMAND] [ARG...]")
 
     @OptionGroup var options: ContainerOptions
     @Argument(parsing: .captureForPassthrough, help: "The image, and the command's words.") var words: [String] = []
@@ -21,7 +23,8 @@ struct CreateCommand: EngineCommand {
 /// `run [OPTIONS] IMAGE [COMMAND] [ARG...]`.
 struct RunCommand: EngineCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Makes a container from an image and starts it.")
+        commandName: "run", abstract: "Makes a container from an image and starts it.",
+        usage: "martlet run [OPTIONS] IMAGE [COMMAND] [ARG...]")
 
     @OptionGroup var options: ContainerOptions
     @Flag(name: .shortAndLong, help: "Leave it running and print its identifier.") var detach = false

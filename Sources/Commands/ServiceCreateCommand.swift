@@ -87,7 +87,9 @@ struct ServiceCreateOptions: ParsableArguments {
 
 /// `service create [OPTIONS] IMAGE [COMMAND] [ARG...]`.
 struct ServiceCreateCommand: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "create", abstract: "Makes a service.")
+    static let configuration = CommandConfiguration(
+        commandName: "create", abstract: "Makes a service.",
+        usage: "martlet service create [OPTIONS] IMAGE [COMMAND] [ARG...]")
 
     @OptionGroup var options: ServiceOptions
     @OptionGroup var creation: ServiceCreateOptions

@@ -113,6 +113,12 @@ import Values
         #expect(try CommandWords(["exec", "-e", "A=1", "web", "curl", "-H", "--all=true"]).words.last == "--all=true")
     }
 
+    @Test func helpIsShownForVerbsThatPassWordsOn() throws {
+        #expect(try CommandWords(["run", "-e", "A=1", "--help"]).words == ["help", "run"])
+        #expect(try CommandWords(["service", "create", "--help"]).words == ["help", "service", "create"])
+        #expect(try CommandWords(["run", "busybox", "--help"]).words == ["run", "busybox", "--help"])
+    }
+
     @Test func unknownVerbsNameWhatIsLikeThem() throws {
         let error = try #require(throws: CommandExit.self) { try CommandWords(["service", "updat", "x"]) }
         #expect(error.code == 1)
