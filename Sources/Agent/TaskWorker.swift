@@ -144,10 +144,13 @@ actor TaskWorker {
         let container = record.state
         switch container.status {
         case .running, .paused:
-            let ready = container.health.map { $0.status == .healthy } ?? true
-            await tell(.running, "started", ready: ready, record: record)
-            if container.health?.status == .unhealthy, desired == .running {
-                await fail(record, "task: unhealthy container")
+            switch container.health?.status {
+            case .healthy, nil: await tell(.running, "started", ready: true, record: record)
+            // As Docker has it, a task with a health check runs when it is healthy for the first time.
+            case .starting: await tell(max(state, .starting), "starting", record: record)
+            case .unhealthy:
+                await tell(max(state, .starting), "unhealthy", record: record)
+                if desired == .running { await fail(record, "task: unhealthy container") }
             }
         case .exited, .dead:
             if desired >= .shutdown {

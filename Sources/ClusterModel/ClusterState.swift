@@ -244,7 +244,7 @@ public struct ClusterState: Sendable {
     }
 
     private mutating func observe(_ observation: TaskObservation) -> AppliedChange? {
-        change(task: observation.taskID) { task in
+        change(task: observation.taskID) { [time] task in
             let state = observation.status.state
             guard task.nodeID == observation.nodeID, state >= task.status.state,
                 !task.status.state.isTerminal || task.status.state == state,
@@ -256,6 +256,7 @@ public struct ClusterState: Sendable {
                 task.readinessCounter = observation.readinessCounter
             }
             if state != .running { task.isReady = false }
+            if task.isReady, task.readyAt == nil { task.readyAt = time }
             return true
         }
     }

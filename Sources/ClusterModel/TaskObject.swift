@@ -117,6 +117,8 @@ public struct TaskObject: Hashable, Sendable, Codable {
     /// Whether it answers, by its health check where it has one. Goes both ways; a counter of the agent orders it.
     public var isReady: Bool
     public var readinessCounter: UInt64
+    /// When it was ready for the first time; nil where it never was.
+    public var readyAt: Timestamp?
 
     public init(
         id: String, createdAt: Timestamp, serviceID: String, slot: UInt64, nodeID: String = "", spec: TaskTemplate,

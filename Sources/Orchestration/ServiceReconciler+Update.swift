@@ -96,8 +96,9 @@ extension ServiceReconciler {
             guard task.specVersion == service.specVersion, task.createdAt >= startedAt,
                 task.status.state == .failed || task.status.state == .rejected
             else { return false }
-            let life = task.status.timestamp.nanoseconds(since: task.createdAt)
-            return task.readinessCounter == 0 || life <= configuration.effectiveMonitor
+            // One that never was ready failed however long it took.
+            guard let readyAt = task.readyAt else { return true }
+            return task.status.timestamp.nanoseconds(since: readyAt) <= configuration.effectiveMonitor
         }
         guard let example = failed.map(\.id).min(),
             Double(failed.count) / Double(max(1, placeCount)) > configuration.maxFailureRatio
