@@ -14,15 +14,11 @@ enum External {
     static let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
     static let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
     static let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-    static let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-    static let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
     static let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
     static let grpc = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
     static let grpcTransport = Target.Dependency.product(
         name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
-    static let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
-    static let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
     static let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
     static let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -55,7 +51,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -78,17 +73,13 @@ let package = Package(
             ]),
         program("martlet-net", ["NameService", External.logging]),
         program(
-            "martlet-runtime", ["RuntimeProtocol", "LinuxSystem", "Cgroups", "JSON", "Values", "CLinux", "CSeccomp"],
+            "martlet-runtime", ["RuntimeProtocol", "LinuxSystem", "Cgroups", "JSON", "CLinux", "CSeccomp"],
             linker: [.unsafeFlags(["-static-executable"])]),
 
         // Faces.
         layer(
             "Commands",
-            [
-                "EngineClient", "Lab", "LinuxSystem", "EngineModel", "ClusterModel", "JSON", "Values",
-                External.arguments,
-                External.logging,
-            ]),
+            ["EngineClient", "Lab", "LinuxSystem", "JSON", "Values", External.arguments]),
         layer(
             "EngineAPI",
             [
@@ -98,7 +89,7 @@ let package = Package(
             ]),
         layer(
             "EngineClient",
-            ["HTTPTransport", "HTTPMessages", "JSON", "Values", External.nioCore, External.nioPosix, External.nioSSL]),
+            ["HTTPTransport", "HTTPMessages", "JSON", External.nioCore, External.nioPosix]),
         layer(
             "Lab",
             [
@@ -123,14 +114,14 @@ let package = Package(
             "Engine",
             [
                 "ImageStore", "ContainerRuntime", "Dataplane", "NameService", "NetworkModel", "EngineModel",
-                "RuntimeProtocol", "OCI", "SQLite", "LinuxSystem", "Cgroups", "Archive", "JSON", "Values",
-                External.logging, External.crypto,
+                "RuntimeProtocol", "OCI", "SQLite", "LinuxSystem", "Cgroups", "JSON", "Values",
+                External.logging,
             ]),
 
         // Shells: each interprets one core against the outside world.
         layer(
             "RaftNode",
-            ["RaftCore", "SQLite", "LinuxSystem", "JSON", "Values", External.logging]),
+            ["RaftCore", "SQLite", "LinuxSystem", External.logging]),
         layer(
             "ClusterStore",
             [
@@ -144,16 +135,16 @@ let package = Package(
             "ClusterRPC",
             [
                 "ClusterPKI", "LinuxSystem", "JSON", "Values", External.grpc, External.grpcTransport, External.nioCore,
-                External.nioPosix, External.nioSSL, External.certificates, External.asn1, External.logging,
+                External.nioSSL, External.certificates, External.logging,
             ]),
         layer(
             "ImageStore",
             ["OCI", "Archive", "LinuxSystem", "CLinux", "JSON", "Values", External.crypto, External.logging]),
         layer(
             "ContainerRuntime",
-            ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
+            ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "CLinux", External.logging]),
         layer(
-            "Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
+            "Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", External.logging]),
         layer(
             "NameService", ["NetworkModel", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
 
@@ -161,9 +152,9 @@ let package = Package(
 
         // System.
         layer("Archive", ["LinuxSystem", "CLinux", "CArchive", "Values"]),
-        layer("Cgroups", ["RuntimeProtocol", "LinuxSystem", "CLinux", "Values"]),
-        layer("Netlink", ["LinuxSystem", "CLinux", "Values"]),
-        layer("SQLite", ["CSQLite", "Values"]),
+        layer("Cgroups", ["RuntimeProtocol", "LinuxSystem", "CLinux"]),
+        layer("Netlink", ["LinuxSystem", "Values"]),
+        layer("SQLite", ["CSQLite"]),
         layer("LinuxSystem", ["CLinux", "Values"]),
 
         // Pure cores.
@@ -174,10 +165,10 @@ let package = Package(
         layer("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         layer("AgentModel", ["ClusterModel", "SessionModel", "EngineModel", "JSON", "Values"]),
         layer("ClusterModel", ["EngineModel", "JSON", "Values", External.collections]),
-        layer("RaftCore", ["Values", External.collections]),
-        layer("NetworkModel", ["JSON", "Values", External.collections]),
+        layer("RaftCore", [External.collections]),
+        layer("NetworkModel", ["Values"]),
         layer("EngineModel", ["JSON", "Values"]),
-        layer("RuntimeProtocol", ["JSON", "Values"]),
+        layer("RuntimeProtocol", ["Values"]),
         layer("OCI", ["EngineModel", "JSON", "Values"]),
         layer("HTTPMessages"),
         layer("JSON", ["Values"]),

@@ -234,7 +234,8 @@ public actor Agent {
         for await event in engine.events.subscribe() where event.kind == .container {
             guard let task = event.attributes["com.docker.swarm.task.id"], let worker = workers[task] else { continue }
             if event.action == "die" || event.action == "oom" || event.action.hasPrefix("health_status") {
-                await worker.look()
+                // Not waited for: one task's long end must not hide the news of the others.
+                Task { await worker.look() }
             }
         }
     }

@@ -34,7 +34,8 @@ actor ImageFetcher {
     private func fetch(_ reference: String, from peers: [PeerAddress]) async throws {
         let question = try JSONCoding.encode(ImageQuestion(reference: reference))
         var failure: any Error = EngineError(.notFound, "No such image: \(reference)")
-        for peer in peers.shuffled() {
+        // Managers first: what a tag means is their word before a worker's.
+        for peer in peers.shuffled().sorted(by: { $0.isManager && !$1.isManager }) {
             do {
                 let answer = try await access.call(HostMethods.image, question, node: peer)
                 let offer = try JSONCoding.decode(ImageOffer.self, from: answer)
@@ -68,8 +69,11 @@ actor ImageFetcher {
             try await access.fetchBlob(descriptor.digest, offset: 0, node: peer) { try await blob.append($0) }
             try await blob.commit()
         }
-        // The name without its digest is what people see; a name that only has a digest stands for itself.
-        let wanted = names.isEmpty ? [reference] : names
+        // Only the name that was asked for, with the tag under which people know it: a peer's other names are its own.
+        let tag = reference.firstIndex(of: "@").map { String(reference[..<$0]) }
+        let isFree = tag.map { (try? store.image($0)) == nil } ?? false
+        var wanted = [reference]
+        if let tag, isFree, names.contains(tag) { wanted.append(tag) }
         _ = try await transfer.adopt(manifest: digest, references: wanted)
     }
 }

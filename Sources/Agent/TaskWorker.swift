@@ -37,6 +37,8 @@ actor TaskWorker {
     private var isReady = false
     private var counter: UInt64 = 0
     private var wasServing = false
+    /// Why it is being ended although it is wanted.
+    private var failure: String?
     private var containerID: String?
     private var work: Task<Void, Never>?
     private var isDiscarded = false
@@ -150,11 +152,13 @@ actor TaskWorker {
             case .starting: await tell(max(state, .starting), "starting", record: record)
             case .unhealthy:
                 await tell(max(state, .starting), "unhealthy", record: record)
-                if desired == .running { await fail(record, "task: unhealthy container") }
+                if desired == .running, failure == nil { await fail(record, "task: unhealthy container") }
             }
         case .exited, .dead:
             if desired >= .shutdown {
                 await tell(.shutdown, "shutdown", record: record)
+            } else if let failure {
+                await tell(.failed, "started", error: failure, record: record)
             } else if container.exitCode == 0, container.error.isEmpty {
                 await tell(.complete, "finished", record: record)
             } else {
@@ -169,13 +173,15 @@ actor TaskWorker {
 
     /// An unhealthy task takes no more requests, then it ends.
     private func fail(_ record: ContainerRecord, _ reason: String) async {
+        failure = reason
         try? await engine.stopContainer(record.id, timeoutSeconds: graceSeconds)
         guard !state.isTerminal, let record = try? await engine.container(record.id) else { return }
         await tell(.failed, "started", error: reason, record: record)
     }
 
+    /// Rounded up: half a second is no leave to kill at once.
     private var graceSeconds: Int {
-        Int((assigned?.task.spec.containerSpec?.stopGracePeriod ?? 10_000_000_000) / 1_000_000_000)
+        Int(((assigned?.task.spec.containerSpec?.stopGracePeriod ?? 10_000_000_000) + 999_999_999) / 1_000_000_000)
     }
 
     /// Every host has taken the task out of its maps; names that were given out are still kept for a moment, and open
@@ -187,7 +193,7 @@ actor TaskWorker {
             self.containerID = nil
             return await tell(.shutdown, "shutdown")
         }
-        if wasServing { await drain(containerID) }
+        if wasServing || assigned?.task.readyAt != nil { await drain(containerID) }
         do {
             try await engine.stopContainer(containerID, timeoutSeconds: graceSeconds)
         } catch let error as EngineError where error.kind == .notModified || error.kind == .notFound {

@@ -31,9 +31,6 @@ int cl_memfd(const char *name) { return RESULT(memfd_create(name, MFD_CLOEXEC));
 int cl_open_tree_clone(const char *path) {
     return RESULT(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 }
-int cl_move_mount(int tree, const char *target) {
-    return RESULT(syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH));
-}
 int cl_mount_set_readonly(int tree) {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
     return RESULT(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes));

@@ -20,7 +20,6 @@
 
 int cl_unshare(int flags) { return RESULT(unshare(flags)); }
 int cl_setns(int descriptor, int flags) { return RESULT(setns(descriptor, flags)); }
-int cl_pidfd_open(pid_t pid) { return RESULT(syscall(SYS_pidfd_open, pid, 0)); }
 int cl_pidfd_send_signal(int pidfd, int signal) { return RESULT(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)); }
 int cl_fork(void) { return RESULT(fork()); }
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {

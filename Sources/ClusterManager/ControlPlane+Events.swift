@@ -57,6 +57,7 @@ extension ControlPlane {
                 attributes["availability.new"] = new.spec.availability.rawValue
             }
         case .network:
+            guard change.action != .update else { return nil }
             kind = .network
             attributes["name"] = (after.networks[change.id] ?? before.networks[change.id])?.spec.name
             attributes["type"] = "overlay"

@@ -96,7 +96,7 @@ extension ControlPlane {
             manager.start()
             if manager.raft.status.role == .idle { becomeManagerSoon() }
         }
-        if record.isOpen { try listen(record) }
+        if record.isOpen { listen(record) }
     }
 
     private func remember(_ change: (inout NodeRecord) -> Void) throws {
@@ -139,8 +139,20 @@ extension ControlPlane {
         await manager?.stop()
     }
 
-    /// Answers peers from now on.
-    private func listen(_ record: NodeRecord) throws {
+    /// Answers peers from now on; throws where the port cannot be had.
+    private func listenForSure(_ record: NodeRecord) async throws {
+        let server = listen(record)
+        do { _ = try await server.boundPort } catch {
+            shared.withLock { shared in
+                shared.server?.cancel()
+                shared.server = nil
+            }
+            throw EngineError(.unavailable, "port \(record.port) cannot be listened on: \(error)")
+        }
+    }
+
+    @discardableResult
+    private func listen(_ record: NodeRecord) -> ClusterServer {
         let address: IPAddress = record.address.contains(":") ? IPAddress("::")! : .v4Unspecified
         let server = ClusterServer(
             address: address, port: Int(record.port), credentials: provider, handlers: PeerHandlers(control: self),
@@ -154,6 +166,22 @@ extension ControlPlane {
             }
         }
         shared.withLock { $0.server = task }
+        return server
+    }
+
+    /// What is asked for and missing is refused, never ignored.
+    private static func refuse(_ wishes: (isAsked: Bool, name: String)...) throws(EngineError) {
+        for wish in wishes where wish.isAsked {
+            throw EngineError(.notImplemented, "\(wish.name) is not supported by this version")
+        }
+    }
+
+    private static func availability(_ text: String) throws(EngineError) -> NodeSpec.Availability {
+        if text.isEmpty { return .active }
+        guard let availability = NodeSpec.Availability(rawValue: text) else {
+            throw EngineError(.invalidParameter, "invalid availability \(text): use active, pause or drain")
+        }
+        return availability
     }
 
     // MARK: swarm init
@@ -171,6 +199,11 @@ extension ControlPlane {
         guard let record = shared.withLock(\.record), let manager = shared.withLock(\.manager), !record.isOpen else {
             throw EngineError.alreadyInSwarm
         }
+        try Self.refuse(
+            (request.forceNewCluster, "--force-new-cluster"),
+            (request.spec?["EncryptionConfig"]?["AutoLockManagers"]?.bool == true, "autolock"),
+            (!request.dataPathAddr.isEmpty, "--data-path-addr"))
+        let availability = try Self.availability(request.availability)
         let (address, port) = try HostAddresses.advertised(
             request.advertiseAddr, listen: request.listenAddr, defaultPort: configuration.port)
         guard var cluster = manager.store.state.cluster, var node = manager.store.state.nodes[record.nodeID] else {
@@ -209,9 +242,9 @@ extension ControlPlane {
         opened.port = port
         node.status = NodeStatus(state: .ready, addr: address)
         node.clusterAddress = opened.clusterAddress
-        node.spec.availability = NodeSpec.Availability(rawValue: request.availability) ?? .active
+        node.spec.availability = availability
         node.description = configuration.description
-        try listen(opened)
+        try await listenForSure(opened)
         var generator = SystemRandomNumberGenerator()
         var mutations: [Mutation] = [
             .putCluster(cluster, expected: cluster.version.index), .putNode(node, expected: node.version.index),
@@ -247,6 +280,8 @@ extension ControlPlane {
 
     private func enter(_ request: SwarmJoinRequest) async throws {
         if shared.withLock({ $0.record?.isOpen }) == true { throw EngineError.alreadyInSwarm }
+        try Self.refuse((!request.dataPathAddr.isEmpty, "--data-path-addr"))
+        let availability = try Self.availability(request.availability)
         let token: JoinToken
         do { token = try JoinToken(parsing: request.joinToken) } catch {
             throw EngineError(.invalidParameter, "\(error)")
@@ -272,7 +307,7 @@ extension ControlPlane {
                 let enrolment = EnrolRequest(
                     token: request.joinToken, request: key.requestPEM, description: configuration.description,
                     address: address, port: port,
-                    availability: NodeSpec.Availability(rawValue: request.availability) ?? .active)
+                    availability: availability)
                 let (bytes, roots) = try await ClusterConnector.enrol(
                     at: remote, expecting: token.digest, JSONCoding.encode(enrolment), timeout: .seconds(20))
                 let response = try JSONCoding.decode(EnrolResponse.self, from: bytes)
@@ -298,7 +333,7 @@ extension ControlPlane {
             isOpen: true, address: response.address, port: port, managers: response.managers)
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         try adopt(record)
-        try listen(record)
+        try await listenForSure(record)
         if response.isManager { try await becomeManager() }
     }
 
@@ -312,6 +347,8 @@ extension ControlPlane {
         if let present = shared.withLock(\.manager) {
             manager = present
         } else {
+            // What a demotion that was cut short left behind.
+            if record.raftMember == 0 { try removeState() }
             manager = try Manager(
                 directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
         }
@@ -362,12 +399,16 @@ extension ControlPlane {
         throw failure
     }
 
+    /// Tries until it is a manager, or no longer meant to be one.
     private func becomeManagerSoon() {
         Task {
-            do {
-                try await self.transitions.pass { try await self.becomeManager() }
-            } catch {
-                self.logger.error("this host could not become a manager", metadata: ["reason": "\(error)"])
+            while self.shared.withLock({ $0.record.map { $0.isManager && $0.raftMember == 0 } }) == true {
+                do {
+                    try await self.transitions.pass { try await self.becomeManager() }
+                } catch {
+                    self.logger.error("this host could not become a manager yet", metadata: ["reason": "\(error)"])
+                }
+                try? await Task.sleep(for: .seconds(1))
             }
         }
     }
@@ -383,21 +424,40 @@ extension ControlPlane {
         guard let record = shared.withLock(\.record), record.isOpen else { return }
         let isMember = managers.contains { $0.nodeID == record.nodeID }
         let changesRole = picture.role == .manager ? !record.isManager : record.isManager && !isMember
-        let renews = shared.withLock(\.credentials)?.identity.isRenewalDue(at: Clock.now()) ?? false
-        guard changesRole || renews else { return }
+        guard changesRole else { return }
         Task {
-            do {
-                try await self.transitions.pass {
-                    if changesRole { try await self.changeRole(picture.role) } else { try await self.renew() }
-                }
-            } catch {
-                self.logger.error(
-                    "this host could not renew its certificate or change its role", metadata: ["reason": "\(error)"])
+            do { try await self.transitions.pass { try await self.changeRole(picture.role) } } catch {
+                self.logger.error("this host could not change its role", metadata: ["reason": "\(error)"])
             }
         }
     }
 
+    /// Asks for a new certificate when half of the present one's life is over; looked at as long as the daemon runs.
+    func keepCertificate() async {
+        while (try? await Task.sleep(for: Self.renewalPause)) != nil {
+            guard shared.withLock({ $0.record?.isOpen }) == true else { continue }
+            do {
+                try await transitions.pass {
+                    let identity = self.shared.withLock(\.credentials)?.identity
+                    if identity?.isRenewalDue(at: Clock.now()) == true { try await self.renew() }
+                }
+            } catch {
+                logger.error("this host could not renew its certificate", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    private static let renewalPause: Duration = .seconds(60)
+
     /// A manager that becomes a worker was taken out of raft by the leader before.
+    /// Removes raft's log and the state that was applied from it.
+    private func removeState() throws {
+        for name in try Files.list(directory)
+        where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot") {
+            try Files.removeTree("\(directory)/\(name)")
+        }
+    }
+
     private func changeRole(_ role: NodeSpec.Role) async throws {
         guard let record = shared.withLock(\.record), (role == .manager) != record.isManager else { return }
         let manager = shared.withLock(\.manager)
@@ -408,10 +468,7 @@ extension ControlPlane {
                 $0.isManager = false
                 $0.raftMember = 0
             }
-            for name in try Files.list(directory)
-            where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot") {
-                try Files.removeTree("\(directory)/\(name)")
-            }
+            try removeState()
         }
         try await renew()
         if role == .manager {
@@ -419,7 +476,7 @@ extension ControlPlane {
                 $0.isManager = true
                 $0.raftMember = 0
             }
-            try await becomeManager()
+            becomeManagerSoon()
         }
     }
 

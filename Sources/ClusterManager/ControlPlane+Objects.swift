@@ -66,6 +66,8 @@ extension ControlPlane {
             let service = ServiceObject(
                 id: id, createdAt: Clock.now(), spec: spec, document: document,
                 endpoint: ServiceEndpoint(spec: spec.endpointSpec ?? EndpointSpec()))
+            // A leader may have died between its commit and its answer: then it is there.
+            if state.services[id] != nil { return [] }
             return [.putService(service, expected: 0)]
         }
         return (id, [])
@@ -209,6 +211,7 @@ extension ControlPlane {
                     .conflict,
                     "rpc error: code = AlreadyExists desc = ingress network (\(ingress.id)) is already present")
             }
+            if state.networks[id] != nil { return [] }
             if let other = state.network(named: request.name) {
                 throw EngineError(.conflict, "network with name \(other.spec.name) already exists")
             }

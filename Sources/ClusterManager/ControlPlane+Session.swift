@@ -16,7 +16,7 @@ extension ControlPlane: ClusterAccess {
         var failure: any Error = EngineError.noLeader
         for peer in await leaderCandidates() where peer.nodeID != record.nodeID {
             do {
-                return try await connector.withSession(to: peer) { inbound, outbound in
+                return try await connector.withSession(to: peer, timeout: .seconds(2)) { inbound, outbound in
                     let (messages, continuation) = AsyncThrowingStream.makeStream(of: ManagerMessage.self)
                     let reader = Task {
                         do {
@@ -34,7 +34,7 @@ extension ControlPlane: ClusterAccess {
                     try await body(
                         AgentSession(messages: messages) { message in try await outbound.write(message.encoded()) })
                 }
-            } catch let error as RPCFailure where error.kind == .unavailable {
+            } catch let error as RPCFailure where error.kind == .unavailable || error.kind == .timeout {
                 // Not the leader, or not reachable: the next one.
                 failure = error
             }

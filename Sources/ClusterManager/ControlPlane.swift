@@ -19,6 +19,7 @@ public final class ControlPlane: Sendable {
         var manager: Manager?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
+        var renewal: Task<Void, Never>?
         var error = ""
         var isPending = false
     }
@@ -78,6 +79,8 @@ public final class ControlPlane: Sendable {
                 try await self.begin()
             }
         }
+        let renewal = Task { [weak self] in await self?.keepCertificate() ?? () }
+        shared.withLock { $0.renewal = renewal }
     }
 
     /// Stops working; what the host is part of stays as it is.
@@ -89,6 +92,7 @@ public final class ControlPlane: Sendable {
             }
             return (shared.manager, shared.server)
         }
+        shared.withLock { $0.renewal?.cancel() }
         server?.cancel()
         await manager?.stop()
         await connector.shutdown()
@@ -178,16 +182,19 @@ public final class ControlPlane: Sendable {
     /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster
     /// and `body` does not itself insist on a version.
     func change(_ body: (ClusterState) throws(EngineError) -> [Mutation]) async throws(EngineError) {
-        for _ in 0..<Self.changeAttempts - 1 {
+        for attempt in 1...Self.changeAttempts {
             let mutations = try await body(state())
+            if mutations.isEmpty { return }
             do {
                 return try await propose(mutations)
             } catch {
-                let isRace = error.message.contains("out of sequence") || error.message.contains("overlaps")
-                if !isRace { throw error }
+                // Where the refusal is no race, `body` itself refuses the newer state.
+                let mayBeRace =
+                    error.kind == .conflict || error.message.contains("out of sequence")
+                    || error.message.contains("overlaps")
+                guard mayBeRace, attempt < Self.changeAttempts else { throw error }
             }
         }
-        try await propose(body(state()))
     }
 
     private static let changeAttempts = 5

@@ -52,19 +52,24 @@ final class LeaderLoop: Sendable {
         defer { watch.finish() }
         sessions.onReceipt { watch.wake() }
         var generator = SystemRandomNumberGenerator()
+        var limit = Orchestrator.mutationLimit
         while !Task.isCancelled {
             let state = store.state
             let now = max(Clock.now(), state.time)
             let plan = Orchestrator.plan(state, receipts: sessions.receipts, now: now, using: &generator)
             if !plan.mutations.isEmpty {
                 do {
-                    try await propose(plan.mutations)
+                    // Any beginning of a plan holds without the rest: each decision saw only those before it.
+                    try await propose(Array(plan.mutations.prefix(limit)))
+                    limit = Orchestrator.mutationLimit
                     continue
-                } catch is RaftError {
-                    return
+                } catch RaftError.commandTooLarge where limit > 1 {
+                    limit /= 2
+                    continue
                 } catch {
-                    // Somebody changed a service meanwhile: the next look sees it.
-                    logger.debug("a plan was refused", metadata: ["reason": "\(error)"])
+                    guard raft.status.isLeading, raft.status.term == term else { return }
+                    // Somebody changed a service meanwhile, or raft is busy: the next look sees it.
+                    logger.warning("a plan was not carried out", metadata: ["reason": "\(error)"])
                 }
             }
             var pause = Self.tickNanoseconds
@@ -81,7 +86,12 @@ final class LeaderLoop: Sendable {
 
     /// Declares nodes down whose session is silent.
     private func watchNodes() async {
+        var lastLook = Clock.sinceBoot()
         while !Task.isCancelled {
+            let now = Clock.sinceBoot()
+            // This host itself stood still: whoever was silent meanwhile could not be heard.
+            if now - lastLook > 4 * Self.tickNanoseconds { sessions.renewLeases() }
+            lastLook = now
             let silent = sessions.silentNodes(in: store.state)
             let mutations = silent.compactMap { id -> Mutation? in
                 guard var status = store.state.nodes[id]?.status, status.state == .ready else { return nil }
@@ -92,37 +102,51 @@ final class LeaderLoop: Sendable {
             if !mutations.isEmpty {
                 logger.warning("nodes are down", metadata: ["nodes": "\(silent)"])
                 try? await propose(mutations)
+                // A node that lives after all opens a new session, and is ready with it.
+                sessions.end(silent)
             }
             try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 2))
         }
     }
 
-    /// Takes nodes that are managers no more out of raft.
+    /// Keeps raft's members and the nodes' rows as the roles want them: whatever was left halfway by a leader that died
+    /// is finished by the next.
     private func keepMembers() async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds))
-            let state = store.state
-            guard raft.status.isLeading else { continue }
-            for member in raft.status.members.map(\.member) {
-                let node = state.nodes[member.nodeID]
-                guard node == nil || node?.spec.role == .worker, !state.nodes.isEmpty else { continue }
-                if member.nodeID == nodeID {
+            try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 4))
+            guard raft.status.isLeading, !store.state.nodes.isEmpty else { continue }
+            for member in raft.status.members where !isWanted(member) {
+                if member.member.nodeID == nodeID {
                     try? await raft.transferLeadership()
-                    continue
+                    break
                 }
-                do {
-                    try await raft.removeMember(member.id)
-                    if var node {
-                        node.raftMember = nil
-                        try await propose([.putNode(node, expected: node.version.index)])
-                    }
-                    logger.info("a manager was taken out of raft", metadata: ["node": "\(member.nodeID)"])
-                } catch {
-                    logger.warning(
-                        "a manager cannot be taken out of raft",
-                        metadata: ["node": "\(member.nodeID)", "reason": "\(error)"])
+                await attempt("take a manager out of raft", member.member.nodeID) {
+                    try await self.raft.removeMember(member.member.id)
                 }
             }
+            let voters = raft.status.members.filter(\.isVoter)
+            for node in store.state.nodes.values {
+                let voter = voters.last { $0.member.nodeID == node.id }?.member
+                guard node.raftMember != voter?.id else { continue }
+                var node = node
+                node.raftMember = voter?.id
+                if let voter { node.clusterAddress = voter.address }
+                await attempt("note a manager's membership", node.id) { [node] in
+                    try await self.propose([.putNode(node, expected: node.version.index)])
+                }
+            }
+        }
+    }
+
+    private func isWanted(_ member: RaftStatus.Member) -> Bool {
+        store.state.nodes[member.member.nodeID]?.spec.role == .manager
+    }
+
+    private func attempt(_ what: String, _ node: String, _ body: @Sendable () async throws -> Void) async {
+        do { try await body() } catch {
+            logger.warning(
+                "a step of a membership change failed",
+                metadata: ["step": "\(what)", "node": "\(node)", "reason": "\(error)"])
         }
     }
 }

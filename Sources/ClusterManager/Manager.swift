@@ -18,7 +18,7 @@ final class Manager: Sendable {
     private let channels: RaftChannels
     private let logger: Logger
     private let nodeID: String
-    private let leading = Mutex<Task<Void, Never>?>(nil)
+    private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
     private let watching = Mutex<Task<Void, Never>?>(nil)
 
     init(directory: String, nodeID: String, connector: ClusterConnector, logger: Logger) throws {
@@ -46,18 +46,17 @@ final class Manager: Sendable {
         channels.keep(status.members.map(\.member))
         if let failure = status.failure { logger.critical("raft has stopped", metadata: ["reason": "\(failure)"]) }
         leading.withLock { leading in
-            if status.isLeading {
-                guard leading == nil else { return }
-                logger.info("this manager leads", metadata: ["term": "\(status.term)"])
-                let loop = LeaderLoop(
-                    store: store, raft: raft, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
-                leading = Task { await loop.run() }
-            } else if let task = leading {
-                logger.info("this manager leads no more", metadata: ["term": "\(status.term)"])
+            if let (term, task) = leading, !status.isLeading || term != status.term {
+                logger.info("this manager leads no more", metadata: ["term": "\(term)"])
                 task.cancel()
                 sessions.endAll()
                 leading = nil
             }
+            guard status.isLeading, leading == nil else { return }
+            logger.info("this manager leads", metadata: ["term": "\(status.term)"])
+            let loop = LeaderLoop(
+                store: store, raft: raft, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
+            leading = (status.term, Task { await loop.run() })
         }
     }
 
@@ -67,9 +66,9 @@ final class Manager: Sendable {
             defer { leading = nil }
             return leading
         }
-        leader?.cancel()
+        leader?.task.cancel()
         sessions.endAll()
-        await leader?.value
+        await leader?.task.value
         channels.close()
         await raft.stop()
     }

@@ -27,7 +27,13 @@ struct PeerHandlers: ClusterHandlers {
     func raft(_ messages: MessageStream, from peer: PeerIdentity) async throws {
         guard peer.role == .manager else { throw RPCFailure(.forbidden, "a worker takes no part in raft") }
         for try await message in messages {
-            control.shared.withLock(\.manager)?.raft.step(message, from: peer.nodeID)
+            guard let manager = control.shared.withLock(\.manager) else { continue }
+            // The group's word counts, not the certificate's: a manager that was taken out speaks to nobody.
+            let members = manager.raft.status.members
+            guard members.isEmpty || members.contains(where: { $0.member.nodeID == peer.nodeID }) else {
+                throw RPCFailure(.forbidden, "node \(peer.nodeID) is no member of raft")
+            }
+            manager.raft.step(message, from: peer.nodeID)
         }
     }
 
@@ -40,7 +46,10 @@ struct PeerHandlers: ClusterHandlers {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    for try await bytes in inbound { continuation.yield(try AgentMessage(decoding: bytes)) }
+                    for try await bytes in inbound {
+                        manager.sessions.heard(peer.nodeID)
+                        continuation.yield(try AgentMessage(decoding: bytes))
+                    }
                     continuation.finish()
                 } catch {
                     continuation.finish(throwing: error)
@@ -215,17 +224,7 @@ extension ControlPlane {
                 }
                 try await manager.raft.addLearner(member)
                 try await manager.raft.promote(member.id)
-                for _ in 0..<5 {
-                    guard var node = manager.store.state.nodes[id] else { return }
-                    node.raftMember = member.id
-                    node.clusterAddress = request.address
-                    do {
-                        _ = try await manager.proposeHere([.putNode(node, expected: node.version.index)], author: id)
-                        return
-                    } catch is Refusal {
-                        continue
-                    }
-                }
+                // The leader notes it in the node's row as soon as it votes (LeaderLoop.keepMembers).
             } catch {
                 logger.error(
                     "a manager could not be added to raft", metadata: ["node": "\(id)", "reason": "\(error)"])

@@ -25,6 +25,10 @@ struct ServiceValidation {
         guard let container = spec.taskTemplate.containerSpec else {
             throw invalid("ContainerSpec: missing in service spec")
         }
+        guard ["", "container", nil].contains(spec.taskTemplate.runtime) else {
+            let runtime = spec.taskTemplate.runtime ?? ""
+            throw EngineError(.notImplemented, "runtime \(runtime) is not supported by this version")
+        }
         guard !container.image.isEmpty else { throw invalid("ContainerSpec: image reference must be provided") }
         try check(container)
         try checkMode(spec)
@@ -36,6 +40,7 @@ struct ServiceValidation {
         try check(spec.updateConfig, "UpdateConfig")
         try check(spec.rollbackConfig, "RollbackConfig")
         try checkPorts(spec)
+        fillIn(&spec, &document)
         let networks = try resolve(spec.allNetworks)
         if !networks.isEmpty {
             spec.taskTemplate.networks = networks
@@ -45,6 +50,21 @@ struct ServiceValidation {
             document["Networks"] = nil
         }
         return (spec, document)
+    }
+
+    /// Docker's defaults for what a client leaves open about ports.
+    private func fillIn(_ spec: inout ServiceSpec, _ document: inout JSONValue) {
+        guard var endpoint = spec.endpointSpec else { return }
+        if endpoint.mode.isEmpty { endpoint.mode = "vip" }
+        endpoint.ports = endpoint.ports?.map { port in
+            var port = port
+            if port.protocol.isEmpty { port.protocol = "tcp" }
+            if port.publishMode.isEmpty { port.publishMode = "ingress" }
+            return port
+        }
+        guard endpoint != spec.endpointSpec else { return }
+        spec.endpointSpec = endpoint
+        document["EndpointSpec"] = try? JSONCoding.docker.value(of: endpoint)
     }
 
     private func invalid(_ reason: String) -> EngineError {
@@ -84,6 +104,9 @@ struct ServiceValidation {
                     throw invalid("invalid volume mount source, must not be an absolute path: \(mount.source)")
                 }
             }
+        }
+        if let isolation = container.isolation, !["", "default"].contains(isolation) {
+            throw invalid("isolation \(isolation) is Windows's")
         }
         if let secrets = container.secrets?.array, !secrets.isEmpty {
             throw EngineError(.notImplemented, "secrets are not supported by this version")
@@ -137,6 +160,7 @@ struct ServiceValidation {
             throw invalid("invalid RestartCondition: \"\(policy.condition ?? "")\"")
         }
         if let delay = policy.delay, delay < 0 { throw invalid("TaskSpec: restart-delay cannot be negative") }
+        guard policy.maxAttempts ?? 0 <= 100 else { throw invalid("at most 100 restart attempts can be counted") }
         if let window = policy.window, window < 0 { throw invalid("TaskSpec: restart-window cannot be negative") }
     }
 
@@ -178,7 +202,8 @@ struct ServiceValidation {
                 throw invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode")
             }
             guard port.publishedPort > 0 else { continue }
-            guard published.insert("\(port.publishedPort)/\(port.protocol)/\(port.publishMode)").inserted else {
+            let transport = port.protocol.isEmpty ? "tcp" : port.protocol
+            guard published.insert("\(port.publishedPort)/\(transport)/\(port.isIngress)").inserted else {
                 throw invalid("EndpointSpec: duplicate published ports provided")
             }
         }

@@ -47,6 +47,21 @@ final class SessionServer: Sendable {
         }
     }
 
+    /// Every node gets a full lease from now on.
+    func renewLeases() {
+        let now = Clock.sinceBoot()
+        shared.withLock { shared in for id in shared.lastHeard.keys { shared.lastHeard[id] = now } }
+    }
+
+    /// A node was heard, whatever it said.
+    func heard(_ nodeID: String) { shared.withLock { $0.lastHeard[nodeID] = Clock.sinceBoot() } }
+
+    /// Ends the sessions of nodes.
+    func end(_ nodes: [String]) {
+        let tasks = shared.withLock { shared in nodes.compactMap { shared.sessions[$0]?.task } }
+        for task in tasks { task.cancel() }
+    }
+
     func onReceipt(_ body: @escaping @Sendable () -> Void) { shared.withLock { $0.onReceipt = body } }
 
     /// Ends the term: agents look for the next leader.
@@ -105,6 +120,14 @@ final class SessionServer: Sendable {
         }
         guard let propose else { throw SessionRefused.notLeading }
         guard store.state.nodes[nodeID] != nil else { throw SessionRefused.unknownNode(nodeID) }
+        // Registered before it does anything, so that its first message counts.
+        let old = shared.withLock { shared in
+            let old = shared.sessions[nodeID]?.task
+            shared.sessions[nodeID] = Session(number: number)
+            shared.lastHeard[nodeID] = Clock.sinceBoot()
+            return old
+        }
+        old?.cancel()
         let task = Task { [self] in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -115,13 +138,11 @@ final class SessionServer: Sendable {
                 try await group.next()
             }
         }
-        let old = shared.withLock { shared in
-            let old = shared.sessions[nodeID]?.task
-            shared.sessions[nodeID] = Session(number: number, task: task)
-            shared.lastHeard[nodeID] = Clock.sinceBoot()
-            return old
+        let isOpen = shared.withLock { shared in
+            shared.sessions[nodeID]?.task = task
+            return shared.isOpen && shared.sessions[nodeID]?.number == number
         }
-        old?.cancel()
+        if !isOpen { task.cancel() }
         defer {
             shared.withLock { shared in
                 if shared.sessions[nodeID]?.number == number { shared.sessions[nodeID] = nil }
@@ -170,7 +191,7 @@ final class SessionServer: Sendable {
                     return shared.onReceipt
                 }
                 notify?()
-            case .heartbeat, .leaving: break
+            case .heartbeat: break
             }
         }
     }

@@ -51,9 +51,6 @@ public struct ClusterState: Sendable {
         return changes
     }
 
-    /// Advances over an entry that is not a transaction.
-    public mutating func skip(to index: UInt64) { self.index = index }
-
     private func check(
         _ kind: ObjectKind, _ id: String, _ current: ObjectVersion?, expected: UInt64?
     ) throws(Refusal) {
@@ -79,6 +76,7 @@ public struct ClusterState: Sendable {
         case .putNode(var object, let expected):
             try check(.node, object.id, nodes[object.id]?.version, expected: expected)
             let isNew = nodes[object.id] == nil
+            object.gatewayBlock = object.gatewayBlock ?? nodes[object.id]?.gatewayBlock
             object.version = version
             object.updatedAt = time
             nodes[object.id] = object
@@ -109,11 +107,16 @@ public struct ClusterState: Sendable {
                 if desired == .withdrawn { task.withdrawnAt = index }
                 return true
             }
-        case .assign(let id, let nodeID, let attachments):
+        case .assign(let id, let nodeID, let places):
+            // An address that somebody was faster to take: the next plan chooses another.
+            for place in places {
+                guard let network = networks[place.networkID], !network.spec.isIngress else { continue }
+                if usedAddresses(of: network).contains(place.address.address) { return nil }
+            }
             return change(task: id) { [time, nodes] task in
                 guard task.status.state < .assigned, nodes[nodeID] != nil else { return false }
                 task.nodeID = nodeID
-                task.attachments = attachments
+                task.attachments = places
                 task.status = TaskStatus(timestamp: time, state: .assigned, message: "scheduler assigned task to node")
                 return true
             }
@@ -147,7 +150,7 @@ public struct ClusterState: Sendable {
         case .moveCursor(let id, let cursor):
             guard networks[id] != nil else { return nil }
             networks[id]?.cursor = cursor
-            return nil
+            return AppliedChange(kind: .network, id: id, action: .update)
         case .removeTask(let id):
             guard let task = tasks[id] else { return nil }
             tasks[id] = nil
@@ -161,7 +164,12 @@ public struct ClusterState: Sendable {
             networks[id] = nil
             return AppliedChange(kind: .network, id: id, action: .remove)
         case .putAttachment(var object):
-            guard networks[object.networkID] != nil else { throw .notFound(kind: .network, id: object.networkID) }
+            guard let network = networks[object.networkID] else {
+                throw .notFound(kind: .network, id: object.networkID)
+            }
+            if attachments[object.id] == nil, usedAddresses(of: network).contains(object.address.address) {
+                throw .alreadyExists(kind: .attachment, name: object.address.address.description)
+            }
             let isNew = attachments[object.id] == nil
             object.version = version
             attachments[object.id] = object
@@ -195,7 +203,7 @@ public struct ClusterState: Sendable {
         for port in object.spec.ports where port.isIngress && port.publishedPort != 0 {
             let holder = services.values.first { other in
                 other.id != object.id
-                    && other.endpoint.ports.contains {
+                    && (other.endpoint.ports + other.spec.ports).contains {
                         $0.isIngress && $0.publishedPort == port.publishedPort && $0.protocol == port.protocol
                     }
             }
@@ -204,6 +212,8 @@ public struct ClusterState: Sendable {
             }
         }
         let isNew = services[object.id] == nil
+        // What was allocated meanwhile stays.
+        if let current = services[object.id] { object.endpoint = current.endpoint }
         object.version = ObjectVersion(index: index)
         object.updatedAt = time
         services[object.id] = object
@@ -259,6 +269,25 @@ public struct ClusterState: Sendable {
             if task.isReady, task.readyAt == nil { task.readyAt = time }
             return true
         }
+    }
+
+    /// The addresses of a network that somebody has.
+    public func usedAddresses(of network: NetworkObject) -> Set<IPAddress> {
+        var used: Set<IPAddress> = [network.gateway]
+        for service in services.values {
+            for address in service.endpoint.virtualIPs where address.networkID == network.id {
+                used.insert(address.addr.address)
+            }
+        }
+        for task in tasks.values where task.mayRun {
+            for attachment in task.attachments where attachment.networkID == network.id {
+                used.insert(attachment.address.address)
+            }
+        }
+        for attachment in attachments.values where attachment.networkID == network.id {
+            used.insert(attachment.address.address)
+        }
+        return used
     }
 
     /// Who keeps a network from being removed; nil where nobody does.

@@ -111,8 +111,6 @@ public struct NodeObject: Hashable, Sendable, Codable {
     public var raftMember: UInt64?
     /// This node's block of the ingress gateway pool; nil until allocated.
     public var gatewayBlock: CIDR?
-    /// Counts the node's boots and sessions; a lower one is an old session's.
-    public var session: UInt64 = 0
 
     public init(
         id: String, createdAt: Timestamp, spec: NodeSpec, description: NodeDescription?, status: NodeStatus,

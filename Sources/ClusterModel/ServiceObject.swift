@@ -93,7 +93,12 @@ extension ServiceObject {
         previousSpecVersion = specVersion
         self.spec = spec
         self.document = document
-        updateStatus = nil
+        // What was under way, or paused, goes on for the new number of tasks.
+        switch updateStatus?.state {
+        case .updating, .paused, .rollbackStarted, .rollbackPaused:
+            updateStatus = UpdateStatus(state: .updating, startedAt: time, message: "update in progress")
+        case .completed, .rollbackCompleted, nil: updateStatus = nil
+        }
         if concernsTasks {
             latestSpecVersion += 1
             specVersion = latestSpecVersion

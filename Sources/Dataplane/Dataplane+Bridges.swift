@@ -58,9 +58,4 @@ extension Dataplane {
     public func bridges() throws -> [String] {
         rules.bridges.keys.filter { $0 != LinkNames.gateway }.sorted()
     }
-
-    /// Networks of the host itself, which new subnets keep clear of.
-    public func hostSubnets() throws -> [CIDR] {
-        try kernel("list addresses") { try host.route.addresses().map { $0.address.network } }
-    }
 }

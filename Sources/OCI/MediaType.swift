@@ -12,7 +12,6 @@ public struct MediaType: Hashable, Sendable, Codable, CustomStringConvertible {
     public static let ociLayerZstd = MediaType("application/vnd.oci.image.layer.v1.tar+zstd")
     public static let dockerManifestList = MediaType("application/vnd.docker.distribution.manifest.list.v2+json")
     public static let dockerManifest = MediaType("application/vnd.docker.distribution.manifest.v2+json")
-    public static let dockerConfiguration = MediaType("application/vnd.docker.container.image.v1+json")
     public static let dockerLayer = MediaType("application/vnd.docker.image.rootfs.diff.tar")
     public static let dockerLayerGzip = MediaType("application/vnd.docker.image.rootfs.diff.tar.gzip")
     public static let dockerLayerZstd = MediaType("application/vnd.docker.image.rootfs.diff.tar.zstd")

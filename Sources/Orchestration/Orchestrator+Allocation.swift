@@ -51,7 +51,7 @@ extension Orchestrator {
         var previous = service.endpoint.ports
         var taken: Set<PortClaim> = []
         for other in state.services.values where other.id != service.id {
-            for port in other.endpoint.ports where port.isIngress { taken.insert(PortClaim(port)) }
+            for port in other.endpoint.ports + other.spec.ports where port.isIngress { taken.insert(PortClaim(port)) }
         }
         for port in service.spec.ports where port.isIngress && port.publishedPort != 0 { taken.insert(PortClaim(port)) }
         return service.spec.ports.map { wanted in
@@ -89,7 +89,9 @@ extension Orchestrator {
                     aliases: wanted.aliases ?? []))
         }
         let publishes = service.spec.ports.contains(where: \.isIngress)
-        guard !attachments.isEmpty || publishes, let ingress = working.state.ingressNetwork,
+        // A task whose networks are all internal has no way out.
+        let leads = service.spec.allNetworks.contains { working.state.networks[$0.target]?.spec.isInternal == false }
+        guard leads || publishes, let ingress = working.state.ingressNetwork,
             let block = working.state.nodes[nodeID]?.gatewayBlock
         else { return .success(attachments) }
         let tasks = working.state.tasks(onNode: nodeID)
@@ -113,7 +115,7 @@ extension Orchestrator {
         let first = network.subnet.network.address
         let cursor = network.cursor == 0 ? nil : first.advanced(by: network.cursor)
         return AddressAllocator.firstFree(
-            in: network.subnet, after: cursor, used: usedAddresses(of: network, in: state).union(avoiding))
+            in: network.subnet, after: cursor, used: state.usedAddresses(of: network).union(avoiding))
     }
 
     private static func nextAddress(
@@ -125,24 +127,6 @@ extension Orchestrator {
         let offset = UInt64((address.v4Value ?? 0) &- (current.subnet.network.address.v4Value ?? 0))
         working.decide(.moveCursor(networkID: network.id, offset))
         return address
-    }
-
-    private static func usedAddresses(of network: NetworkObject, in state: ClusterState) -> Set<IPAddress> {
-        var used: Set<IPAddress> = [network.gateway]
-        for service in state.services.values {
-            for address in service.endpoint.virtualIPs where address.networkID == network.id {
-                used.insert(address.addr.address)
-            }
-        }
-        for task in state.tasks.values where task.mayRun {
-            for attachment in task.attachments where attachment.networkID == network.id {
-                used.insert(attachment.address.address)
-            }
-        }
-        for attachment in state.attachments.values where attachment.networkID == network.id {
-            used.insert(attachment.address.address)
-        }
-        return used
     }
 }
 

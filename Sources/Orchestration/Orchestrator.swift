@@ -72,8 +72,11 @@ public enum Orchestrator {
             switch scheduler.place(task).outcome {
             case .none(let reason): working.decide(.explain(taskID: task.id, reason: reason))
             case .node(let node):
-                switch addresses(for: task, on: node, &working) {
+                // Where one address is missing none is taken.
+                var trial = working
+                switch addresses(for: task, on: node, &trial) {
                 case .success(let attachments):
+                    working = trial
                     working.decide(.assign(taskID: task.id, nodeID: node, attachments: attachments))
                 case .failure(let exhausted):
                     working.decide(.explain(taskID: task.id, reason: exhausted.description))

@@ -108,7 +108,8 @@ extension ServiceReconciler {
             var object = service
             if object.rollBack(message: "update rolled back \(reason)", at: working.now) {
                 working.decide(.putService(object, expected: service.version.index))
-                return true
+                // It cannot go back where a network or a port of the old specification is somebody else's now.
+                if working.state.services[service.id]?.updateStatus?.state == .rollbackStarted { return true }
             }
         }
         let status = UpdateStatus(

@@ -18,11 +18,7 @@ struct WorkingState {
         let transaction = Transaction(time: now, author: "", mutations: [mutation])
         // What is refused here would be refused by every manager.
         guard let changes = try? state.apply(transaction, at: state.index) else { return }
-        if case .moveCursor = mutation {
-            mutations.append(mutation)
-        } else if !changes.isEmpty {
-            mutations.append(mutation)
-        }
+        if !changes.isEmpty { mutations.append(mutation) }
     }
 
     mutating func wake(at moment: Timestamp) {

@@ -137,8 +137,6 @@ public final class Database {
     /// Rows changed by the last INSERT, UPDATE or DELETE.
     public var changedRowCount: Int { Int(sqlite3_changes64(connection)) }
 
-    public var lastInsertedRowID: Int64 { sqlite3_last_insert_rowid(connection) }
-
     /// Sets a pragma: `setPragma("user_version", "3")`. Neither part may come from outside.
     public func setPragma(_ name: String, _ value: String) throws(DatabaseError) {
         try executeScript("PRAGMA \(name) = \(value)")

@@ -19,8 +19,6 @@ public struct DatabaseError: Error, Hashable, CustomStringConvertible {
 
     /// A uniqueness, foreign key, NOT NULL or CHECK constraint was violated.
     public var isConstraintViolation: Bool { primaryCode == SQLITE_CONSTRAINT }
-    /// Another connection held the lock for longer than the busy timeout.
-    public var isBusy: Bool { primaryCode == SQLITE_BUSY }
     /// The disk is full.
     public var isFull: Bool { primaryCode == SQLITE_FULL }
     /// The file is damaged or no database.

@@ -30,11 +30,7 @@ public struct Row: ~Copyable {
         return [UInt8](UnsafeRawBufferPointer(start: pointer, count: count))
     }
 
-    public func optionalInteger(_ column: Int) -> Int64? { isNull(column) ? nil : integer(column) }
-
     public func optionalText(_ column: Int) -> String? { isNull(column) ? nil : text(column) }
-
-    public func optionalBlob(_ column: Int) -> [UInt8]? { isNull(column) ? nil : blob(column) }
 
     /// The value in its own storage class.
     public func value(_ column: Int) -> StoredValue {

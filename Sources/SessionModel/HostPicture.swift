@@ -8,7 +8,8 @@ public struct AssignedTask: Hashable, Sendable, Codable {
     public var serviceName: String
     public var serviceLabels: [String: String]
 
-    /// What the host itself reported is left out, so that its own news do not come back to it as changes.
+    /// What the host itself reported is left out, so that its own news do not come back to it as changes; that the task
+    /// was ready once stays, since a daemon that was restarted has to drain it.
     public init(task: TaskObject, serviceName: String, serviceLabels: [String: String] = [:]) {
         self.task = task
         self.task.status = TaskStatus(timestamp: task.createdAt, state: .assigned, message: "")
@@ -146,7 +147,12 @@ public struct ClusterPicture: Sendable {
         return HostPicture(
             revision: revision, nodeID: id, role: node.spec.role, tasks: assigned, network: plan,
             zones: zones.filter { used.contains($0.key) },
-            networks: state.networks.values.sorted { $0.id < $1.id }, attachments: attachments, peers: peers)
+            networks: state.networks.values.sorted { $0.id < $1.id }.map { network in
+                // Where the next address is looked for concerns no host.
+                var network = network
+                network.cursor = 0
+                return network
+            }, attachments: attachments, peers: peers)
     }
 
     private static func address(of task: TaskObject, in network: String) -> IPAddress? {

@@ -13,8 +13,6 @@ public enum AgentMessage: Hashable, Sendable, Codable {
     case receipt(HostReceipt)
     /// It still lives; sent every `SessionTiming.heartbeatNanoseconds`.
     case heartbeat
-    /// The daemon stops and means to come back: hosts wait for it as long as it is not declared down.
-    case leaving
 }
 
 /// How an agent introduces its host.

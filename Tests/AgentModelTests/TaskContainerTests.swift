@@ -84,4 +84,42 @@ import Values
         #expect(container.creation.configuration.cmd == ["serve"])
         #expect(container.creation.configuration.entrypoint == ["/bin/sh"])
     }
+
+    @Test("Docker: service create, what a container is given")
+    func everythingReachesTheContainer() throws {
+        let body = #"""
+            {"Image":"web:1","StopSignal":"SIGINT","ReadOnly":true,"User":"7:8","Dir":"/srv","Init":true,
+             "CapabilityAdd":["CAP_NET_ADMIN"],"CapabilityDrop":["CAP_CHOWN"],
+             "Healthcheck":{"Test":["CMD","true"],"Interval":9,"Timeout":8,"Retries":7,"StartPeriod":6,
+              "StartInterval":5},
+             "Mounts":[{"Type":"bind","Source":"/etc","Target":"/host","ReadOnly":true,
+               "BindOptions":{"Propagation":"rslave"}},
+              {"Type":"volume","Source":"data-{{.Task.Slot}}","Target":"/data",
+               "VolumeOptions":{"NoCopy":true,"Labels":{"a":"b"}}},
+              {"Type":"tmpfs","Target":"/scratch","TmpfsOptions":{"SizeBytes":65536,"Mode":448}}]}
+            """#
+        let spec = try JSONCoding.docker.decode(ContainerSpec.self, from: Array(body.utf8))
+        let creation = try container { $0.containerSpec = spec }.creation
+        #expect(creation.configuration.stopSignal == "SIGINT")
+        #expect(creation.configuration.user == "7:8")
+        #expect(creation.configuration.workingDir == "/srv")
+        #expect(
+            creation.configuration.healthcheck
+                == HealthConfiguration(
+                    test: ["CMD", "true"], interval: 9, timeout: 8, retries: 7, startPeriod: 6, startInterval: 5))
+        #expect(creation.host.readonlyRootfs)
+        #expect(creation.host.`init` == true)
+        #expect(creation.host.capAdd == ["CAP_NET_ADMIN"])
+        #expect(creation.host.capDrop == ["CAP_CHOWN"])
+        let mounts = try #require(creation.host.mounts)
+        #expect(mounts.map(\.type) == [.bind, .volume, .tmpfs])
+        #expect(mounts.map(\.source) == ["/etc", "data-2", ""])
+        #expect(mounts.map(\.target) == ["/host", "/data", "/scratch"])
+        #expect(mounts.map(\.readOnly) == [true, false, false])
+        #expect(mounts.first?.bindOptions?.propagation == "rslave")
+        #expect(mounts[1].volumeOptions?.noCopy == true)
+        #expect(mounts[1].volumeOptions?.labels == ["a": "b"])
+        #expect(mounts.last?.tmpfsOptions?.sizeBytes == 65536)
+        #expect(mounts.last?.tmpfsOptions?.mode == 0o700)
+    }
 }

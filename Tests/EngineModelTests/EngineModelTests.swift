@@ -58,6 +58,19 @@ import Values
         #expect(health.log.count == HealthState.keptResults)
     }
 
+    @Test("Engine API: HealthConfig, StartInterval")
+    func theStartIntervalIsGivenInheritedOrFiveSeconds() throws {
+        let body = #"{"Test":["CMD","true"],"StartPeriod":60000000000,"StartInterval":2000000000}"#
+        let given = try JSONCoding.docker.decode(HealthConfiguration.self, from: Array(body.utf8))
+        #expect(given.effectiveStartInterval == 2_000_000_000)
+        #expect(given.effectiveInterval == 30_000_000_000)
+        let open = HealthConfiguration(test: ["CMD", "true"])
+        #expect(open.effectiveStartInterval == 5_000_000_000)
+        #expect(open.inheriting(given).effectiveStartInterval == 2_000_000_000)
+        let own = HealthConfiguration(test: [], startInterval: 1_000_000_000)
+        #expect(own.inheriting(given).effectiveStartInterval == 1_000_000_000)
+    }
+
     @Test func restartDecisions() {
         var state = ContainerState()
         #expect(RestartDecision.decide(policy: nil, state: state) == .stay)

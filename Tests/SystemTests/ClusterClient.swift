@@ -1,4 +1,3 @@
-import LinuxSystem
 import TestSupport
 import Testing
 
@@ -18,8 +17,7 @@ enum ClusterClient: String, Sendable, CustomTestStringConvertible {
 
     var path: String? {
         switch self {
-        case .docker:
-            TestEnvironment.command("docker") ?? (Files.exists("/usr/local/bin/docker") ? "/usr/local/bin/docker" : nil)
+        case .docker: TestEnvironment.command("docker")
         case .martlet: Cluster.program("martlet")
         }
     }

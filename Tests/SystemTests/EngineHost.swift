@@ -17,9 +17,9 @@ struct EngineHost: Sendable {
     static let image = "box:1"
     static let name = "h1"
 
-    /// The directory of the programs under test: `MARTLET_PROGRAMS`, or where the test bundle lies.
+    /// The directory of the programs under test: `MARTLET_BIN`, or where the test bundle lies.
     static let programs: String? = {
-        let directory = getenv("MARTLET_PROGRAMS").map { String(cString: $0) } ?? TestEnvironment.buildDirectory
+        let directory = getenv("MARTLET_BIN").map { String(cString: $0) } ?? TestEnvironment.buildDirectory
         let all = ["martlet", "martletd", "martlet-net", "martlet-runtime"]
         return all.allSatisfy { access(directory + "/" + $0, X_OK) == 0 } ? directory : nil
     }()
@@ -28,7 +28,7 @@ struct EngineHost: Sendable {
     static let hasDockerPy =
         isDriven && (try? Command.runBlocking(["python3", "-c", "import docker"]))?.succeeded == true
 
-    static let possibleReason: Comment = "needs busybox and the programs (scripts/build, or MARTLET_PROGRAMS)"
+    static let possibleReason: Comment = "needs busybox and the programs (scripts/build, or MARTLET_BIN)"
     static let drivenReason: Comment = "needs the docker CLI, busybox and the programs (scripts/build)"
 
     let lab: RunningLab

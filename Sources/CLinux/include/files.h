@@ -10,7 +10,6 @@ int cl_mknod(const char *path, unsigned mode, unsigned major, unsigned minor);
 int cl_mknodat(int directory, const char *path, unsigned mode, unsigned major, unsigned minor);
 int cl_memfd(const char *name);
 int cl_open_tree_clone(const char *path);
-int cl_move_mount(int tree, const char *target);
 int cl_mount_set_readonly(int tree);
 enum { CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04, CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };
 enum { CL_MS_RDONLY = 1, CL_MS_NOSUID = 2, CL_MS_NODEV = 4, CL_MS_NOEXEC = 8, CL_MS_REMOUNT = 32, CL_MS_NOATIME = 1024,

@@ -4,7 +4,6 @@
 
 int cl_unshare(int flags);
 int cl_setns(int descriptor, int flags);
-int cl_pidfd_open(pid_t pid);
 int cl_pidfd_send_signal(int pidfd, int signal);
 /* fork(2): only for programs with one thread. */
 int cl_fork(void);
