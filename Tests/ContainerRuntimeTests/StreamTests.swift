@@ -130,7 +130,8 @@ import Testing
             try await box.runtime.resize("a", exec: "e", rows: 10, columns: 20)
             try await connection.write([0x0a])
             let (output, _, code) = try await ContainerFixture.drain(connection)
-            #expect(output.hasPrefix("/dev/pts/0\r\n"))
+            // The terminal's echo of the empty line may come before it.
+            #expect(output.contains("/dev/pts/0\r\n"))
             #expect(output.contains("10 20\r\n"))
             #expect(code == 130)
         }
