@@ -89,41 +89,36 @@ enum HostAddresses {
 
     /// The address from which the kernel would speak to `target`.
     private static func source(towards target: IPAddress) -> IPAddress? {
-        let family = target.isV4 ? AF_INET : AF_INET6
-        let socket = socket(family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { return nil }
-        defer { close(socket) }
         if target.isV4 {
             var remote = sockaddr_in()
             remote.sin_family = sa_family_t(AF_INET)
             remote.sin_port = in_port_t(9).bigEndian
             withUnsafeMutableBytes(of: &remote.sin_addr) { $0.copyBytes(from: target.bytes) }
-            var own = sockaddr_in()
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let connected = withUnsafePointer(to: &remote) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, length) }
+            return source(AF_INET, remote).flatMap { own in
+                IPAddress(bytes: withUnsafeBytes(of: own.sin_addr) { Array($0) })
             }
-            guard connected == 0 else { return nil }
-            let named = withUnsafeMutablePointer(to: &own) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
-            }
-            guard named == 0 else { return nil }
-            return IPAddress(bytes: withUnsafeBytes(of: own.sin_addr) { Array($0) })
         }
         var remote = sockaddr_in6()
         remote.sin6_family = sa_family_t(AF_INET6)
         remote.sin6_port = in_port_t(9).bigEndian
         withUnsafeMutableBytes(of: &remote.sin6_addr) { $0.copyBytes(from: target.bytes) }
-        var own = sockaddr_in6()
-        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-        let connected = withUnsafePointer(to: &remote) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, length) }
+        return source(AF_INET6, remote).flatMap { own in
+            IPAddress(bytes: withUnsafeBytes(of: own.sin6_addr) { Array($0) })
         }
-        guard connected == 0 else { return nil }
-        let named = withUnsafeMutablePointer(to: &own) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+    }
+
+    /// The kernel's choice for a datagram to `remote`, of which none is sent (connect(2), getsockname(2)).
+    private static func source<Address>(_ family: Int32, _ remote: Address) -> Address? {
+        let socket = socket(family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { return nil }
+        defer { close(socket) }
+        var address = remote
+        var length = socklen_t(MemoryLayout<Address>.size)
+        let isNamed = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
+            }
         }
-        guard named == 0 else { return nil }
-        return IPAddress(bytes: withUnsafeBytes(of: own.sin6_addr) { Array($0) })
+        return isNamed ? address : nil
     }
 }

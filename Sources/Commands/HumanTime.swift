@@ -3,43 +3,16 @@ import Values
 
 /// Lengths of time and moments for people, as docker writes them.
 enum HumanTime {
-    /// `Less than a second`, `3 seconds`, `About a minute`, `2 weeks`.
-    static func duration(nanoseconds: Int64) -> String {
-        let seconds = max(0, nanoseconds / 1_000_000_000)
-        let minutes = seconds / 60
-        let hours = (seconds + 1800) / 3600
-        return switch true {
-        case seconds < 1: "Less than a second"
-        case seconds == 1: "1 second"
-        case seconds < 60: "\(seconds) seconds"
-        case minutes == 1: "About a minute"
-        case minutes < 60: "\(minutes) minutes"
-        case hours == 1: "About an hour"
-        case hours < 48: "\(hours) hours"
-        case hours < 24 * 7 * 2: "\(hours / 24) days"
-        case hours < 24 * 30 * 2: "\(hours / 24 / 7) weeks"
-        case hours < 24 * 365 * 2: "\(hours / 24 / 30) months"
-        default: "\(hours / 24 / 365) years"
-        }
-    }
-
     /// `2 minutes ago`; `N/A` where the moment is not known.
     static func ago(_ moment: Timestamp?, now: Timestamp = Clock.now()) -> String {
         guard let moment else { return "N/A" }
-        return duration(nanoseconds: now.nanoseconds(since: moment)) + " ago"
+        return HumanDuration.text(nanoseconds: now.nanoseconds(since: moment)) + " ago"
     }
 
     /// `2025-11-24 10:52:25 +0000 UTC`.
     static func moment(_ moment: Timestamp) -> String {
         let text = Timestamp(secondsSinceEpoch: moment.secondsSinceEpoch).description
         return text.replacing("T", with: " ").replacing("Z", with: " +0000 UTC")
-    }
-
-    /// With nine fractional digits, as events begin.
-    static func precise(_ moment: Timestamp) -> String {
-        let text = Timestamp(secondsSinceEpoch: moment.secondsSinceEpoch).description.dropLast()
-        let digits = String(moment.nanosecondsSinceEpoch - moment.secondsSinceEpoch * 1_000_000_000)
-        return text + "." + String(repeating: "0", count: 9 - digits.utf8.count) + digits + "Z"
     }
 }
 

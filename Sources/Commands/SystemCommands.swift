@@ -144,7 +144,7 @@ struct EventsCommand: EngineCommand {
         let attributes = (event.at("Actor", "Attributes")?.object ?? [:]).sorted { $0.key < $1.key }
             .map { "\($0.key)=\($0.value.string ?? "")" }
         let id = event.at("Actor", "ID")?.string ?? ""
-        return "\(HumanTime.precise(moment)) \(event.text("Type")) \(event.text("Action")) \(id)"
+        return "\(moment.preciseDescription) \(event.text("Type")) \(event.text("Action")) \(id)"
             + (attributes.isEmpty ? "" : " (\(attributes.joined(separator: ", ")))")
     }
 }

@@ -72,7 +72,7 @@ struct ContainerStreamRoutes: Sendable {
         let contentType = AttachedStream(hasTerminal: hasTerminal).contentType(version: request.version)
         return .stream(contentType: contentType) { writer in
             for try await line in sequence {
-                let bytes = (hasTimes ? Array((HumanText.logTime(line.time) + " ").utf8) : []) + line.bytes
+                let bytes = (hasTimes ? Array((line.time.preciseDescription + " ").utf8) : []) + line.bytes
                 try await writer.write(hasTerminal ? bytes : AttachedStream.frame(line.stream.rawValue, bytes))
             }
         }

@@ -158,7 +158,7 @@ struct ServiceRoutes: Sendable {
         let contentType = AttachedStream(hasTerminal: hasTerminal).contentType(version: request.version)
         return .stream(contentType: contentType) { writer in
             for try await line in lines {
-                var text = hasTimes ? HumanText.logTime(line.time) + " " : ""
+                var text = hasTimes ? line.time.preciseDescription + " " : ""
                 if hasDetails {
                     text +=
                         "com.docker.swarm.node.id=\(line.nodeID),com.docker.swarm.service.id="

@@ -53,7 +53,7 @@ import Values
         #expect(Timestamp(dockerText: "2026-01-01T00:00:00Z") != nil)
         #expect(Timestamp(dockerText: "yesterday") == nil)
         #expect(
-            HumanText.logTime(Timestamp(secondsSinceEpoch: 0, nanoseconds: 5)) == "1970-01-01T00:00:00.000000005Z")
+            Timestamp(secondsSinceEpoch: 0, nanoseconds: 5).preciseDescription == "1970-01-01T00:00:00.000000005Z")
     }
 
     @Test func containersAreFiltered() throws {

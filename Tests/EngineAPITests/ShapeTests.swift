@@ -127,7 +127,7 @@ import Values
         (5_184_000, "2 months"), (63_072_000, "2 years"),
     ])
     func durations(_ seconds: Int64, _ text: String) {
-        #expect(HumanText.duration(nanoseconds: seconds * 1_000_000_000) == text)
+        #expect(HumanDuration.text(nanoseconds: seconds * 1_000_000_000) == text)
     }
 
     @Test func networks() {
