@@ -1,0 +1,270 @@
+import ClusterModel
+import ClusterPKI
+import ClusterRPC
+import EngineModel
+import JSON
+import LinuxSystem
+import NetworkModel
+import RaftNode
+import SessionModel
+import Values
+
+extension ControlPlane {
+    // MARK: swarm init
+
+    /// Opens this host's cluster of one to others; returns the node's identifier.
+    public func initialise(_ request: SwarmInitRequest) async throws(EngineError) -> String {
+        do {
+            return try await transitions.pass { try await self.open(request) }
+        } catch {
+            throw EngineError(any: error)
+        }
+    }
+
+    private func open(_ request: SwarmInitRequest) async throws -> String {
+        guard let record = shared.withLock(\.record), let manager = shared.withLock(\.manager), !record.isOpen else {
+            throw EngineError.alreadyInSwarm
+        }
+        try Self.refuse(
+            (request.forceNewCluster, "--force-new-cluster"),
+            (request.spec?["EncryptionConfig"]?["AutoLockManagers"]?.bool == true, "autolock"),
+            (!request.dataPathAddr.isEmpty, "--data-path-addr"))
+        let availability = try Self.availability(request.availability)
+        let (address, port) = try HostAddresses.advertised(
+            request.advertiseAddr, listen: request.listenAddr, defaultPort: configuration.port)
+        guard var cluster = manager.store.state.cluster, var node = manager.store.state.nodes[record.nodeID] else {
+            throw EngineError.noLeader
+        }
+        let now = Clock.now()
+        cluster.isOpen = true
+        if let spec = request.spec?.object {
+            cluster.spec = Self.filled(.object(spec), beneath: cluster.spec)
+        }
+        if let pools = request.defaultAddrPool, !pools.isEmpty {
+            cluster.addressPools = try pools.map { text in
+                guard let pool = CIDR(text), pool.address.isV4 else {
+                    throw EngineError(
+                        .invalidParameter, "invalid default address pool \(text): use a subnet such as 10.0.0.0/8")
+                }
+                return pool.network
+            }
+        }
+        if request.subnetSize != 0 {
+            guard (8...29).contains(request.subnetSize),
+                cluster.addressPools.allSatisfy({ $0.prefixLength <= request.subnetSize })
+            else {
+                throw EngineError(.invalidParameter, "invalid subnet size \(request.subnetSize): use 8 to 29")
+            }
+            cluster.subnetSize = request.subnetSize
+        }
+        if request.dataPathPort != 0, request.dataPathPort != OverlayDefaults.port {
+            throw EngineError(
+                .invalidParameter,
+                "data path port \(request.dataPathPort) is not supported: use \(OverlayDefaults.port)")
+        }
+        var opened = record
+        opened.isOpen = true
+        opened.address = address
+        opened.port = port
+        node.status = NodeStatus(state: .ready, addr: address)
+        node.clusterAddress = opened.clusterAddress
+        node.spec.availability = availability
+        node.description = configuration.description
+        try await listenForSure(opened)
+        var generator = SystemRandomNumberGenerator()
+        var mutations: [Mutation] = [
+            .putCluster(cluster, expected: cluster.version.index), .putNode(node, expected: node.version.index),
+        ]
+        if manager.store.state.ingressNetwork == nil {
+            let spec = NetworkObject.Spec(name: "ingress", isIngress: true)
+            let gateways = cluster.gatewayPool
+            mutations.append(
+                .putNetwork(
+                    NetworkObject(
+                        id: Identifiers.swarm(using: &generator), createdAt: now, spec: spec, subnet: gateways,
+                        gateway: gateways.host(1), vni: OverlayDefaults.ingressVNI), expected: 0))
+        }
+        _ = try await manager.proposeHere(mutations, author: record.nodeID)
+        if let member = manager.raft.status.member {
+            try await manager.raft.addLearner(
+                RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))
+        }
+        opened.managers = [PeerAddress(nodeID: opened.nodeID, address: opened.clusterAddress, isManager: true)]
+        try adopt(opened)
+        return record.nodeID
+    }
+
+    // MARK: swarm join
+
+    public func join(_ request: SwarmJoinRequest) async throws(EngineError) {
+        do {
+            try await transitions.pass { try await self.enter(request) }
+        } catch {
+            throw EngineError(any: error)
+        }
+    }
+
+    private func enter(_ request: SwarmJoinRequest) async throws {
+        if shared.withLock({ $0.record?.isOpen }) == true { throw EngineError.alreadyInSwarm }
+        try Self.refuse((!request.dataPathAddr.isEmpty, "--data-path-addr"))
+        let availability = try Self.availability(request.availability)
+        let token: JoinToken
+        do { token = try JoinToken(parsing: request.joinToken) } catch {
+            throw EngineError(.invalidParameter, "\(error)")
+        }
+        let remotes = try (request.remoteAddrs ?? []).map { text in
+            guard let address = ClusterAddress(parsing: text, defaultPort: Int(configuration.port)) else {
+                throw EngineError(.invalidParameter, "invalid address \"\(text)\" of a manager")
+            }
+            return address
+        }
+        guard !remotes.isEmpty else {
+            throw EngineError(.invalidParameter, "at least one address of a manager is needed to join a swarm")
+        }
+        shared.withLock { $0.isPending = true }
+        defer { shared.withLock { $0.isPending = false } }
+        let key = try CertificateRequest()
+        var failure: any Error = EngineError.noLeader
+        for remote in remotes {
+            do {
+                let (address, port) = try HostAddresses.advertised(
+                    request.advertiseAddr, listen: request.listenAddr, defaultPort: configuration.port,
+                    towards: remote.host)
+                let enrolment = EnrolRequest(
+                    token: request.joinToken, request: key.requestPEM, description: configuration.description,
+                    address: address, port: port,
+                    availability: availability)
+                let (bytes, roots) = try await ClusterConnector.enrol(
+                    at: remote, expecting: token.digest, JSONCoding.encode(enrolment), timeout: .seconds(20))
+                let response = try JSONCoding.decode(EnrolResponse.self, from: bytes)
+                return try await settle(response, key: key, roots: roots, port: port)
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    private func settle(_ response: EnrolResponse, key: CertificateRequest, roots: TrustRoots, port: UInt16)
+        async throws
+    {
+        let identity = try NodeIdentity(keyPEM: key.keyPEM, certificatePEM: response.certificate)
+        await stopParts()
+        try await clean()
+        try Files.makeDirectories(directory, mode: 0o700)
+        try identity.save(directory: directory)
+        try Files.writeDurably("\(directory)/\(Self.rootsFile)", Array(roots.pem.utf8))
+        let record = NodeRecord(
+            nodeID: response.nodeID, clusterID: response.clusterID, isManager: response.isManager, raftMember: 0,
+            isOpen: true, address: response.address, port: port, managers: response.managers)
+        setCredentials(ClusterCredentials(identity: identity, roots: roots))
+        try adopt(record)
+        try await listenForSure(record)
+        if response.isManager { try await becomeManager() }
+    }
+
+    /// Asks the managers of the record, not this host's own, which is not one of them yet.
+    func askManagers(_ method: String, _ payload: [UInt8], _ record: NodeRecord) async throws -> [UInt8] {
+        let deadline = Clock.sinceBoot() + 4 * Manager.leaderPatienceNanoseconds
+        var failure: any Error = EngineError.noLeader
+        while Clock.sinceBoot() < deadline {
+            for manager in record.managers where manager.nodeID != record.nodeID {
+                guard let address = ClusterAddress(parsing: manager.address) else { continue }
+                do {
+                    return try await connector.call(
+                        method, payload, to: ClusterPeer(nodeID: manager.nodeID, address: address))
+                } catch {
+                    failure = error
+                }
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw failure
+    }
+
+    // MARK: swarm leave
+
+    public func leave(force: Bool) async throws(EngineError) {
+        do {
+            try await transitions.pass { try await self.exit(force: force) }
+        } catch {
+            throw EngineError(any: error)
+        }
+    }
+
+    private func exit(force: Bool) async throws {
+        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        guard let record, record.isOpen else {
+            throw EngineError(.unavailable, "This node is not part of a swarm")
+        }
+        if let manager, !force {
+            let count = manager.raft.status.members.count { $0.isVoter }
+            var text = "You are attempting to leave the swarm on a node that is participating as a manager. "
+            if count == 1 {
+                text += "Removing the last manager erases all current state of the swarm. "
+            } else if count <= 2 {
+                text +=
+                    "Removing this node leaves \(count - 1) managers out of \(count). Without a Raft quorum your swarm "
+                    + "will be inaccessible. "
+            }
+            throw EngineError(.unavailable, text + "Use `--force` to ignore this message.")
+        }
+        if let manager, manager.raft.status.members.count(where: \.isVoter) > 1 {
+            if manager.isLeading { try? await manager.raft.transferLeadership() }
+            let others = record.managers.filter { $0.nodeID != record.nodeID }
+            let question = record.with(managers: others)
+            _ = try? await withDeadline(.seconds(5)) {
+                try await self.askManagers(ClusterMethodNames.leave, [], question)
+            }
+        } else if manager == nil {
+            _ = try? await withDeadline(.seconds(5)) { try await self.callLeader(ClusterMethodNames.leave, []) }
+        }
+        await stopParts()
+        try await begin()
+    }
+
+    /// Gives up on `body` after a while.
+    private func withDeadline<Value: Sendable>(
+        _ limit: Duration, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                throw EngineError.noLeader
+            }
+            defer { group.cancelAll() }
+            return try await group.next()!
+        }
+    }
+
+    // MARK: What clients ask for
+
+    /// What is asked for and missing is refused, never ignored.
+    private static func refuse(_ wishes: (isAsked: Bool, name: String)...) throws(EngineError) {
+        for wish in wishes where wish.isAsked {
+            throw EngineError(.notImplemented, "\(wish.name) is not supported by this version")
+        }
+    }
+
+    private static func availability(_ text: String) throws(EngineError) -> NodeSpec.Availability {
+        if text.isEmpty { return .active }
+        guard let availability = NodeSpec.Availability(rawValue: text) else {
+            throw EngineError(.invalidParameter, "invalid availability \(text): use active, pause or drain")
+        }
+        return availability
+    }
+
+    /// What a client leaves at its zero value is a default (Docker's clients send every member).
+    private static func filled(_ wanted: JSONValue, beneath defaults: JSONValue) -> JSONValue {
+        guard let members = wanted.object else {
+            switch wanted {
+            case .null, .integer(0), .string(""): return defaults
+            default: return wanted
+            }
+        }
+        var result = defaults
+        for (key, value) in members { result[key] = filled(value, beneath: defaults[key] ?? .null) }
+        return result
+    }
+}
