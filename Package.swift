@@ -125,8 +125,7 @@ let package = Package(
         layer(
             "ClusterStore",
             [
-                "RaftNode", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.collections,
-                External.logging,
+                "RaftNode", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.logging,
             ]),
         layer(
             "ClusterPKI",
@@ -160,7 +159,7 @@ let package = Package(
         // Pure cores.
         layer(
             "Orchestration",
-            ["ClusterModel", "Scheduling", "NetworkModel", "EngineModel", "JSON", "Values", External.collections]),
+            ["ClusterModel", "Scheduling", "NetworkModel", "Values"]),
         layer("Scheduling", ["ClusterModel", "Values"]),
         layer("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         layer("AgentModel", ["ClusterModel", "SessionModel", "EngineModel", "JSON", "Values"]),
@@ -186,7 +185,7 @@ let package = Package(
         tests("JSON", ["Values"]),
         tests("EngineModel", ["JSON", "Values"]),
         tests("LinuxSystem", ["Values", "CLinux"]),
-        tests("Cgroups", ["LinuxSystem", "RuntimeProtocol"]),
+        tests("Cgroups", ["LinuxSystem", "RuntimeProtocol", "TestSupport"]),
         tests("RaftCore", ["Values"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
         tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),

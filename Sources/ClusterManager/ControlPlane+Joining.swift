@@ -84,7 +84,7 @@ extension ControlPlane {
                         id: Identifiers.swarm(using: &generator), createdAt: now, spec: spec, subnet: gateways,
                         gateway: gateways.host(1), vni: OverlayDefaults.ingressVNI), expected: 0))
         }
-        _ = try await manager.proposeHere(mutations, author: record.nodeID)
+        try await manager.proposeHere(mutations, author: record.nodeID)
         if let member = manager.raft.status.member {
             try await manager.raft.addLearner(
                 RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))

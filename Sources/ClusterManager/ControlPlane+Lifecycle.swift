@@ -56,7 +56,7 @@ extension ControlPlane {
             id: nodeID, createdAt: now, spec: NodeSpec(role: .manager), description: configuration.description,
             status: NodeStatus(state: .ready, addr: ""), clusterAddress: "")
         node.raftMember = member.id
-        _ = try await manager.proposeHere(
+        try await manager.proposeHere(
             [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], author: nodeID)
         // The record comes last: without it the next start begins anew.
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
@@ -118,6 +118,7 @@ extension ControlPlane {
                 shared.manager = nil
                 shared.server = nil
                 shared.record = nil
+                shared.peers = []
             }
             return (shared.manager, shared.server)
         }

@@ -8,6 +8,10 @@ import Values
 extension ControlPlane {
     /// How often a followed log is asked for more.
     private static let logPause: Duration = .milliseconds(250)
+    /// Lines that wait for the reader.
+    private static let waitingLines = 4096
+    /// How long a source waits for a reader that is behind.
+    private static let readerPause: Duration = .milliseconds(10)
 
     /// The output of the tasks' containers, wherever they run: for `service logs` and `task logs`. Lines of one task
     /// are in order; those of several come as they are found.
@@ -21,13 +25,19 @@ extension ControlPlane {
             else { return nil }
             return (task, PeerAddress(nodeID: node.id, address: node.clusterAddress, isManager: node.raftMember != nil))
         }
-        let (lines, continuation) = AsyncThrowingStream.makeStream(of: TaskLogLine.self)
+        let (lines, continuation) = AsyncThrowingStream.makeStream(
+            of: TaskLogLine.self, bufferingPolicy: .bufferingOldest(Self.waitingLines))
         let work = Task {
             await withTaskGroup(of: Void.self) { group in
                 for (task, node) in sources {
                     group.addTask {
                         do {
-                            try await self.readLog(of: task, on: node, options) { continuation.yield($0) }
+                            try await self.readLog(of: task, on: node, options) { line in
+                                // A reader that is behind makes the source wait.
+                                while case .dropped = continuation.yield(line) {
+                                    try await Task.sleep(for: Self.readerPause)
+                                }
+                            }
                         } catch {
                             self.logger.debug(
                                 "a task's output cannot be read",
@@ -43,7 +53,8 @@ extension ControlPlane {
     }
 
     private func readLog(
-        of task: TaskObject, on node: PeerAddress, _ options: TaskLogOptions, _ yield: (TaskLogLine) -> Void
+        of task: TaskObject, on node: PeerAddress, _ options: TaskLogOptions,
+        _ yield: (TaskLogLine) async throws -> Void
     ) async throws {
         var after = options.since
         var tail = options.tail
@@ -53,7 +64,7 @@ extension ControlPlane {
                 TaskLogAnswer.self,
                 from: await call(HostMethods.logs, JSONCoding.encode(question), node: node))
             for line in answer.lines where line.isError ? options.includesErrors : options.includesOutput {
-                yield(
+                try await yield(
                     TaskLogLine(
                         taskID: task.id, nodeID: node.nodeID, isError: line.isError, time: line.time, text: line.text))
             }

@@ -66,8 +66,6 @@ extension ControlPlane {
             let service = ServiceObject(
                 id: id, createdAt: Clock.now(), spec: spec, document: document,
                 endpoint: ServiceEndpoint(spec: spec.endpointSpec ?? EndpointSpec()))
-            // A leader may have died between its commit and its answer: then it is there.
-            if state.services[id] != nil { return [] }
             return [.putService(service, expected: 0)]
         }
         return (id, [])
@@ -211,7 +209,6 @@ extension ControlPlane {
                     .conflict,
                     "rpc error: code = AlreadyExists desc = ingress network (\(ingress.id)) is already present")
             }
-            if state.networks[id] != nil { return [] }
             if let other = state.network(named: request.name) {
                 throw EngineError(.conflict, "network with name \(other.spec.name) already exists")
             }
@@ -293,7 +290,7 @@ extension ControlPlane {
                 names: question.names)
             let offset = UInt64((address.v4Value ?? 0) &- (network.subnet.network.address.v4Value ?? 0))
             do {
-                _ = try await manager.proposeHere(
+                try await manager.proposeHere(
                     [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)], author: node)
                 return try JSONCoding.encode(attachment)
             } catch let refusal as Refusal {

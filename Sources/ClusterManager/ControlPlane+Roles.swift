@@ -14,6 +14,7 @@ extension ControlPlane {
     /// What the session's picture says of this host: its role, and where the managers are.
     func follow(_ picture: HostPicture) {
         let managers = picture.peers.filter(\.isManager)
+        shared.withLock { $0.peers = Set(picture.peers.map(\.nodeID)) }
         do { try remember { $0.managers = managers.isEmpty ? $0.managers : managers } } catch {
             logger.warning("the managers' addresses could not be noted", metadata: ["reason": "\(error)"])
         }

@@ -17,13 +17,16 @@ extension ControlPlane: ClusterAccess {
         for peer in await leaderCandidates() where peer.nodeID != record.nodeID {
             do {
                 return try await connector.withSession(to: peer, timeout: .seconds(2)) { inbound, outbound in
-                    let (messages, continuation) = AsyncThrowingStream.makeStream(of: ManagerMessage.self)
+                    let (messages, continuation) = AsyncThrowingStream.makeStream(
+                        of: ManagerMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
                     let reader = Task {
                         do {
                             for try await bytes in inbound {
                                 let message = try ManagerMessage(decoding: bytes)
                                 if case .picture(let picture) = message { self.follow(picture) }
-                                continuation.yield(message)
+                                if case .dropped = continuation.yield(message) {
+                                    throw RPCFailure(.tooLarge, "more messages than this host takes in")
+                                }
                             }
                             continuation.finish()
                         } catch {

@@ -20,6 +20,8 @@ public final class ControlPlane: Sendable {
         var server: Task<Void, Never>?
         var services: (any HostServices)?
         var renewal: Task<Void, Never>?
+        /// The nodes of the cluster, as the last picture named them.
+        var peers: Set<String> = []
         var error = ""
         var isPending = false
     }
@@ -163,36 +165,42 @@ public final class ControlPlane: Sendable {
 
     /// Proposes mutations on the leader, wherever it is, and waits until they are applied here.
     func propose(_ mutations: [Mutation]) async throws(EngineError) {
-        let manager = try manager()
-        let author = shared.withLock { $0.record?.nodeID ?? "" }
-        let index: UInt64
-        do {
-            if manager.isLeading {
-                index = try await manager.proposeHere(mutations, author: author)
-            } else {
-                let answer = try await callLeader(ClusterMethodNames.propose, JSONCoding.encode(mutations))
-                index = try JSONCoding.decode(UInt64.self, from: answer)
-            }
-            try await manager.raft.waitApplied(index)
-        } catch {
-            throw EngineError(any: error)
-        }
+        if let refusal = try await attempt(mutations) { throw EngineError(refusal) }
     }
 
     /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster
     /// and `body` does not itself insist on a version.
     func change(_ body: (ClusterState) throws(EngineError) -> [Mutation]) async throws(EngineError) {
-        for attempt in 1...Self.changeAttempts {
-            let mutations = try await body(state())
-            if mutations.isEmpty { return }
+        for attemptsLeft in (0..<Self.changeAttempts).reversed() {
+            guard let refusal = try await attempt(body(state())) else { return }
+            guard refusal.mayBeRace, attemptsLeft > 0 else { throw EngineError(refusal) }
+        }
+    }
+
+    /// One proposal, whoever leads: what a leader left unanswered when it died is asked for again, under the same
+    /// identifier, so that it is applied once.
+    private func attempt(_ mutations: [Mutation]) async throws(EngineError) -> Refusal? {
+        let manager = try manager()
+        let author = shared.withLock { $0.record?.nodeID ?? "" }
+        var generator = SystemRandomNumberGenerator()
+        let request = ProposalRequest(id: Identifiers.swarm(using: &generator), mutations: mutations)
+        let deadline = Clock.sinceBoot() + 2 * Manager.leaderPatienceNanoseconds
+        while true {
             do {
-                return try await propose(mutations)
+                let answer: ProposalAnswer
+                if manager.isLeading {
+                    answer = try await manager.proposer.propose(mutations, author: author, id: request.id)
+                } else {
+                    let bytes = try await callLeader(ClusterMethodNames.propose, JSONCoding.encode(request))
+                    answer = try JSONCoding.decode(ProposalAnswer.self, from: bytes)
+                }
+                try await manager.raft.waitApplied(answer.index)
+                return answer.refusal
             } catch {
-                // Where the refusal is no race, `body` itself refuses the newer state.
-                let mayBeRace =
-                    error.kind == .conflict || error.message.contains("out of sequence")
-                    || error.message.contains("overlaps")
-                guard mayBeRace, attempt < Self.changeAttempts else { throw error }
+                let failure = EngineError(any: error)
+                guard failure.kind == .unavailable, Clock.sinceBoot() < deadline,
+                    (try? await Task.sleep(for: .milliseconds(100))) != nil
+                else { throw failure }
             }
         }
     }
@@ -242,7 +250,7 @@ public final class ControlPlane: Sendable {
 
 /// The calls that managers answer.
 enum ClusterMethodNames {
-    /// Mutations of a manager's clients: `[Mutation]` to the index at which they were applied.
+    /// Mutations of a manager's clients: `ProposalRequest` to `ProposalAnswer`.
     static let propose = "leader.propose"
     /// A host without certificate, passed on by another manager: `EnrolRequest` to `EnrolResponse`.
     static let enrol = "leader.enrol"

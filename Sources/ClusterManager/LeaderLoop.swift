@@ -14,18 +14,16 @@ final class LeaderLoop: Sendable {
     /// The longest pause between two looks, in nanoseconds.
     static let tickNanoseconds: Int64 = 500_000_000
 
-    private let store: ClusterStore
-    private let raft: RaftNode
+    private let proposer: Proposer
     private let sessions: SessionServer
     private let term: UInt64
     private let nodeID: String
     private let logger: Logger
 
     init(
-        store: ClusterStore, raft: RaftNode, sessions: SessionServer, term: UInt64, nodeID: String, logger: Logger
+        proposer: Proposer, sessions: SessionServer, term: UInt64, nodeID: String, logger: Logger
     ) {
-        self.store = store
-        self.raft = raft
+        self.proposer = proposer
         self.sessions = sessions
         self.term = term
         self.nodeID = nodeID
@@ -41,10 +39,11 @@ final class LeaderLoop: Sendable {
         }
     }
 
+    private var store: ClusterStore { proposer.store }
+    private var raft: RaftNode { proposer.raft }
+
     private func propose(_ mutations: [Mutation]) async throws {
-        let transaction = Transaction(time: max(Clock.now(), store.state.time), author: nodeID, mutations: mutations)
-        let (_, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
-        if let refusal = try JSONCoding.decode(CommandOutcome.self, from: result).refusal { throw refusal }
+        try await proposer.propose(mutations, author: nodeID, term: term).applied()
     }
 
     private func orchestrate() async {

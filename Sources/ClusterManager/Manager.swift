@@ -55,7 +55,7 @@ final class Manager: Sendable {
             guard status.isLeading, leading == nil else { return }
             logger.info("this manager leads", metadata: ["term": "\(status.term)"])
             let loop = LeaderLoop(
-                store: store, raft: raft, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
+                proposer: proposer, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
             leading = (status.term, Task { await loop.run() })
         }
     }
@@ -104,12 +104,10 @@ final class Manager: Sendable {
         }
     }
 
+    var proposer: Proposer { Proposer(store: store, raft: raft) }
+
     /// Proposes on the leader. Refusals come as errors.
-    func proposeHere(_ mutations: [Mutation], author: String, term: UInt64? = nil) async throws -> UInt64 {
-        let transaction = Transaction(
-            time: max(Clock.now(), store.state.time), author: author, mutations: mutations)
-        let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
-        if let refusal = try JSONCoding.decode(CommandOutcome.self, from: result).refusal { throw refusal }
-        return index
+    func proposeHere(_ mutations: [Mutation], author: String) async throws {
+        try await proposer.propose(mutations, author: author).applied()
     }
 }

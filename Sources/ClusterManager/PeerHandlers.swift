@@ -42,13 +42,16 @@ struct PeerHandlers: ClusterHandlers {
         guard let manager = control.shared.withLock(\.manager), manager.isLeading else {
             throw RPCFailure(.unavailable, "this manager does not lead")
         }
-        let (messages, continuation) = AsyncThrowingStream.makeStream(of: AgentMessage.self)
+        let (messages, continuation) = AsyncThrowingStream.makeStream(
+            of: AgentMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
                     for try await bytes in inbound {
                         manager.sessions.heard(peer.nodeID)
-                        continuation.yield(try AgentMessage(decoding: bytes))
+                        if case .dropped = continuation.yield(try AgentMessage(decoding: bytes)) {
+                            throw RPCFailure(.tooLarge, "more messages than this manager takes in")
+                        }
                     }
                     continuation.finish()
                 } catch {
@@ -76,7 +79,13 @@ struct PeerHandlers: ClusterHandlers {
 
     /// A removed node's certificate is worth nothing, though it has not expired.
     private func requireMember(_ peer: PeerIdentity) throws {
-        guard let state = control.localState else { return }
+        guard let state = control.localState else {
+            let peers = control.shared.withLock(\.peers)
+            guard peers.isEmpty || peers.contains(peer.nodeID) else {
+                throw RPCFailure(.forbidden, "node \(peer.nodeID) is not part of this cluster")
+            }
+            return
+        }
         guard state.index == 0 || state.nodes.isEmpty || state.nodes[peer.nodeID] != nil else {
             throw RPCFailure(.forbidden, "node \(peer.nodeID) is not part of this cluster")
         }
@@ -119,8 +128,9 @@ extension ControlPlane {
         switch method {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
-            let mutations = try JSONCoding.decode([Mutation].self, from: payload)
-            return try JSONCoding.encode(await manager.proposeHere(mutations, author: asker))
+            let request = try JSONCoding.decode(ProposalRequest.self, from: payload)
+            return try await JSONCoding.encode(
+                manager.proposer.propose(request.mutations, author: asker, id: request.id))
         case ClusterMethodNames.enrol:
             return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
         case ClusterMethodNames.renew:
@@ -137,7 +147,7 @@ extension ControlPlane {
         case HostMethods.detach:
             let id = try JSONCoding.decode(String.self, from: payload)
             guard manager.store.state.attachments[id]?.nodeID == asker else { return [] }
-            _ = try await manager.proposeHere([.removeAttachment(id)], author: asker)
+            try await manager.proposeHere([.removeAttachment(id)], author: asker)
             return []
         default: throw EngineError(.notImplemented, "this manager does not know \"\(method)\"")
         }
@@ -179,7 +189,7 @@ extension ControlPlane {
             spec: NodeSpec(role: isManager ? .manager : .worker, availability: request.availability),
             description: request.description, status: NodeStatus(state: .unknown, addr: request.address),
             clusterAddress: address)
-        _ = try await manager.proposeHere([.putNode(node, expected: 0)], author: nodeID)
+        try await manager.proposeHere([.putNode(node, expected: 0)], author: nodeID)
         return try JSONCoding.encode(
             response(state, nodeID: nodeID, isManager: isManager, certificate, address: request.address))
     }
@@ -247,7 +257,7 @@ extension ControlPlane {
         node.spec.role = .worker
         node.status.state = .down
         node.status.message = "node left the swarm"
-        _ = try await manager.proposeHere([.putNode(node, expected: nil)], author: id)
+        try await manager.proposeHere([.putNode(node, expected: nil)], author: id)
         return []
     }
 }

@@ -13,8 +13,13 @@ public struct ClusterState: Sendable {
     public private(set) var tasks = TreeDictionary<String, TaskObject>()
     public private(set) var networks = TreeDictionary<String, NetworkObject>()
     public private(set) var attachments = TreeDictionary<String, AttachmentObject>()
+    /// The latest transactions with an identifier, oldest first, at most `rememberedTransactions`.
+    public private(set) var recentTransactions: Deque<AppliedTransaction> = []
     private var tasksByService = TreeDictionary<String, TreeSet<String>>()
     private var tasksByNode = TreeDictionary<String, TreeSet<String>>()
+
+    /// How many transactions with an identifier are remembered: a client's manager repeats within seconds or never.
+    public static let rememberedTransactions = 512
 
     public init() {}
 
@@ -36,16 +41,21 @@ public struct ClusterState: Sendable {
 
     /// Applies the entry at `index`: whole, or not at all with the reason. The index advances in both cases.
     ///
+    /// One whose identifier was applied already changes nothing.
+    ///
     /// - Returns: what changed, each object once per mutation.
     public mutating func apply(_ transaction: Transaction, at index: UInt64) throws(Refusal) -> [AppliedChange] {
-        var next = self
-        next.index = index
-        next.time = max(time, transaction.time)
         self.index = index
-        self.time = next.time
+        time = max(time, transaction.time)
+        if let id = transaction.id, recentTransactions.contains(where: { $0.id == id }) { return [] }
+        var next = self
         var changes: [AppliedChange] = []
         for mutation in transaction.mutations {
             if let change = try next.apply(mutation) { changes.append(change) }
+        }
+        if let id = transaction.id {
+            next.recentTransactions.append(AppliedTransaction(id: id, index: index))
+            if next.recentTransactions.count > Self.rememberedTransactions { next.recentTransactions.removeFirst() }
         }
         self = next
         return changes
@@ -321,8 +331,10 @@ extension ClusterState {
     /// A state from what a store holds.
     public init(
         index: UInt64, time: Timestamp, cluster: ClusterObject?, nodes: [NodeObject], services: [ServiceObject],
-        tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject]
+        tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject],
+        recentTransactions: [AppliedTransaction]
     ) {
+        self.recentTransactions = Deque(recentTransactions)
         self.index = index
         self.time = time
         self.cluster = cluster

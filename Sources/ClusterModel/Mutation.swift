@@ -60,11 +60,14 @@ public struct Transaction: Hashable, Sendable, Codable {
     public var time: Timestamp
     /// The node whose client or component asked for it.
     public var author: String
+    /// Chosen by a client's manager, so that asking twice changes once; nil for the leader's own decisions.
+    public var id: String?
     public var mutations: [Mutation]
 
-    public init(time: Timestamp, author: String, mutations: [Mutation]) {
+    public init(time: Timestamp, author: String, id: String? = nil, mutations: [Mutation]) {
         self.time = time
         self.author = author
+        self.id = id
         self.mutations = mutations
     }
 }
@@ -81,6 +84,14 @@ public enum Refusal: Error, Hashable, Sendable, Codable, CustomStringConvertible
     /// A transition that the rules do not allow.
     case notAllowed(String)
 
+    /// Whether a newer state may have no reason to refuse.
+    public var mayBeRace: Bool {
+        switch self {
+        case .versionMismatch, .notAllowed: true
+        case .notFound, .alreadyExists, .inUse, .portTaken: false
+        }
+    }
+
     public var description: String {
         switch self {
         case .versionMismatch: "rpc error: code = Unknown desc = update out of sequence"
@@ -94,6 +105,17 @@ public enum Refusal: Error, Hashable, Sendable, Codable, CustomStringConvertible
                 + "as an ingress port"
         case .notAllowed(let reason): reason
         }
+    }
+}
+
+/// A transaction that was applied and may be asked for again.
+public struct AppliedTransaction: Hashable, Sendable, Codable {
+    public let id: String
+    public let index: UInt64
+
+    public init(id: String, index: UInt64) {
+        self.id = id
+        self.index = index
     }
 }
 

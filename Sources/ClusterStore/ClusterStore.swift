@@ -83,6 +83,7 @@ public final class ClusterStore: RaftStateMachine {
 
     public func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
         var state = self.state
+        let before = state.index
         var changed: [AppliedChange] = []
         var results: [[UInt8]] = []
         for command in commands {
@@ -101,7 +102,7 @@ public final class ClusterStore: RaftStateMachine {
             results.append(try JSONCoding.encode(outcome))
         }
         let keys = Set(changed.map { ObjectKey(kind: $0.kind, id: $0.id) })
-        try storage.withLock { try $0.database.write(keys, of: state) }
+        try storage.withLock { try $0.database.write(keys, of: state, since: before) }
         publish(state, changed)
         return results
     }

@@ -9,6 +9,7 @@ struct StateDatabase {
     static let schema = """
         CREATE TABLE IF NOT EXISTS applied (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER NOT NULL,
             time INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS recent (idx INTEGER PRIMARY KEY, id TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS cluster (id TEXT PRIMARY KEY, body TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS node (id TEXT PRIMARY KEY, hostname TEXT NOT NULL, role TEXT NOT NULL,
             availability TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL);
@@ -37,7 +38,10 @@ struct StateDatabase {
             cluster: try objects("cluster", ClusterObject.self).first, nodes: try objects("node", NodeObject.self),
             services: try objects("service", ServiceObject.self), tasks: try objects("task", TaskObject.self),
             networks: try objects("network", NetworkObject.self),
-            attachments: try objects("attachment", AttachmentObject.self))
+            attachments: try objects("attachment", AttachmentObject.self),
+            recentTransactions: try database.query("SELECT id, idx FROM recent ORDER BY idx") {
+                AppliedTransaction(id: $0.text(0), index: $0.unsigned(1))
+            })
     }
 
     private func objects<T: Decodable>(_ table: String, _ type: T.Type) throws -> [T] {
@@ -46,9 +50,16 @@ struct StateDatabase {
     }
 
     /// Writes the objects that changed, and how far the state has come, in one transaction.
-    func write(_ changes: Set<ObjectKey>, of state: ClusterState) throws {
+    func write(_ changes: Set<ObjectKey>, of state: ClusterState, since before: UInt64) throws {
         try database.transaction {
             for key in changes { try write(key, of: state) }
+            let news = state.recentTransactions.reversed().prefix { $0.index > before }
+            for transaction in news {
+                try database.execute("INSERT OR REPLACE INTO recent VALUES (?, ?)", transaction.index, transaction.id)
+            }
+            if !news.isEmpty, let oldest = state.recentTransactions.first {
+                try database.execute("DELETE FROM recent WHERE idx < ?", oldest.index)
+            }
             try database.execute(
                 "INSERT OR REPLACE INTO applied VALUES (1, ?, ?)", state.index, state.time.nanosecondsSinceEpoch)
         }

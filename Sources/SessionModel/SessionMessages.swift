@@ -57,6 +57,12 @@ public enum SessionTiming {
     public static let mergeNanoseconds: Int64 = 20_000_000
 }
 
+/// The bounds of sessions.
+public enum SessionLimits {
+    /// Messages that wait to be taken in; a peer that sends more loses its session and begins a new one.
+    public static let waitingMessages = 4096
+}
+
 extension AgentMessage {
     public func encoded() throws -> [UInt8] { try JSONCoding.encode(self) }
     public init(decoding bytes: [UInt8]) throws(JSONError) { self = try JSONCoding.decode(Self.self, from: bytes) }

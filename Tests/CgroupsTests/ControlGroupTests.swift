@@ -2,6 +2,7 @@ import Cgroups
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import TestSupport
 import Testing
 
 /// Groups on this machine; each test makes one of its own and takes it away.
@@ -40,7 +41,8 @@ import Testing
             try group.add(pid)
             try group.setFrozen(true)
             let before = group.statistics().cpuTotal
-            usleep(50_000)
+            // As long as it takes this process to use so much processor time itself.
+            burnProcessor(milliseconds: 50)
             #expect(group.statistics().cpuTotal == before)
             group.killAll()
             #expect(try ChildProcess.wait(pid) == 137)

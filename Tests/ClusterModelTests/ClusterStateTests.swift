@@ -30,6 +30,26 @@ import Values
         #expect(state.index == 2, "a refused entry is an entry all the same")
     }
 
+    @Test("A transaction that is asked for twice changes once; one that was refused may be asked for again")
+    func identifiersMakeItOnce() throws {
+        var state = ClusterState()
+        func ask(_ id: String, _ mutation: Mutation) throws(Refusal) -> Int {
+            let transaction = Transaction(time: .epoch, author: "a", id: id, mutations: [mutation])
+            return try state.apply(transaction, at: state.index + 1).count
+        }
+        #expect(try ask("x", .putService(service("1", name: "a"), expected: 0)) == 1)
+        #expect(try ask("x", .putService(service("1", name: "a"), expected: 0)) == 0)
+        #expect(throws: Refusal.self) { _ = try ask("y", .putService(service("2", name: "a"), expected: 0)) }
+        #expect(try ask("z", .removeService("1", expected: nil)) == 1)
+        #expect(try ask("z", .removeService("1", expected: nil)) == 0)
+        #expect(try ask("y", .putService(service("2", name: "a"), expected: 0)) == 1)
+        for number in 0..<ClusterState.rememberedTransactions {
+            _ = try ask("n\(number)", .removeTask("none"))
+        }
+        #expect(state.recentTransactions.count == ClusterState.rememberedTransactions)
+        #expect(throws: Refusal.self, "forgotten by now") { _ = try ask("z", .removeService("1", expected: nil)) }
+    }
+
     @Test func versionsAreChecked() throws {
         var state = ClusterState()
         try apply(&state, .putService(service("1", name: "a"), expected: 0))

@@ -47,6 +47,27 @@ import Values
         #expect(again.state.time == Timestamp(secondsSinceEpoch: 6))
     }
 
+    @Test("What was asked for is still known after a start, so that all managers answer a repetition alike")
+    func identifiersSurvive() throws {
+        let folder = try TemporaryDirectory()
+        let logger = Logger(label: "test")
+        func ask(_ store: ClusterStore, _ index: UInt64, _ id: String) throws -> Refusal? {
+            let mutations: [Mutation] = [.putService(service(id, "name-\(id)"), expected: 0)]
+            let transaction = Transaction(time: .epoch, author: "a", id: id, mutations: mutations)
+            let command = CommittedCommand(index: index, term: 1, bytes: try JSONCoding.encode(transaction))
+            return try outcome(store.apply([command])[0])
+        }
+        do {
+            let store = try ClusterStore(directory: folder.path, logger: logger)
+            #expect(try ask(store, 1, "a") == nil)
+            #expect(try ask(store, 2, "b") == nil)
+        }
+        let again = try ClusterStore(directory: folder.path, logger: logger)
+        #expect(again.state.recentTransactions.map(\.id) == ["a", "b"])
+        #expect(try ask(again, 3, "b") == nil)
+        #expect(again.state.services.count == 2)
+    }
+
     @Test func aSnapshotBecomesAnotherManagersState() throws {
         let folder = try TemporaryDirectory()
         let logger = Logger(label: "test")

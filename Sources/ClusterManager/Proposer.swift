@@ -1,0 +1,47 @@
+import ClusterModel
+import ClusterStore
+import JSON
+import LinuxSystem
+import RaftNode
+import Values
+
+/// Puts transactions into the log on the leader.
+struct Proposer: Sendable {
+    let store: ClusterStore
+    let raft: RaftNode
+
+    /// Proposes mutations; returns where in the log they are, and why they were not applied where that is so.
+    ///
+    /// - Parameters:
+    ///   - author: the node whose client or component asks.
+    ///   - id: where given, a transaction of that identifier that was applied already is not applied again.
+    ///   - term: where given, nothing is proposed unless this manager leads in exactly this term.
+    func propose(_ mutations: [Mutation], author: String, id: String? = nil, term: UInt64? = nil) async throws
+        -> ProposalAnswer
+    {
+        let transaction = Transaction(
+            time: max(Clock.now(), store.state.time), author: author, id: id, mutations: mutations)
+        let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
+        return ProposalAnswer(index: index, refusal: try JSONCoding.decode(CommandOutcome.self, from: result).refusal)
+    }
+}
+
+/// A manager's wish for a transaction, to the leader.
+struct ProposalRequest: Hashable, Codable {
+    var id: String
+    var mutations: [Mutation]
+}
+
+/// What became of a proposal.
+struct ProposalAnswer: Hashable, Codable {
+    var index: UInt64
+    /// nil where it was applied.
+    var refusal: Refusal?
+
+    /// The index; throws the refusal.
+    @discardableResult
+    func applied() throws(Refusal) -> UInt64 {
+        if let refusal { throw refusal }
+        return index
+    }
+}
