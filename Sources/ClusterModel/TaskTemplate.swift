@@ -55,21 +55,11 @@ public struct TaskTemplate: Hashable, Sendable, Codable {
             public var spread: Spread?
         }
 
-        public struct Platform: Hashable, Sendable, Codable {
-            public var architecture: String
-            public var os: String
-
-            enum CodingKeys: String, CodingKey {
-                case architecture
-                case os = "OS"
-            }
-        }
-
         public var constraints: [String]?
         public var preferences: [Preference]?
         /// Per node; 0 is without limit.
         public var maxReplicas: UInt64?
-        public var platforms: [Platform]?
+        public var platforms: [NodeDescription.Platform]?
 
         public init() {}
     }

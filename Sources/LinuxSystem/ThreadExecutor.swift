@@ -5,12 +5,9 @@ import Glibc
 ///
 /// The thread ends when the last reference goes.
 public final class ThreadExecutor: SerialExecutor {
-    private let queue: JobQueue
+    private let queue = JobQueue()
 
-    public init(name: String) {
-        queue = JobQueue()
-        queue.startThread(name)
-    }
+    public init(name: String) { queue.startThread(name) }
 
     deinit { queue.stop() }
 
@@ -20,38 +17,19 @@ public final class ThreadExecutor: SerialExecutor {
 
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
-    private final class JobQueue: @unchecked Sendable {
-        // SAFETY: `jobs` and `isStopped` are touched under `mutex` only, which lives as long as the object.
-        private var jobs: [(UnownedJob, UnownedSerialExecutor)] = []
-        private var isStopped = false
-        private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-        private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-
-        init() {
-            pthread_mutex_init(mutex, nil)
-            pthread_cond_init(condition, nil)
+    private final class JobQueue: Sendable {
+        private struct Jobs {
+            var waiting: [(UnownedJob, UnownedSerialExecutor)] = []
+            var isStopped = false
         }
 
-        deinit {
-            pthread_mutex_destroy(mutex)
-            pthread_cond_destroy(condition)
-            mutex.deallocate()
-            condition.deallocate()
-        }
+        private let jobs = Monitor(Jobs())
 
         func append(_ job: UnownedJob, executor: UnownedSerialExecutor) {
-            pthread_mutex_lock(mutex)
-            jobs.append((job, executor))
-            pthread_cond_signal(condition)
-            pthread_mutex_unlock(mutex)
+            jobs.change { $0.waiting.append((job, executor)) }
         }
 
-        func stop() {
-            pthread_mutex_lock(mutex)
-            isStopped = true
-            pthread_cond_signal(condition)
-            pthread_mutex_unlock(mutex)
-        }
+        func stop() { jobs.change { $0.isStopped = true } }
 
         func startThread(_ name: String) {
             var thread = pthread_t()
@@ -68,11 +46,12 @@ public final class ThreadExecutor: SerialExecutor {
 
         private func run() {
             while true {
-                pthread_mutex_lock(mutex)
-                while jobs.isEmpty, !isStopped { pthread_cond_wait(condition, mutex) }
-                let batch = jobs
-                jobs = []
-                pthread_mutex_unlock(mutex)
+                let batch = jobs.wait(
+                    { !$0.waiting.isEmpty || $0.isStopped },
+                    then: { jobs in
+                        defer { jobs.waiting = [] }
+                        return jobs.waiting
+                    })
                 if batch.isEmpty { return }
                 for (job, executor) in batch { job.runSynchronously(on: executor) }
             }

@@ -226,3 +226,22 @@ final class Cluster {
         }
     }
 }
+
+/// Proposes different texts from eight sides until the node refuses; the texts that it acknowledged.
+func proposeUntilRefused(_ node: RaftNode, meanwhile: () async -> Void) async -> [String] {
+    await withTaskGroup(of: [String].self) { group in
+        for worker in 0..<8 {
+            group.addTask {
+                var done: [String] = []
+                for number in 0..<10_000 {
+                    let text = "\(worker)-\(number)"
+                    guard (try? await node.propose(Array(text.utf8))) != nil else { break }
+                    done.append(text)
+                }
+                return done
+            }
+        }
+        await meanwhile()
+        return await group.reduce(into: []) { $0 += $1 }
+    }
+}

@@ -45,22 +45,10 @@ import Testing
         try await cluster.form(3)
         let leader = try await cluster.leader()
         let node = leader.node!
-        let acknowledged = await withTaskGroup(of: [String].self) { group in
-            for worker in 0..<8 {
-                group.addTask {
-                    var done: [String] = []
-                    for number in 0..<10_000 {
-                        let text = "\(worker)-\(number)"
-                        guard (try? await node.propose(Array(text.utf8))) != nil else { break }
-                        done.append(text)
-                    }
-                    return done
-                }
-            }
+        let acknowledged = await proposeUntilRefused(node) {
             let machine = leader.machine
             try? await cluster.wait("some work") { machine.texts.count > 300 }
             for host in cluster.hosts { try? await cluster.kill(host) }
-            return await group.reduce(into: []) { $0 += $1 }
         }
         #expect(acknowledged.count > 200)
         for host in cluster.hosts { try cluster.start(host) }
