@@ -9,7 +9,7 @@ import NIOPosix
 import ServiceLifecycle
 
 /// The HTTP server of the Docker Engine API over this host's engine and its control plane.
-public struct EngineServer: Service {
+public struct EngineServer: Service, CustomStringConvertible {
     /// Connections that wait to be accepted, for each listener.
     static let backlog = 1024
 
@@ -17,6 +17,9 @@ public struct EngineServer: Service {
     private let responder: Responder
     private let logger: Logger
     private let onListening: @Sendable ([ListenAddress]) async -> Void
+
+    /// As the log names it.
+    public var description: String { "the API" }
 
     /// - Parameters:
     ///   - cluster: nil answers the cluster's routes as a host outside a cluster does.

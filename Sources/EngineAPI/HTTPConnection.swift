@@ -66,11 +66,17 @@ final class HTTPConnection: Sendable {
             _ = try await exchange.send(.failure(error))
             return false
         }
-        let work = Task { try await answer(head) }
+        // A stream watches the connection itself, so the answer may not begin before this watch does.
+        let (watched, watching) = AsyncStream.makeStream(of: Never.self)
+        let work = Task {
+            for await _ in watched {}
+            return try await answer(head)
+        }
         bytes.watch { [bytes] event in
             guard case .interrupted = event else { return }
             bytes.channel.eventLoop.scheduleTask(in: Self.quiesceTime) { work.cancel() }
         }
+        watching.finish()
         return try await withTaskCancellationHandler {
             try await work.value
         } onCancel: {

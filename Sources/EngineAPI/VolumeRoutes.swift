@@ -26,8 +26,10 @@ struct VolumeRoutes: Sendable {
             return .json(shape(record), status: 201)
         }
         router.on("POST", "volumes/prune") { request in
-            let filters = try request.filters()
+            var filters = try request.filters()
             try filters.check(known: ["all", "label", "label!"])
+            // Before 1.42 there was no such filter: named volumes went too.
+            if request.version < 42 { filters.values["all"] = ["true"] }
             let (deleted, bytes) = try await engine.pruneVolumes(filters)
             return .json([
                 "VolumesDeleted": deleted.isEmpty ? .null : .strings(deleted), "SpaceReclaimed": .integer(bytes),

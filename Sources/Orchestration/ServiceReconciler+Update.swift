@@ -47,7 +47,7 @@ extension ServiceReconciler {
             }
             latest = max(latest, current.updatedAt)
             let free = current.updatedAt.advanced(byNanoseconds: configuration.delay)
-            if isUnderWay, configuration.delay > 0, free > working.now, hasPredecessor(current, in: slot) {
+            if isUnderWay, configuration.delay > 0, free > working.now {
                 busy += 1
                 working.wake(at: free)
             }
@@ -64,17 +64,13 @@ extension ServiceReconciler {
         }
     }
 
-    private func hasPredecessor(_ task: TaskObject, in slot: TaskSlot) -> Bool {
-        slot.tasks.contains { $0.createdAt < task.createdAt }
-    }
-
     private func replace(
         _ slot: TaskSlot, _ working: inout WorkingState, using generator: inout some RandomNumberGenerator
     ) {
         // A new task that failed before is not tried again at once.
         var moment: Timestamp?
         if let failed = slot.tasks.last, failed.specVersion == service.specVersion, failed.status.state.isTerminal {
-            guard let delay = restartDelay(after: failed, in: slot, now: working.now) else { return }
+            guard let delay = restartDelay(after: failed, in: slot) else { return }
             if let due = failed.notBefore, due > working.now { return working.wake(at: due) }
             working.decide(.desire(taskID: failed.id, .shutdown))
             moment = failed.status.timestamp.advanced(byNanoseconds: delay)

@@ -170,7 +170,7 @@ struct ServiceReconciler {
             }
             guard slot.wanted.isEmpty else { continue }
             if let ended = slot.endedByItself {
-                guard let delay = restartDelay(after: ended, in: slot, now: working.now) else { continue }
+                guard let delay = restartDelay(after: ended, in: slot) else { continue }
                 // A task that failed before it was due, for want of its image, does not hasten the next one.
                 if let due = ended.notBefore, due > working.now {
                     working.wake(at: due)
@@ -193,8 +193,9 @@ struct ServiceReconciler {
         state.nodes[task.nodeID].map { $0.status.state != .down } ?? false
     }
 
-    /// Nanoseconds to wait before the next task of a place whose last one ended by itself; nil for never.
-    func restartDelay(after ended: TaskObject, in slot: TaskSlot, now: Timestamp) -> Int64? {
+    /// Nanoseconds to wait before the next task of a place whose last one ended by itself; nil for never. The answer is
+    /// of the moment when it ended: time alone does not change it.
+    func restartDelay(after ended: TaskObject, in slot: TaskSlot) -> Int64? {
         let policy = service.spec.taskTemplate.restartPolicy
         let isCurrent = ended.specVersion == service.specVersion
         if isCurrent {
@@ -210,7 +211,7 @@ struct ServiceReconciler {
                     guard task.specVersion == service.specVersion,
                         state == .failed || state == .complete || state == .rejected
                     else { return false }
-                    return window == 0 || now.nanoseconds(since: task.status.timestamp) <= window
+                    return window == 0 || ended.status.timestamp.nanoseconds(since: task.status.timestamp) <= window
                 }
                 // The first task is no attempt to restart.
                 if attempts.count > Int(min(limit, UInt64(Int.max - 1))) { return nil }

@@ -49,6 +49,9 @@ struct Martletd: AsyncParsableCommand {
         })
     var logLevel = Logger.Level.info
 
+    /// How long requests under way may take to end after the daemon was asked to; then they are cancelled.
+    private static let shutdownLimit = Duration.seconds(15)
+
     func run() async throws {
         // A client that leaves while it is written to is an error of that write, not the end of the daemon.
         signal(SIGPIPE, SIG_IGN)
@@ -72,14 +75,14 @@ struct Martletd: AsyncParsableCommand {
         let server = EngineServer(engine: engine, cluster: control, listeners: listeners, logger: logger) { listeners in
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.description).joined(separator: " "))"])
         }
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(service: AgentService(agent: agent)),
-                    .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        var services = ServiceGroupConfiguration(
+            services: [
+                .init(service: AgentService(agent: agent)),
+                .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        services.maximumGracefulShutdownDuration = Self.shutdownLimit
+        try await ServiceGroup(configuration: services).run()
         await control.shutdown()
         // Containers stay; their shims hold what they need.
         await engine.shutdown()
@@ -126,8 +129,10 @@ struct Martletd: AsyncParsableCommand {
 }
 
 /// The agent, as long as the daemon runs.
-private struct AgentService: Service {
+private struct AgentService: Service, CustomStringConvertible {
     let agent: Agent
+
+    var description: String { "the agent" }
 
     func run() async throws { await cancelWhenGracefulShutdown { await agent.run() } }
 }

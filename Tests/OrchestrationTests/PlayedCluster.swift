@@ -27,6 +27,8 @@ struct PlayedCluster {
     var silent: Set<String> = []
     /// Images whose tasks fail instead of becoming ready.
     var broken: Set<String> = []
+    /// How many of a place's next tasks fail, whatever their image.
+    var failures: [UInt64: Int] = [:]
     /// How many steps a task takes from one state to the next.
     private var ages: [String: Int] = [:]
     private var counter: UInt64 = 0
@@ -34,10 +36,11 @@ struct PlayedCluster {
     var fewestServing = Int.max
     var mostLive = 0
 
-    init(nodes: Int, seed: UInt64 = 1) {
+    init(nodes: Int, seed: UInt64 = 1, historyLimit: Int64 = 5) {
         generator = Generator(state: seed)
         let cluster = ClusterObject(
-            id: "cluster", createdAt: now, spec: ["Orchestration": ["TaskHistoryRetentionLimit": 5]],
+            id: "cluster", createdAt: now,
+            spec: ["Orchestration": ["TaskHistoryRetentionLimit": .integer(historyLimit)]],
             rootCertificate: "", rootKey: "", workerToken: "", managerToken: "",
             addressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24, dataPathPort: 4789,
             gatewayPool: CIDR("10.192.0.0/10")!)
@@ -102,6 +105,14 @@ struct PlayedCluster {
         apply([.putNode(node, expected: nil)])
     }
 
+    /// What the orchestrator would decide now.
+    func planned() -> [Mutation] {
+        var generator = generator
+        return Orchestrator.plan(
+            state, receipts: DataplaneReceipts(applied: receipts), now: now, using: &generator
+        ).mutations
+    }
+
     /// Time passes: the orchestrator decides until it has nothing to say, hosts do their part.
     mutating func run(seconds: Double) {
         let end = now.advanced(byNanoseconds: Int64(seconds * 1e9))
@@ -138,11 +149,18 @@ struct PlayedCluster {
         case .assigned: observe(task, .preparing, ready: false)
         case .preparing: observe(task, .ready, ready: false)
         case .ready where task.desiredState == .running: observe(task, .starting, ready: false)
-        case .starting:
-            observe(task, broken.contains(task.spec.containerSpec?.image ?? "") ? .failed : .running, ready: false)
+        case .starting: observe(task, fails(task) ? .failed : .running, ready: false)
         case .running where !task.isReady: if ages[task.id]! > 6 { observe(task, .running, ready: true) }
         default: break
         }
+    }
+
+    private mutating func fails(_ task: TaskObject) -> Bool {
+        if let count = failures[task.slot], count > 0 {
+            failures[task.slot] = count - 1
+            return true
+        }
+        return broken.contains(task.spec.containerSpec?.image ?? "")
     }
 
     mutating func observe(_ task: TaskObject, _ next: TaskState, ready: Bool) {

@@ -8,7 +8,9 @@ enum ClusterClient: String, Sendable, CustomTestStringConvertible {
 
     /// Those that this machine has; says so where the docker CLI is missing.
     static let available: [ClusterClient] = {
-        if ClusterClient.docker.path == nil { print("skipped: scenarios with the docker CLI, which is not installed") }
+        if ClusterClient.docker.path == nil {
+            print("skipped: scenarios with the docker CLI, which is not there: scripts/setup --tests gets it")
+        }
         return [.docker, .martlet].filter { $0.path != nil }
     }()
 
@@ -17,9 +19,14 @@ enum ClusterClient: String, Sendable, CustomTestStringConvertible {
 
     var path: String? {
         switch self {
-        case .docker: TestEnvironment.command("docker")
+        case .docker: DockerCLI.installed?.path
         case .martlet: Cluster.program("martlet")
         }
+    }
+
+    /// Whether it speaks API version 1.`minor`; an old docker CLI has the output say what it lacks.
+    func speaks(_ minor: Int, orElse lack: String) -> Bool {
+        self == .martlet || DockerCLI.installed?.speaks(minor, orElse: lack) == true
     }
 
     var testDescription: String { rawValue }

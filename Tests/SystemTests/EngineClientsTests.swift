@@ -3,9 +3,8 @@ import Testing
 
 extension EngineSystemTests {
     /// Other clients than the docker CLI.
-    @Suite(.enabled(if: EngineHost.isDriven, EngineHost.drivenReason))
-    struct ClientsTests {
-        @Test(.enabled(if: EngineHost.hasDockerPy, "docker-py is not installed"))
+    @Suite struct ClientsTests {
+        @Test(.enabled(if: EngineHost.hasDockerPy, EngineHost.dockerPyReason))
         func dockerPy() async throws {
             try await EngineHost.with("python") { host in
                 let done = try await host.python(
@@ -63,7 +62,8 @@ extension EngineSystemTests {
             }
         }
 
-        @Test func martlet() async throws {
+        @Test(.enabled(if: EngineHost.isDriven, EngineHost.drivenReason))
+        func martlet() async throws {
             try await EngineHost.with("martlet") { host in
                 let martlet = try #require(EngineHost.programs) + "/martlet"
                 func run(_ arguments: String...) async throws -> Command {

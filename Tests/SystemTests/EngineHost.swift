@@ -24,12 +24,13 @@ struct EngineHost: Sendable {
         return all.allSatisfy { access(directory + "/" + $0, X_OK) == 0 } ? directory : nil
     }()
     static let isPossible = programs != nil && TestEnvironment.command("busybox") != nil
-    static let isDriven = isPossible && TestEnvironment.command("docker") != nil
-    static let hasDockerPy =
-        isDriven && (try? Command.runBlocking(["python3", "-c", "import docker"]))?.succeeded == true
+    static let isDriven = isPossible && DockerCLI.installed != nil
+    static let hasDockerPy = isPossible && DockerPy.python != nil
 
     static let possibleReason: Comment = "needs busybox and the programs (scripts/build, or MARTLET_BIN)"
-    static let drivenReason: Comment = "needs the docker CLI, busybox and the programs (scripts/build)"
+    static let drivenReason: Comment =
+        "needs the docker CLI (scripts/setup --tests), busybox and the programs (scripts/build)"
+    static let dockerPyReason: Comment = "needs docker-py (scripts/setup --tests), busybox and the programs"
 
     let lab: RunningLab
     let files: TemporaryDirectory
@@ -69,6 +70,11 @@ struct EngineHost: Sendable {
     }
 
     // MARK: Clients
+
+    /// The docker CLI's own, for what depends on its version.
+    var cli: DockerCLI {
+        get throws { try #require(DockerCLI.installed) }
+    }
 
     /// The docker CLI, however it ends.
     func attempt(
@@ -110,7 +116,10 @@ struct EngineHost: Sendable {
     /// A python program with `client`, docker-py's, and every name of `docker`.
     func python(_ program: String) async throws -> Command {
         try await Command.run(
-            ["python3", "-c", "import docker, socket, sys\nclient = docker.from_env(timeout=30)\n" + program],
+            [
+                try #require(DockerPy.python), "-c",
+                "import docker, socket, sys\nclient = docker.from_env(timeout=30)\n" + program,
+            ],
             environment: environment)
     }
 

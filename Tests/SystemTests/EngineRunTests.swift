@@ -1,3 +1,5 @@
+import EngineClient
+import JSON
 import LinuxSystem
 import TestSupport
 import Testing
@@ -61,7 +63,9 @@ extension EngineSystemTests {
         @Test(.enabled(if: TestEnvironment.command("script") != nil, "docker has no terminal without script"))
         func terminals() async throws {
             try await EngineHost.with("terminal") { host in
-                let inner = "tty; stty size; test -t 0 -a -t 1 -a -t 2 && echo terminal; exit 6"
+                let tellsSize = try host.cli.speaks(42, orElse: "tells a terminal's size only when the program runs")
+                let sized = tellsSize ? "" : "until stty size 2>/dev/null | grep -q [1-9]; do usleep 20000; done; "
+                let inner = sized + "tty; stty size; test -t 0 -a -t 1 -a -t 2 && echo terminal; exit 6"
                 let run = try await host.command([
                     "script", "-qec",
                     "stty rows 33 cols 99; docker run --rm -it \(EngineHost.image) sh -c '\(inner)'", "/dev/null",
@@ -100,10 +104,18 @@ extension EngineSystemTests {
                     "run", "-d", "--name", "user", "-v", "first:/data", EngineHost.image, "sleep", "1000")
                 let refused = try await host.attempt(["volume", "rm", "first"])
                 #expect(refused.errorOutput.contains("remove first: volume is in use"))
-                let pruned = try await host.docker("volume", "prune", "-af")
+                let keepsNamed = try host.cli.speaks(42, orElse: "volume prune takes named volumes without -a")
+                if keepsNamed { #expect(try await !host.docker("volume", "prune", "-f").contains("empty")) }
+                let pruned = try await host.docker("volume", "prune", keepsNamed ? "-af" : "-f")
                 #expect(pruned.contains("empty") && !pruned.contains("first"))
+                // Whatever the CLI's version: named volumes go where the API knows no difference yet.
+                try await host.docker("volume", "create", "older")
+                let older = try await EngineClient(address: host.client.address, apiVersion: "1.41")
+                    .json("POST", "/volumes/prune")
+                #expect(older["VolumesDeleted"] == ["older"])
                 try await host.docker("rm", "-f", "user")
                 try await host.docker("volume", "rm", "first")
+                #expect(try await host.docker("system", "prune", "-f").contains("Total reclaimed space: 0B"))
                 // The lab's hosts share the machine's files.
                 try host.files.write("bound/file", "bound")
                 let path = host.files.path("bound")
@@ -114,7 +126,8 @@ extension EngineSystemTests {
                 let absent = try await host.run(["--mount", "type=bind,src=\(path)/absent,dst=/mnt"], "true")
                 #expect(absent.code == 125 && absent.errorOutput.contains("bind source path does not exist"))
                 // Nothing of any of them is left, mounted or not.
-                #expect(try await host.traces() == before)
+                let after = try await host.traces()
+                #expect(after == before, "\(after.filter { !before.contains($0) })")
             }
         }
 
