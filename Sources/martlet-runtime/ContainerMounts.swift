@@ -210,13 +210,20 @@ struct ContainerMounts: ~Copyable {
         let empty = try MountTree.create(
             "tmpfs", source: "tmpfs", options: [("size", "0"), ("nr_blocks", "1")],
             attributes: Self.inert | Int(CL_ATTR_RDONLY))
+        // Kernels before 6.15 copy only mounts that are attached.
+        var isAttached = false
         for path in specification.maskedPaths {
             guard let target = try root.open(path) else { continue }
             var information = stat()
             try syscall("stat", on: path) { fstat(target.rawValue, &information) }
             if information.st_mode & S_IFMT == S_IFDIR {
-                let tree = try MountTree.clone(of: empty.rawValue)
-                try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
+                if isAttached {
+                    let tree = try MountTree.clone(of: empty.rawValue)
+                    try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
+                } else {
+                    try MountTree.attach(empty.rawValue, onto: target.rawValue, shown: path)
+                    isAttached = true
+                }
             } else if let null = try root.open("/dev/null") {
                 let tree = try MountTree.clone(of: null.rawValue)
                 try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)

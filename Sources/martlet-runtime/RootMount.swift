@@ -25,7 +25,8 @@ enum RootMount {
         return RootTree(descriptor: tree)
     }
 
-    /// Nil where the kernel does not take layers one by one (before 6.8).
+    /// Nil where the kernel does not take layers one by one: before 6.8 it refuses the name, before 6.5 it takes any name
+    /// and refuses the whole without a word.
     private static func overlay(lower: [String], upper: String, work: String) throws -> Descriptor? {
         let context = Descriptor(owning: try checked("fsopen", on: "overlay", cl_fsopen("overlay")))
         func set(_ name: String, _ value: String) -> Int32 { cl_fsconfig_string(context.rawValue, name, value) }
@@ -46,6 +47,7 @@ enum RootMount {
             let length = cl_fscontext_message(context.rawValue, &text, text.count)
             let message = String(
                 decoding: text.prefix(Int(max(0, length))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if mount == -EINVAL, length <= 0 { return nil }
             throw SystemError("mount overlay", length > 0 ? message : upper, errno: -mount)
         }
         return Descriptor(owning: mount)
