@@ -48,6 +48,7 @@ public struct TaskContainer: Sendable {
         host.capAdd = spec.capabilityAdd
         host.capDrop = spec.capabilityDrop
         host.ulimits = spec.ulimits
+        host.oomScoreAdj = spec.oomScoreAdj ?? 0
         host.groupAdd = spec.groups
         host.dns = spec.dnsConfig?.nameservers
         host.dnsSearch = spec.dnsConfig?.search

@@ -37,14 +37,16 @@ public struct TaskLogOptions: Hashable, Sendable, Codable {
 /// A line of a task's output.
 public struct TaskLogLine: Hashable, Sendable, Codable {
     public var taskID: String
+    public var serviceID: String
     public var nodeID: String
     public var isError: Bool
     public var time: Timestamp
     /// With its line feed.
     public var text: String
 
-    public init(taskID: String, nodeID: String, isError: Bool, time: Timestamp, text: String) {
+    public init(taskID: String, serviceID: String, nodeID: String, isError: Bool, time: Timestamp, text: String) {
         self.taskID = taskID
+        self.serviceID = serviceID
         self.nodeID = nodeID
         self.isError = isError
         self.time = time

@@ -27,7 +27,6 @@ extension ControlPlane {
         }
         try Self.refuse(
             (request.forceNewCluster, "--force-new-cluster"),
-            (request.spec?["EncryptionConfig"]?["AutoLockManagers"]?.bool == true, "autolock"),
             (!request.dataPathAddr.isEmpty, "--data-path-addr"))
         let availability = try Self.availability(request.availability)
         let (address, port) = try HostAddresses.advertised(
@@ -37,8 +36,8 @@ extension ControlPlane {
         }
         let now = Clock.now()
         cluster.isOpen = true
-        if let spec = request.spec?.object {
-            cluster.spec = Self.filled(.object(spec), beneath: cluster.spec)
+        if let spec = request.spec, !spec.isNull {
+            cluster.spec = try SwarmSpecification.merged(spec, over: cluster.spec)
         }
         if let pools = request.defaultAddrPool, !pools.isEmpty {
             cluster.addressPools = try pools.map { text in
@@ -84,7 +83,7 @@ extension ControlPlane {
                         id: Identifiers.swarm(using: &generator), createdAt: now, spec: spec, subnet: gateways,
                         gateway: gateways.host(1), vni: OverlayDefaults.ingressVNI), expected: 0))
         }
-        try await manager.proposeHere(mutations, author: record.nodeID)
+        try await manager.proposeHere(mutations)
         if let member = manager.raft.status.member {
             try await manager.raft.addLearner(
                 RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))
@@ -138,6 +137,9 @@ extension ControlPlane {
                     at: remote, expecting: token.digest, JSONCoding.encode(enrolment), timeout: .seconds(20))
                 let response = try JSONCoding.decode(EnrolResponse.self, from: bytes)
                 return try await settle(response, key: key, roots: roots, port: port)
+            } catch let refused as RPCFailure where refused.kind == .unauthorized && refused.source == .transport {
+                // Docker's status for a manager that is not to be trusted.
+                failure = EngineError(.internalError, refused.message)
             } catch {
                 failure = error
             }
@@ -253,18 +255,5 @@ extension ControlPlane {
             throw EngineError(.invalidParameter, "invalid availability \(text): use active, pause or drain")
         }
         return availability
-    }
-
-    /// What a client leaves at its zero value is a default (Docker's clients send every member).
-    private static func filled(_ wanted: JSONValue, beneath defaults: JSONValue) -> JSONValue {
-        guard let members = wanted.object else {
-            switch wanted {
-            case .null, .integer(0), .string(""): return defaults
-            default: return wanted
-            }
-        }
-        var result = defaults
-        for (key, value) in members { result[key] = filled(value, beneath: defaults[key] ?? .null) }
-        return result
     }
 }

@@ -14,18 +14,6 @@ extension ControlPlane {
     var directory: String { configuration.directory }
     static let rootsFile = "ca.pem"
 
-    /// Docker's defaults (Engine API: SwarmSpec).
-    private static let defaultSpec: JSONValue = [
-        "Name": "default", "Labels": [:], "Orchestration": ["TaskHistoryRetentionLimit": 5],
-        "Raft": [
-            "SnapshotInterval": 10000, "KeepOldSnapshots": 0, "LogEntriesForSlowFollowers": 500, "ElectionTick": 10,
-            "HeartbeatTick": 1,
-        ],
-        "Dispatcher": ["HeartbeatPeriod": 5_000_000_000],
-        "CAConfig": ["NodeCertExpiry": 7_776_000_000_000_000], "TaskDefaults": [:],
-        "EncryptionConfig": ["AutoLockManagers": false],
-    ]
-
     // MARK: Beginning
 
     /// Makes this host the manager of a log of one that nobody else may join yet.
@@ -47,7 +35,7 @@ extension ControlPlane {
         let manager = try Manager(directory: directory, nodeID: nodeID, connector: connector, logger: logger)
         try await manager.raft.bootstrap(member)
         let cluster = ClusterObject(
-            id: clusterID, createdAt: now, spec: Self.defaultSpec, rootCertificate: authority.certificatePEM,
+            id: clusterID, createdAt: now, spec: SwarmSpecification.standard, rootCertificate: authority.certificatePEM,
             rootKey: authority.keyPEM, workerToken: JoinToken(digest: authority.digest, using: &generator).text,
             managerToken: JoinToken(digest: authority.digest, using: &generator).text,
             addressPools: [OverlayDefaults.pool.base], subnetSize: OverlayDefaults.pool.prefixLength,
@@ -57,7 +45,7 @@ extension ControlPlane {
             status: NodeStatus(state: .ready, addr: ""), clusterAddress: "")
         node.raftMember = member.id
         try await manager.proposeHere(
-            [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], author: nodeID)
+            [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)])
         // The record comes last: without it the next start begins anew.
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
         try adopt(record)

@@ -57,11 +57,17 @@ extension ControlPlane {
 // MARK: Services
 
 extension ControlPlane {
-    /// Creates a service from the specification as the client wrote it.
+    /// Creates a service from the specification as the client wrote it; without a name it gets one.
     public func createService(_ document: JSONValue) async throws(EngineError) -> (id: String, warnings: [String]) {
         var generator = SystemRandomNumberGenerator()
         let id = Identifiers.swarm(using: &generator)
-        try await change { state throws(EngineError) in
+        var document = document
+        if ["", nil, .null].contains(document["Name"]) {
+            let known = try await state()
+            document["Name"] = .string(
+                ContainerNames.generate(using: &generator) { known.service(named: $0) != nil })
+        }
+        try await change { [document] state throws(EngineError) in
             let (spec, document) = try ServiceValidation(state: state).specification(from: document)
             let service = ServiceObject(
                 id: id, createdAt: Clock.now(), spec: spec, document: document,
@@ -165,10 +171,7 @@ extension ControlPlane {
         version: UInt64, spec: JSONValue, rotateWorkerToken: Bool, rotateManagerToken: Bool
     ) async throws(EngineError) {
         guard var cluster = try await state().cluster else { throw .noLeader }
-        if spec["EncryptionConfig"]?["AutoLockManagers"]?.bool == true {
-            throw EngineError(.notImplemented, "autolock is not supported by this version")
-        }
-        for (key, value) in spec.object ?? [:] where !value.isNull { cluster.spec[key] = value }
+        cluster.spec = try SwarmSpecification.merged(spec, over: cluster.spec)
         do {
             var generator = SystemRandomNumberGenerator()
             let digest = try TrustRoots(pem: cluster.rootCertificate).digest
@@ -234,6 +237,9 @@ extension ControlPlane {
                 }
                 subnet = free
             }
+            guard OverlayDefaults.vniRange.contains(cluster.nextVNI) else {
+                throw EngineError(.invalidParameter, "every VXLAN network identifier has been used")
+            }
             let spec = NetworkObject.Spec(
                 name: request.name, labels: request.labels, isInternal: request.isInternal,
                 isAttachable: request.isAttachable, isIngress: request.isIngress, options: request.options)
@@ -291,7 +297,7 @@ extension ControlPlane {
             let offset = UInt64((address.v4Value ?? 0) &- (network.subnet.network.address.v4Value ?? 0))
             do {
                 try await manager.proposeHere(
-                    [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)], author: node)
+                    [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)])
                 return try JSONCoding.encode(attachment)
             } catch let refusal as Refusal {
                 if case .alreadyExists = refusal, question.address == nil { continue }

@@ -181,7 +181,6 @@ public final class ControlPlane: Sendable {
     /// identifier, so that it is applied once.
     private func attempt(_ mutations: [Mutation]) async throws(EngineError) -> Refusal? {
         let manager = try manager()
-        let author = shared.withLock { $0.record?.nodeID ?? "" }
         var generator = SystemRandomNumberGenerator()
         let request = ProposalRequest(id: Identifiers.swarm(using: &generator), mutations: mutations)
         let deadline = Clock.sinceBoot() + 2 * Manager.leaderPatienceNanoseconds
@@ -189,7 +188,7 @@ public final class ControlPlane: Sendable {
             do {
                 let answer: ProposalAnswer
                 if manager.isLeading {
-                    answer = try await manager.proposer.propose(mutations, author: author, id: request.id)
+                    answer = try await manager.proposer.propose(mutations, id: request.id)
                 } else {
                     let bytes = try await callLeader(ClusterMethodNames.propose, JSONCoding.encode(request))
                     answer = try JSONCoding.decode(ProposalAnswer.self, from: bytes)

@@ -107,7 +107,7 @@ final class Manager: Sendable {
     var proposer: Proposer { Proposer(store: store, raft: raft) }
 
     /// Proposes on the leader. Refusals come as errors.
-    func proposeHere(_ mutations: [Mutation], author: String) async throws {
-        try await proposer.propose(mutations, author: author).applied()
+    func proposeHere(_ mutations: [Mutation]) async throws {
+        try await proposer.propose(mutations).applied()
     }
 }

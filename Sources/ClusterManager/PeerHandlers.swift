@@ -130,7 +130,7 @@ extension ControlPlane {
             try requireManager(peer, manager)
             let request = try JSONCoding.decode(ProposalRequest.self, from: payload)
             return try await JSONCoding.encode(
-                manager.proposer.propose(request.mutations, author: asker, id: request.id))
+                manager.proposer.propose(request.mutations, id: request.id))
         case ClusterMethodNames.enrol:
             return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
         case ClusterMethodNames.renew:
@@ -147,7 +147,7 @@ extension ControlPlane {
         case HostMethods.detach:
             let id = try JSONCoding.decode(String.self, from: payload)
             guard manager.store.state.attachments[id]?.nodeID == asker else { return [] }
-            try await manager.proposeHere([.removeAttachment(id)], author: asker)
+            try await manager.proposeHere([.removeAttachment(id)])
             return []
         default: throw EngineError(.notImplemented, "this manager does not know \"\(method)\"")
         }
@@ -182,14 +182,15 @@ extension ControlPlane {
         let now = Clock.now()
         let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
         let certificate = try authority.issue(
-            request.request, for: nodeID, role: isManager ? .manager : .worker, at: now)
+            request.request, for: nodeID, role: isManager ? .manager : .worker, at: now,
+            lifetimeSeconds: cluster.certificateLifetimeSeconds)
         let address = ClusterAddress(host: request.address, port: Int(request.port)).description
         let node = NodeObject(
             id: nodeID, createdAt: now,
             spec: NodeSpec(role: isManager ? .manager : .worker, availability: request.availability),
             description: request.description, status: NodeStatus(state: .unknown, addr: request.address),
             clusterAddress: address)
-        try await manager.proposeHere([.putNode(node, expected: 0)], author: nodeID)
+        try await manager.proposeHere([.putNode(node, expected: 0)])
         return try JSONCoding.encode(
             response(state, nodeID: nodeID, isManager: isManager, certificate, address: request.address))
     }
@@ -213,7 +214,8 @@ extension ControlPlane {
         let isManager = node.spec.role == .manager
         let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
         let certificate = try authority.issue(
-            request.request, for: id, role: isManager ? .manager : .worker, at: Clock.now())
+            request.request, for: id, role: isManager ? .manager : .worker, at: Clock.now(),
+            lifetimeSeconds: cluster.certificateLifetimeSeconds)
         return try JSONCoding.encode(
             response(state, nodeID: id, isManager: isManager, certificate, address: node.status.addr))
     }
@@ -257,7 +259,7 @@ extension ControlPlane {
         node.spec.role = .worker
         node.status.state = .down
         node.status.message = "node left the swarm"
-        try await manager.proposeHere([.putNode(node, expected: nil)], author: id)
+        try await manager.proposeHere([.putNode(node, expected: nil)])
         return []
     }
 }

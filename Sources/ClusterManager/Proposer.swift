@@ -13,14 +13,13 @@ struct Proposer: Sendable {
     /// Proposes mutations; returns where in the log they are, and why they were not applied where that is so.
     ///
     /// - Parameters:
-    ///   - author: the node whose client or component asks.
     ///   - id: where given, a transaction of that identifier that was applied already is not applied again.
     ///   - term: where given, nothing is proposed unless this manager leads in exactly this term.
-    func propose(_ mutations: [Mutation], author: String, id: String? = nil, term: UInt64? = nil) async throws
+    func propose(_ mutations: [Mutation], id: String? = nil, term: UInt64? = nil) async throws
         -> ProposalAnswer
     {
         let transaction = Transaction(
-            time: max(Clock.now(), store.state.time), author: author, id: id, mutations: mutations)
+            time: max(Clock.now(), store.state.time), id: id, mutations: mutations)
         let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
         return ProposalAnswer(index: index, refusal: try JSONCoding.decode(CommandOutcome.self, from: result).refusal)
     }

@@ -33,6 +33,10 @@ struct ServiceValidation {
         try check(container)
         try checkMode(spec)
         try checkResources(spec.taskTemplate.resources)
+        let reservations = document["TaskTemplate"]?["Resources"]?["Reservations"]
+        if reservations?["GenericResources"]?.asksForSomething == true {
+            throw EngineError(.notImplemented, "generic resources are not supported by this version")
+        }
         try checkRestart(spec.taskTemplate.restartPolicy)
         for text in spec.taskTemplate.placement?.constraints ?? [] {
             do { _ = try Constraint(text) } catch { throw invalid(error.description) }
@@ -108,16 +112,16 @@ struct ServiceValidation {
         if let isolation = container.isolation, !["", "default"].contains(isolation) {
             throw invalid("isolation \(isolation) is Windows's")
         }
-        if let secrets = container.secrets?.array, !secrets.isEmpty {
-            throw EngineError(.notImplemented, "secrets are not supported by this version")
-        }
-        if let configs = container.configs?.array, !configs.isEmpty {
-            throw EngineError(.notImplemented, "configs are not supported by this version")
+        for (value, what) in [
+            (container.secrets, "secrets are"), (container.configs, "configs are"),
+            (container.privileges, "privileges of services (credential specs, SELinux, seccomp and AppArmor) are"),
+        ] where value?.asksForSomething == true {
+            throw EngineError(.notImplemented, "\(what) not supported by this version")
         }
         if let healthcheck = container.healthcheck {
             for (name, value) in [
                 ("interval", healthcheck.interval), ("timeout", healthcheck.timeout),
-                ("start period", healthcheck.startPeriod),
+                ("start period", healthcheck.startPeriod), ("start interval", healthcheck.startInterval),
             ] where value != 0 && value < 1_000_000 {
                 throw invalid("ContainerSpec: \(name) in Healthcheck cannot be less than 1ms")
             }

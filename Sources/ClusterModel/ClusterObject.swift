@@ -51,4 +51,9 @@ public struct ClusterObject: Hashable, Sendable, Codable {
     public var taskHistoryLimit: Int {
         Int(spec["Orchestration"]?["TaskHistoryRetentionLimit"]?.integer ?? 5)
     }
+
+    /// How long nodes' certificates are issued for, in seconds (Engine API: SwarmSpec, CAConfig, NodeCertExpiry).
+    public var certificateLifetimeSeconds: Int64 {
+        (spec["CAConfig"]?["NodeCertExpiry"]?.integer ?? 7_776_000_000_000_000) / 1_000_000_000
+    }
 }

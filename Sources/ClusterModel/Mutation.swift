@@ -58,15 +58,12 @@ public struct TaskObservation: Hashable, Sendable, Codable {
 public struct Transaction: Hashable, Sendable, Codable {
     /// What the leader stamped: the larger of the last entry's time and its clock.
     public var time: Timestamp
-    /// The node whose client or component asked for it.
-    public var author: String
     /// Chosen by a client's manager, so that asking twice changes once; nil for the leader's own decisions.
     public var id: String?
     public var mutations: [Mutation]
 
-    public init(time: Timestamp, author: String, id: String? = nil, mutations: [Mutation]) {
+    public init(time: Timestamp, id: String? = nil, mutations: [Mutation]) {
         self.time = time
-        self.author = author
         self.id = id
         self.mutations = mutations
     }

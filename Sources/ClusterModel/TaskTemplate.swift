@@ -115,13 +115,11 @@ public struct ContainerSpec: Hashable, Sendable, Codable {
     public var capabilityAdd: [String]?
     public var capabilityDrop: [String]?
     public var ulimits: [Ulimit]?
+    public var oomScoreAdj: Int?
     public var privileges: JSONValue?
     public var isolation: String?
     public var secrets: JSONValue?
     public var configs: JSONValue?
 
     public init(image: String) { self.image = image }
-
-    /// Whether readiness is more than running: a probe of the service's own. The image's is known to its host alone.
-    public var hasProbe: Bool { healthcheck.map { !$0.test.isEmpty && $0.test != ["NONE"] } ?? false }
 }

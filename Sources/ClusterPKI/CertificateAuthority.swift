@@ -6,7 +6,7 @@ import X509
 
 /// A cluster's own certificate authority: a P-256 key and its self-signed certificate, which names the cluster.
 public struct CertificateAuthority: Sendable {
-    /// How long a node's certificate holds, in seconds: 90 days, as in Docker's swarm mode.
+    /// How long a node's certificate holds unless the cluster wants otherwise, in seconds: 90 days (Docker).
     public static let nodeLifetimeSeconds: Int64 = 90 * 86_400
     /// How long the CA's certificate holds, in seconds: 20 years.
     public static let authorityLifetimeSeconds: Int64 = 20 * 365 * 86_400
@@ -78,7 +78,8 @@ public struct CertificateAuthority: Sendable {
     ///
     /// - Returns: the node's certificate as PEM text.
     public func issue(
-        _ requestPEM: String, for nodeID: String, role: PeerIdentity.Role, at time: Timestamp
+        _ requestPEM: String, for nodeID: String, role: PeerIdentity.Role, at time: Timestamp,
+        lifetimeSeconds: Int64 = nodeLifetimeSeconds
     ) throws(PKIError) -> String {
         let publicKey = try CertificateRequest.publicKey(of: requestPEM)
         let identity = PeerIdentity(nodeID: nodeID, role: role, clusterID: clusterID)
@@ -86,7 +87,7 @@ public struct CertificateAuthority: Sendable {
             let issued = try Certificate(
                 version: .v3, serialNumber: .init(), publicKey: publicKey,
                 notValidBefore: Self.date(time, -Self.backdatingSeconds),
-                notValidAfter: Self.date(time, Self.nodeLifetimeSeconds), issuer: certificate.subject,
+                notValidAfter: Self.date(time, lifetimeSeconds), issuer: certificate.subject,
                 subject: try identity.subject, signatureAlgorithm: .ecdsaWithSHA256,
                 extensions: try Certificate.Extensions {
                     Critical(BasicConstraints.notCertificateAuthority)

@@ -101,13 +101,6 @@ public struct TrustRoots: Hashable, Sendable {
         guard certificate.notValidAfter.timeIntervalSince1970 >= seconds else { throw PKIError.expired }
     }
 
-    /// The DER bytes of the first object in PEM text.
-    static func derOfFirst(_ pem: String) throws(PKIError) -> [UInt8] {
-        do { return try PEMDocument(pemString: pem).derBytes } catch {
-            throw PKIError.malformed("PEM text", "\(error)")
-        }
-    }
-
     static func requireAuthority(_ certificate: Certificate) throws(PKIError) {
         guard case .isCertificateAuthority? = try? certificate.extensions.basicConstraints,
             certificate.publicKey.isValidSignature(certificate.signature, for: certificate)

@@ -18,37 +18,9 @@ enum HumanTime {
 
 /// Lengths of time as docker's flags take them.
 enum DurationText {
-    private static let units: [(suffix: String, nanoseconds: Double)] = [
-        ("ns", 1), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9),
-    ]
-
-    /// Nanoseconds of `1m30s`, `1.5h`, `300ms`, `0`; nil for anything else.
-    static func parse(_ text: String) -> Int64? {
-        if text == "0" { return 0 }
-        var rest = text[...]
-        var sign = 1.0
-        if rest.hasPrefix("-") {
-            sign = -1
-            rest = rest.dropFirst()
-        }
-        guard !rest.isEmpty else { return nil }
-        var total = 0.0
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isASCII && $0.isNumber || $0 == "." }
-            guard !digits.isEmpty, let number = Double(digits) else { return nil }
-            rest = rest.dropFirst(digits.count)
-            let suffix = rest.prefix { !($0.isASCII && $0.isNumber) && $0 != "." }
-            guard let unit = units.first(where: { $0.suffix == suffix }) else { return nil }
-            total += number * unit.nanoseconds
-            rest = rest.dropFirst(suffix.count)
-        }
-        guard total < 9.2e18 else { return nil }
-        return Int64(sign * total.rounded())
-    }
-
     /// A flag's value.
     static func parse(_ text: String, flag: String) throws(FlagError) -> Int64 {
-        guard let nanoseconds = parse(text) else {
+        guard let nanoseconds = GoDuration.nanoseconds(text) else {
             throw FlagError(flag, text, "invalid duration: write 1m30s, 500ms and the like")
         }
         return nanoseconds

@@ -27,7 +27,7 @@ enum MomentText {
     /// Seconds since 1970 with a fraction, as the API takes them.
     static func parse(_ text: String, flag: String, now: Timestamp = Clock.now()) throws(FlagError) -> String {
         if Double(text) != nil { return text }
-        if let length = DurationText.parse(text) { return seconds(now.advanced(byNanoseconds: -length)) }
+        if let length = GoDuration.nanoseconds(text) { return seconds(now.advanced(byNanoseconds: -length)) }
         for suffix in ["", "Z", ":00Z", "T00:00:00Z"] {
             if let moment = Timestamp(rfc3339: text + suffix) { return seconds(moment) }
         }

@@ -52,12 +52,15 @@ struct NodeListCommand: EngineCommand {
 
     func run() async throws {
         let nodes = try await engine.json("GET", "/nodes", query: try filter.query()).array ?? []
-        let own = try await engine.json("GET", "/info").at("Swarm", "NodeID")?.string ?? ""
-        try Self.listing(nodes, own: own).show(format: format.format, quiet: quiet)
+        let swarm = try await engine.json("GET", "/info")["Swarm"] ?? [:]
+        try Self.listing(nodes, swarm).show(format: format.format, quiet: quiet)
     }
 
-    static func listing(_ nodes: [JSONValue], own: String) -> Listing {
-        Listing(
+    /// - Parameter swarm: SwarmInfo of the host that was asked.
+    static func listing(_ nodes: [JSONValue], _ swarm: JSONValue) -> Listing {
+        let own = swarm.text("NodeID")
+        let root = swarm.at("Cluster", "TLSInfo", "TrustRoot")?.string
+        return Listing(
             headings: [
                 "ID": "ID", "Self": "", "Hostname": "HOSTNAME", "Status": "STATUS", "Availability": "AVAILABILITY",
                 "ManagerStatus": "MANAGER STATUS", "EngineVersion": "ENGINE VERSION", "TLSStatus": "TLS STATUS",
@@ -77,9 +80,16 @@ struct NodeListCommand: EngineCommand {
                     "Availability": .string(capitalised(node.at("Spec", "Availability")?.string ?? "")),
                     "ManagerStatus": .string(capitalised(reachability)),
                     "EngineVersion": .string(node.at("Description", "Engine", "EngineVersion")?.string ?? ""),
-                    "TLSStatus": "Ready",
+                    "TLSStatus": .string(tlsStatus(node, root)),
                 ]
             })
+    }
+
+    /// As docker tells it: whether the node trusts the CA that the cluster has now.
+    private static func tlsStatus(_ node: JSONValue, _ root: String?) -> String {
+        let own = node.at("Description", "TLSInfo", "TrustRoot")?.string
+        guard let root, let own, !root.isEmpty, !own.isEmpty else { return "Unknown" }
+        return own == root ? "Ready" : "Needs Rotation"
     }
 
     private static func capitalised(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
@@ -90,6 +100,7 @@ struct NodeInspectCommand: EngineCommand {
     static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Shows all of nodes.")
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "json, or a template.") var format: String?
+    @Flag(help: "For people.") var pretty = false
     @Argument(help: "The nodes; self is this host.") var nodes: [String]
 
     func run() async throws {
@@ -97,7 +108,8 @@ struct NodeInspectCommand: EngineCommand {
         for name in nodes {
             names.append(name == "self" ? String(try await NodeChange(engine: engine).path(name).dropFirst(7)) : name)
         }
-        try await Inspection(engine: engine, kinds: [.node], format: format).run(names)
+        let inspection = Inspection(engine: engine, kinds: [.node], format: pretty ? NodePretty.format : format)
+        try await inspection.run(names) { pretty ? NodePretty.fields($0) : $0 }
     }
 }
 

@@ -16,6 +16,7 @@ extension Dataplane {
         do {
             try carryOut(plan, before: before, in: &pass)
             try forgetDeparted(since: before, plan)
+            forgetUnanswered(since: before, plan)
             if let first = pass.remaining.first {
                 outcome = .failed(reason: "\(pass.remaining.count) entries differ after all, first \(first)")
             }

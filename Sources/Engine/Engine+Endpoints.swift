@@ -13,11 +13,16 @@ extension Engine {
             guard let record = try await existingNetwork(reference) else {
                 wanted[reference] = settings ?? EndpointSettings()
                 wanted[reference]!.networkID = ""
+                wanted[reference]!.chosenMACAddress = try Self.chosenAddress(wanted[reference]!)
                 continue
             }
             wanted[record.name] = try Self.checked(settings ?? EndpointSettings(), record)
         }
-        switch NetworkMode(host.networkMode) {
+        let mode = NetworkMode(host.networkMode)
+        if mode == .host || mode == .none, wanted.values.contains(where: { $0.chosenMACAddress != nil }) {
+            throw Self.noAddressInMode
+        }
+        switch mode {
         case .host: wanted = ["host": EndpointSettings()]
         case .none: wanted = attachments.isEmpty ? ["none": EndpointSettings()] : [:]
         case .container(let other):
@@ -37,6 +42,7 @@ extension Engine {
                 wanted[reference] = EndpointSettings()
             }
         }
+        if let text = configuration.macAddress, !text.isEmpty { try await choose(text, of: host, in: &wanted) }
         for name in wanted.keys {
             guard let record = try await existingNetwork(name) else { continue }
             try Self.checkAttachable(record)
@@ -50,6 +56,47 @@ extension Engine {
             wanted[attachment.networkName] = endpoint
         }
         return wanted
+    }
+
+    /// Gives a container's own MAC address to its interface in the network of its network mode.
+    private func choose(_ text: String, of host: HostConfiguration, in wanted: inout [String: EndpointSettings])
+        async throws
+    {
+        var name: String?
+        if case .network(let reference) = NetworkMode(host.networkMode) {
+            name = try await existingNetwork(reference)?.name ?? reference
+        }
+        guard let name, var endpoint = wanted[name] else {
+            throw Self.noAddressInMode
+        }
+        endpoint.macAddress = text
+        let address = try Self.chosenAddress(endpoint)
+        guard endpoint.chosenMACAddress ?? address == address else {
+            throw EngineError(
+                .invalidParameter,
+                "the container-wide MAC address must match the endpoint-specific MAC address for the main network, "
+                    + "or be left empty")
+        }
+        guard try await existingNetwork(name)?.driver != "overlay" else { throw Self.noChoiceInOverlays }
+        endpoint.macAddress = ""
+        endpoint.chosenMACAddress = address
+        wanted[name] = endpoint
+    }
+
+    private static let noAddressInMode = EngineError(
+        .invalidParameter, "conflicting options: mac-address and the network mode")
+    private static let noChoiceInOverlays = EngineError(
+        .notImplemented, "MAC addresses of a client's choice are not supported in overlay networks")
+
+    /// The MAC address that a client wants, as Docker writes it; nil where it is left to the engine.
+    private static func chosenAddress(_ settings: EndpointSettings) throws(EngineError) -> String? {
+        let wanted = settings.macAddress.isEmpty ? settings.chosenMACAddress ?? "" : settings.macAddress
+        guard !wanted.isEmpty else { return nil }
+        let text = wanted.replacing("-", with: ":")
+        // The first bit marks groups: no interface has such an address (IEEE 802).
+        guard let address = MACAddress(text), address.bytes[0] & 1 == 0, address.bytes.contains(where: { $0 != 0 })
+        else { throw EngineError(.invalidParameter, "invalid MAC address: \(wanted)") }
+        return address.description
     }
 
     private func existingNetwork(_ reference: String) async throws -> NetworkRecord? {
@@ -86,6 +133,8 @@ extension Engine {
         result.aliases = settings.aliases
         result.driverOpts = settings.driverOpts
         result.networkID = network.id
+        result.chosenMACAddress = try chosenAddress(settings)
+        if result.chosenMACAddress != nil, network.driver == "overlay" { throw noChoiceInOverlays }
         if let text = settings.ipamConfig?.ipv4Address, !text.isEmpty {
             guard let address = IPAddress(text), address.isV4 else {
                 throw EngineError(.invalidParameter, "invalid IPv4 address: \(text)")
@@ -133,12 +182,13 @@ extension Engine {
         endpoint.ipAddress = address.description
         endpoint.ipPrefixLen = bridge.subnet.prefixLength
         endpoint.gateway = bridge.isInternal ? "" : bridge.gateway.description
-        endpoint.macAddress = MACAddress(derivedFrom: address)!.description
+        let mac = endpoint.chosenMACAddress.flatMap { MACAddress($0) } ?? MACAddress(derivedFrom: address)!
+        endpoint.macAddress = mac.description
         endpoint.dnsNames = dnsNames(records[id]!, endpoint)
         records[id]!.endpoints[network.name] = endpoint
         return BridgeAttachment(
             bridge: bridge.linkName, interface: "", address: CIDR(address, prefixLength: bridge.subnet.prefixLength),
-            gateway: nil, mtu: bridge.mtu)
+            mac: mac, gateway: nil, mtu: bridge.mtu)
     }
 
     private func fresh(_ bridge: LocalBridge, _ network: NetworkRecord) -> NetworkAddresses {

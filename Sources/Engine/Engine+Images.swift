@@ -19,10 +19,11 @@ extension Engine {
         from descriptor: Int32, progress: @escaping @Sendable (ImageLoadProgress) -> Void
     ) async throws -> [ImageRecord] {
         let loaded = try await translated { try await images.load(from: descriptor, progress: progress) }
-        for image in loaded { imageEvent(image.id.description, "load", name: image.references.first) }
+        for image in loaded { imageEvent(image, "load", name: image.references.first) }
         return loaded
     }
 
+    /// Makes an image of one layer from the archive of a root file system; `descriptor` stays the caller's.
     public func importImage(
         from descriptor: Int32, reference: String?, changes: [String], message: String, platform: Platform? = nil
     ) async throws -> ImageRecord {
@@ -30,20 +31,22 @@ extension Engine {
             try await images.importRoot(
                 from: descriptor, reference: reference, changes: changes, message: message, platform: platform)
         }
-        imageEvent(image.id.description, "import", name: reference)
+        imageEvent(image, "import", name: reference)
         return image
     }
 
     public func tagImage(_ name: String, as reference: String) async throws {
         try await translated { try await images.tag(name, as: reference) }
-        imageEvent((try? images.image(reference))?.id.description ?? name, "tag", name: reference)
+        if let image = try? images.image(reference) { imageEvent(image, "tag", name: reference) }
     }
 
+    /// Takes a name from an image, or removes it (Docker's rules).
     public func removeImage(_ name: String, force: Bool = false) async throws -> [ImageRemoval] {
-        let id = (try? images.image(name))?.id.description ?? name
+        let before = images.images()
+        let image = try findImage(name)
         let users = imageUsers()
         let removals = try await translated { try await images.remove(name, force: force, users: users) }
-        tell(removals, of: id)
+        tell(removals, of: image, before)
         return removals
     }
 
@@ -52,28 +55,40 @@ extension Engine {
         _ filters: ObjectFilters
     ) async throws -> (removals: [ImageRemoval], reclaimedBytes: Int64) {
         let filter = try PruneFilter(filters, now: Clock.now(), known: ["dangling"])
-        let all = (filters.values["dangling"] ?? []).contains { $0 == "false" || $0 == "0" }
+        let all = ["false", "0"].contains(filters.values["dangling"]?.first?.lowercased() ?? "true")
+        let before = images.images()
         let users = imageUsers()
         let result = try await translated {
             try await images.prune(all: all, users: users) { image in
                 filter.matches(image.configuration.parameters.labels, image.created)
             }
         }
-        tell(result.removals, of: nil)
+        tell(result.removals, of: nil, before)
         return result
     }
 
-    private func tell(_ removals: [ImageRemoval], of id: String?) {
+    /// Tells of names that are gone and of images that are gone; layers have no events.
+    ///
+    /// - Parameters:
+    ///   - image: the one that lost its names; nil where they tell.
+    ///   - before: what was there.
+    private func tell(_ removals: [ImageRemoval], of image: ImageRecord?, _ before: [ImageRecord]) {
         for removal in removals {
-            if let reference = removal.untagged { imageEvent(id ?? reference, "untag", name: reference) }
-            if let digest = removal.deleted { imageEvent(digest, "delete", name: nil) }
+            if let reference = removal.untagged {
+                let owner = before.first { ($0.references + $0.repoDigests).contains(reference) } ?? image
+                if let owner { imageEvent(owner, "untag", name: reference) }
+            }
+            if let removed = before.first(where: { $0.id.description == removal.deleted }) {
+                imageEvent(removed, "delete", name: nil)
+            }
         }
     }
 
-    private func imageEvent(_ id: String, _ action: String, name: String?) {
+    private func imageEvent(_ image: ImageRecord, _ action: String, name: String?) {
+        let id = image.id.description
+        let attributes = image.configuration.parameters.labels.merging(["name": name ?? id]) { $1 }
         events.publish(
-            EngineEvent(
-                kind: .image, action: action, id: id, attributes: ["name": name ?? id], time: Clock.now()))
+            EngineEvent(kind: .image, action: action, id: id, attributes: attributes, time: Clock.now()))
     }
 
     private func translated<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {

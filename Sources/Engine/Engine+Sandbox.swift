@@ -120,17 +120,13 @@ extension Engine {
             var bindings: [PublishedBinding] = []
             do {
                 for wish in wishes {
-                    guard let transport = PortTransport(rawValue: wish.container.transport) else {
-                        throw EngineError(
-                            .notImplemented, "ports of protocol \(wish.container.transport) cannot be published")
-                    }
                     let binding = try ports.take(
-                        wish.hostPorts, address: wish.hostAddress, transport: transport.rawValue, for: record.id,
-                        endpoint: endpointName)
+                        wish.hostPorts, address: wish.hostAddress, transport: wish.container.transport,
+                        for: record.id, endpoint: endpointName)
                     bindings.append(
                         PublishedBinding(
                             hostAddress: binding.address, hostPort: binding.port,
-                            containerPort: wish.container.port, transport: transport.rawValue))
+                            containerPort: wish.container.port, transport: wish.container.transport))
                 }
                 try await dataplane.publish(
                     bindings.map {

@@ -76,6 +76,7 @@ struct ContainerRoutes: Sendable {
 
     /// What clients send is whole: members that are zero mean "leave it".
     static func update(from value: JSONValue) throws -> ContainerUpdate {
+        try UnsupportedSettings.check(update: value)
         var members = value.object ?? [:]
         for (name, member) in members where member.isNull || member == 0 || member == "" || member == [] {
             members[name] = nil
@@ -103,7 +104,8 @@ struct ContainerRoutes: Sendable {
     }
 
     private func create(_ request: APIRequest) async throws -> APIResponse {
-        let creation = try await request.decode(ContainerCreation.self)
+        let creation = try ContainerCreation(await request.json())
+        try await PlatformQuery(engine: engine).check(request, image: creation.configuration.image)
         var name = request.text("name")
         if name?.hasPrefix("/") == true { name?.removeFirst() }
         let (id, warnings) = try await engine.createContainer(name: name, creation)

@@ -136,7 +136,12 @@ enum ContainerShapes {
             "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "DNSNames": nil,
         ]
         return .object(
-            try record.endpoints.mapValues { standard.overlaid(with: try JSONCoding.docker.value(of: $0)) })
+            try record.endpoints.mapValues { endpoint in
+                var value = standard.overlaid(with: try JSONCoding.docker.value(of: endpoint))
+                value["ChosenMACAddress"] = nil
+                if let chosen = endpoint.chosenMACAddress { value["MacAddress"] = .string(chosen) }
+                return value
+            })
     }
 
     /// Bindings by container port; null for an exposed port without one.

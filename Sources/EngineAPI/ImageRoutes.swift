@@ -11,22 +11,25 @@ struct ImageRoutes: Sendable {
     let engine: Engine
 
     private var store: ImageStore { engine.images }
+    private var platforms: PlatformQuery { PlatformQuery(engine: engine) }
 
     func register(_ router: inout Router) {
         router.on("GET", "images/json", list)
         router.on("POST", "images/create", create)
         router.on("POST", "images/load", load)
-        router.on("GET", "images/get") { request in try save(request.target.all("names")) }
+        router.on("GET", "images/get") { request in try await save(request, request.target.all("names")) }
         router.on("POST", "images/prune", prune)
         router.on("GET", "images/search") { _ in throw Self.withoutRegistries("searching registries") }
         router.on("GET", "images/{name...}/json") { request in
+            try await platforms.check(request, image: request["name"])
             let image = try store.image(request["name"])
             return .json(try ImageShapes.inspection(image, manifest: store.manifest(for: image.id.description)))
         }
         router.on("GET", "images/{name...}/history") { request in
-            .json(.array(try store.history(request["name"]).map(ImageShapes.history)))
+            try await platforms.check(request, image: request["name"])
+            return .json(.array(try store.history(request["name"]).map(ImageShapes.history)))
         }
-        router.on("GET", "images/{name...}/get") { request in try save([request["name"]]) }
+        router.on("GET", "images/{name...}/get") { request in try await save(request, [request["name"]]) }
         router.on("POST", "images/{name...}/tag", tag)
         router.on("POST", "images/{name...}/push") { _ in throw Self.withoutRegistries("pushing images") }
         router.on("DELETE", "images/{name...}", remove)
@@ -40,22 +43,9 @@ struct ImageRoutes: Sendable {
                 + "get them from each other")
     }
 
-    private func users() async -> [ImageUser] {
-        await engine.containers().compactMap { record in
-            Digest(parsing: record.imageID).map {
-                ImageUser(container: record.id, image: $0, isRunning: record.state.isRunning)
-            }
-        }
-    }
-
-    private func publish(_ action: String, _ id: String, name: String) {
-        engine.events.publish(
-            EngineEvent(kind: .image, action: action, id: id, attributes: ["name": name], time: Clock.now()))
-    }
-
     private func list(_ request: APIRequest) async throws -> APIResponse {
-        let filter = try ImageFilter(request.filters(), store: store)
-        let users = Dictionary(grouping: await users(), by: \.image).mapValues(\.count)
+        let filter = try ImageFilter(request.filters(), store: store, now: Clock.now())
+        let users = Dictionary(grouping: await engine.imageUsers(), by: \.image).mapValues(\.count)
         return .json(
             .array(
                 store.images().filter(filter.matches).map { image in
@@ -82,39 +72,42 @@ struct ImageRoutes: Sendable {
         let changes = request.target.all("changes")
         let message = request.text("message") ?? ""
         let name = reference
+        let platform = try await platforms.platform(request)
         return .progress { writer in
             let image = try await DescriptorStream.reading(request.body) { descriptor in
-                try await store.importRoot(from: descriptor, reference: name, changes: changes, message: message)
+                try await engine.importImage(
+                    from: descriptor, reference: name, changes: changes, message: message, platform: platform)
             }
-            publish("import", image.id.description, name: name ?? image.id.description)
             try await writer.write(line: ["status": .string(image.id.description)])
         }
     }
 
     private func load(_ request: APIRequest) async throws -> APIResponse {
-        .progress { writer in
+        try await platforms.checkHost(request)
+        return .progress { writer in
             let (lines, continuation) = AsyncStream.makeStream(of: String.self)
             let work = Task {
                 defer { continuation.finish() }
                 return try await DescriptorStream.reading(request.body) { descriptor in
-                    try await store.load(from: descriptor) { continuation.yield($0.message) }
+                    try await engine.loadImages(from: descriptor) { continuation.yield($0.message) }
                 }
             }
             try await withTaskCancellationHandler {
                 for await line in lines { try await writer.write(line: ["stream": .string(line + "\n")]) }
-                for image in try await work.value {
-                    publish("load", image.id.description, name: image.references.first ?? image.id.description)
-                }
+                _ = try await work.value
             } onCancel: {
                 work.cancel()
             }
         }
     }
 
-    private func save(_ names: [String]) throws -> APIResponse {
+    private func save(_ request: APIRequest, _ names: [String]) async throws -> APIResponse {
         let names = names.flatMap { $0.split(separator: ",").map(String.init) }
         guard !names.isEmpty else { throw EngineError(.invalidParameter, "names of images are needed") }
-        for name in names { _ = try store.image(name) }
+        for name in names {
+            _ = try store.image(name)
+            try await platforms.check(request, image: name)
+        }
         return .stream(contentType: "application/x-tar") { writer in
             try await DescriptorStream.writing(to: writer) { descriptor in
                 try await store.save(names, to: descriptor)
@@ -127,31 +120,17 @@ struct ImageRoutes: Sendable {
             throw EngineError(.invalidParameter, "invalid reference format")
         }
         let reference = repository + (request.text("tag").map { ":" + $0 } ?? "")
-        try await store.tag(request["name"], as: reference)
-        publish("tag", try store.image(reference).id.description, name: reference)
+        try await engine.tagImage(request["name"], as: reference)
         return APIResponse(status: 201)
     }
 
     private func remove(_ request: APIRequest) async throws -> APIResponse {
-        let id = try store.image(request["name"]).id.description
-        let removals = try await store.remove(request["name"], force: request.flag("force"), users: await users())
-        for removal in removals {
-            if let reference = removal.untagged { publish("untag", id, name: reference) }
-            if removal.deleted == id { publish("delete", id, name: id) }
-        }
+        let removals = try await engine.removeImage(request["name"], force: request.flag("force"))
         return .json(.array(removals.map(ImageShapes.removal)))
     }
 
     private func prune(_ request: APIRequest) async throws -> APIResponse {
-        let filters = try request.filters()
-        let all = ["false", "0"].contains(filters.values["dangling"]?.first ?? "true")
-        var rest = filters
-        rest.values["dangling"] = nil
-        let filter = try ImageFilter(rest, store: store, known: ["label", "label!", "until"])
-        let until = try filters.until(now: Clock.now())
-        let (removals, bytes) = try await store.prune(all: all, users: await users()) { image in
-            filter.matches(image) && (until.map { image.created < $0 } ?? true)
-        }
+        let (removals, bytes) = try await engine.pruneImages(request.filters())
         return .json([
             "ImagesDeleted": removals.isEmpty ? .null : .array(removals.map(ImageShapes.removal)),
             "SpaceReclaimed": .integer(bytes),

@@ -75,18 +75,20 @@ enum ImageShapes {
 
 /// Which images a list shows (Engine API: ImageList).
 struct ImageFilter {
-    static let known: Set<String> = ["before", "dangling", "label", "label!", "reference", "since", "until"]
+    private static let known: Set<String> = ["before", "dangling", "label", "label!", "reference", "since", "until"]
 
     let filters: ObjectFilters
     private let before: Timestamp?
     private let since: Timestamp?
+    private let until: Timestamp?
     private let dangling: Bool?
 
-    init(_ filters: ObjectFilters, store: ImageStore, known: Set<String> = ImageFilter.known) throws {
-        try filters.check(known: known)
+    init(_ filters: ObjectFilters, store: ImageStore, now: Timestamp) throws {
+        try filters.check(known: Self.known)
         self.filters = filters
         before = try filters.values["before"]?.first.map { try store.image($0).created }
         since = try filters.values["since"]?.first.map { try store.image($0).created }
+        until = try filters.until(now: now)
         dangling = try filters.values["dangling"]?.first.map { text in
             switch text.lowercased() {
             case "1", "true": return true
@@ -99,6 +101,7 @@ struct ImageFilter {
     func matches(_ image: ImageRecord) -> Bool {
         if let before, image.created >= before { return false }
         if let since, image.created <= since { return false }
+        if let until, image.created >= until { return false }
         if let dangling, image.isDangling != dangling { return false }
         let labels = image.configuration.parameters.labels
         return filters.matches(labels: labels) && !filters.excludes(labels: labels)
@@ -110,38 +113,6 @@ struct ImageFilter {
     /// Whether a reference of an image that matches is listed: Docker leaves those out that the pattern does not name.
     func shows(_ reference: String) -> Bool {
         filters.matches("reference") { ReferencePattern.matches($0, reference) }
-    }
-}
-
-extension ObjectFilters {
-    /// Whether one of the `label!` filters holds.
-    func excludes(labels: [String: String]) -> Bool {
-        (values["label!"] ?? []).contains { matches(labels: labels, $0) }
-    }
-
-    private func matches(labels: [String: String], _ wanted: String) -> Bool {
-        ObjectFilters(values: ["label": [wanted]]).matches(labels: labels)
-    }
-
-    /// The moment of an `until` filter: a time, or a length of time before now.
-    func until(now: Timestamp) throws(EngineError) -> Timestamp? {
-        guard let text = values["until"]?.first else { return nil }
-        if let time = Timestamp(dockerText: text) { return time }
-        let units: [(suffix: String, nanoseconds: Int64)] = [
-            ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000),
-        ]
-        var total: Int64 = 0
-        var rest = text[...]
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isNumber }
-            rest = rest.dropFirst(digits.count)
-            guard let number = Int64(digits), number < 1_000_000, let suffix = rest.first,
-                let unit = units.first(where: { $0.suffix == String(suffix) })
-            else { throw EngineError(.invalidParameter, "invalid filter 'until=\(text)'") }
-            total += number * unit.nanoseconds
-            rest = rest.dropFirst()
-        }
-        return now.advanced(byNanoseconds: -total)
     }
 }
 

@@ -66,7 +66,9 @@ struct NetworkRoutes: Sendable {
         router.on("GET", "networks/{id}", inspect)
         router.on("DELETE", "networks/{id}", remove)
         router.on("POST", "networks/{id}/connect") { request in
-            let body = try await request.decode(Connection.self)
+            let document = try await request.json()
+            try UnsupportedSettings.check(endpoint: document["EndpointConfig"])
+            let body = try JSONCoding.docker.decode(Connection.self, from: document)
             try await engine.connect(
                 body.container, to: request["id"], body.endpointConfig ?? EndpointSettings())
             return .ok

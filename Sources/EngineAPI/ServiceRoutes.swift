@@ -49,7 +49,7 @@ struct ServiceRoutes: Sendable {
             let state = try await access().state()
             let service = try ClusterLookup.service(request["id"], state)
             return try await logs(
-                request, ofTasks: state.tasks(ofService: service.id),
+                request, of: .service(service.id),
                 hasTerminal: service.spec.taskTemplate.containerSpec?.tty ?? false)
         }
         router.on("GET", "tasks", listTasks)
@@ -59,7 +59,8 @@ struct ServiceRoutes: Sendable {
         }
         router.on("GET", "tasks/{id}/logs") { request in
             let task = try ClusterLookup.task(request["id"], try await access().state())
-            return try await logs(request, ofTasks: [task], hasTerminal: task.spec.containerSpec?.tty ?? false)
+            return try await logs(
+                request, of: .task(task.id), hasTerminal: task.spec.containerSpec?.tty ?? false)
         }
         for kind in ["secrets", "configs"] {
             router.on("GET", kind) { _ in
@@ -142,7 +143,7 @@ struct ServiceRoutes: Sendable {
     }
 
     private func logs(
-        _ request: APIRequest, ofTasks tasks: [TaskObject], hasTerminal: Bool
+        _ request: APIRequest, of subject: LogSubject, hasTerminal: Bool
     ) async throws -> APIResponse {
         let wanted = try ContainerStreamRoutes.logOptions(request)
         var options = TaskLogOptions()
@@ -151,8 +152,7 @@ struct ServiceRoutes: Sendable {
         options.tail = wanted.tail
         options.includesOutput = wanted.stdout
         options.includesErrors = wanted.stderr
-        let services = Dictionary(tasks.map { ($0.id, $0.serviceID) }, uniquingKeysWith: { first, _ in first })
-        let lines = try await access().logs(ofTasks: tasks.map(\.id), options: options)
+        let lines = try await access().logs(of: subject, options: options)
         let hasTimes = request.flag("timestamps")
         let hasDetails = request.flag("details")
         let contentType = AttachedStream(hasTerminal: hasTerminal).contentType(version: request.version)
@@ -162,7 +162,7 @@ struct ServiceRoutes: Sendable {
                 if hasDetails {
                     text +=
                         "com.docker.swarm.node.id=\(line.nodeID),com.docker.swarm.service.id="
-                        + "\(services[line.taskID] ?? ""),com.docker.swarm.task.id=\(line.taskID) "
+                        + "\(line.serviceID),com.docker.swarm.task.id=\(line.taskID) "
                 }
                 let bytes = Array((text + line.text).utf8)
                 try await writer.write(hasTerminal ? bytes : AttachedStream.frame(line.isError ? 2 : 1, bytes))

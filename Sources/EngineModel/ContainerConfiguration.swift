@@ -81,6 +81,8 @@ public struct ContainerConfiguration: Hashable, Sendable, Codable {
     public var labels: [String: String] = [:]
     public var stopSignal: String?
     public var stopTimeout: Int?
+    /// The address of the interface in the network of the network mode (before API 1.44; then in EndpointSettings).
+    public var macAddress: String?
 
     public init() {}
 
@@ -88,6 +90,6 @@ public struct ContainerConfiguration: Hashable, Sendable, Codable {
         case hostname, domainname, user, attachStdin, attachStdout, attachStderr, exposedPorts
         case tty = "Tty"
         case openStdin, stdinOnce, env, cmd, healthcheck, image, volumes, workingDir, entrypoint, labels, stopSignal
-        case stopTimeout
+        case stopTimeout, macAddress
     }
 }

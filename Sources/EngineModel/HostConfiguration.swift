@@ -104,7 +104,7 @@ public struct LogConfiguration: Hashable, Sendable, Codable {
     }
 }
 
-/// How a container is tied to this host (Engine API: HostConfig). What the engine cannot do is refused at creation.
+/// How a container is tied to this host (Engine API: HostConfig). `UnsupportedSettings` refuses what is not here.
 public struct HostConfiguration: Hashable, Sendable, Codable {
     public var binds: [String]?
     public var networkMode = ""
@@ -148,7 +148,6 @@ public struct HostConfiguration: Hashable, Sendable, Codable {
     public var cpusetCpus = ""
     public var cpusetMems = ""
     public var pidsLimit: Int64?
-    public var oomKillDisable: Bool?
     public var oomScoreAdj = 0
     public var `init`: Bool?
     public var maskedPaths: [String]?
@@ -177,12 +176,16 @@ public struct EndpointSettings: Hashable, Sendable, Codable {
     public var gateway = ""
     public var ipAddress = ""
     public var ipPrefixLen = 0
+    /// In a request the address that the interface is to have; in a record the one that it has while it is there.
     public var macAddress = ""
     public var dnsNames: [String]?
+    /// What a client chose for `macAddress`. Kept in records, never shown.
+    public var chosenMACAddress: String?
 
     enum CodingKeys: String, CodingKey {
         case ipamConfig, aliases, driverOpts, networkID, endpointID, gateway, ipAddress, ipPrefixLen, macAddress
         case dnsNames = "DNSNames"
+        case chosenMACAddress = "ChosenMACAddress"
     }
 
     public init() {}
@@ -196,12 +199,10 @@ public struct NetworkingConfiguration: Hashable, Sendable, Codable {
 }
 
 /// The body of `POST /containers/create`: a configuration with the host's and the networks' beside it.
-public struct ContainerCreation: Sendable, Decodable {
+public struct ContainerCreation: Sendable {
     public var configuration: ContainerConfiguration
     public var host: HostConfiguration
     public var networking: NetworkingConfiguration
-
-    enum CodingKeys: String, CodingKey { case hostConfig, networkingConfig }
 
     public init(configuration: ContainerConfiguration, host: HostConfiguration, networking: NetworkingConfiguration) {
         self.configuration = configuration
@@ -209,12 +210,17 @@ public struct ContainerCreation: Sendable, Decodable {
         self.networking = networking
     }
 
-    public init(from decoder: any Decoder) throws {
-        configuration = try ContainerConfiguration(from: decoder)
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        host = try container.decodeIfPresent(HostConfiguration.self, forKey: .hostConfig) ?? HostConfiguration()
-        networking =
-            try container.decodeIfPresent(NetworkingConfiguration.self, forKey: .networkingConfig)
-            ?? NetworkingConfiguration()
+    /// Reads the request's body; what it asks for and Martlet does not have is refused.
+    public init(_ document: JSONValue) throws {
+        try UnsupportedSettings.check(creation: document)
+        let beside = try JSONCoding.docker.decode(Beside.self, from: document)
+        configuration = try JSONCoding.docker.decode(ContainerConfiguration.self, from: document)
+        host = beside.hostConfig ?? HostConfiguration()
+        networking = beside.networkingConfig ?? NetworkingConfiguration()
+    }
+
+    private struct Beside: Decodable {
+        var hostConfig: HostConfiguration?
+        var networkingConfig: NetworkingConfiguration?
     }
 }

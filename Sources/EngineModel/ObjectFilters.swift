@@ -1,4 +1,5 @@
 import JSON
+import Values
 
 /// Docker's `filters` query parameter: for each key the values of which one must match.
 ///
@@ -47,5 +48,21 @@ public struct ObjectFilters: Hashable, Sendable {
             guard let equals = wanted.firstIndex(of: "=") else { return labels[wanted] != nil }
             return labels[String(wanted[..<equals])] == String(wanted[wanted.index(after: equals)...])
         }
+    }
+
+    /// Whether one of the `label!` filters holds.
+    public func excludes(labels: [String: String]) -> Bool {
+        (values["label!"] ?? []).contains { ObjectFilters(values: ["label": [$0]]).matches(labels: labels) }
+    }
+
+    /// The moment of an `until` filter: seconds since 1970, a time of RFC 3339, or a length of time before now.
+    public func until(now: Timestamp) throws(EngineError) -> Timestamp? {
+        guard let text = values["until"]?.first else { return nil }
+        if let seconds = Int64(text) { return Timestamp(secondsSinceEpoch: seconds) }
+        if let moment = Timestamp(rfc3339: text) { return moment }
+        guard let nanoseconds = GoDuration.nanoseconds(text) else {
+            throw EngineError(.invalidParameter, "invalid filter 'until=\(text)': neither a time nor a duration")
+        }
+        return now.advanced(byNanoseconds: -nanoseconds)
     }
 }

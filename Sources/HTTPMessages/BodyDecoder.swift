@@ -53,8 +53,6 @@ public struct BodyDecoder: Sendable {
     }
 
     public var isAtEnd: Bool { state == .done }
-    /// Whether only the end of the connection ends the body.
-    public var endsWithConnection: Bool { state == .untilEnd }
 
     /// The next piece of the body that the queue holds. After an error every call throws it again.
     public mutating func step(_ queue: inout ByteQueue) throws(HTTPError) -> Step {

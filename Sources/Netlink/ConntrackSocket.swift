@@ -18,6 +18,8 @@ public struct ConntrackFlow: Hashable, Sendable {
     /// As answers come: its source is the endpoint that the flow was sent to.
     public var reply: Tuple
     public var mark: UInt32
+    /// Something has come back.
+    public var isAnswered: Bool
     /// TCP's state: 3 is established (enum tcp_conntrack).
     public var tcpState: UInt8?
     /// The attributes that name the flow to the kernel: the original tuple, the zone, the identifier.
@@ -36,6 +38,8 @@ public struct ConntrackFlow: Hashable, Sendable {
         self.original = original
         self.reply = reply
         mark = attributes.be32(8) ?? 0
+        let seenReply: UInt32 = 2
+        isAnswered = (attributes.be32(3) ?? 0) & seenReply != 0
         tcpState = try attributes.nested(4)?.nested(1)?.u8(1)
         identity = MessageWriter.build { writer in
             writer.raw([body[0], 0, 0, 0])
@@ -87,11 +91,13 @@ public final class ConntrackSocket {
         }
     }
 
-    /// Forgets every flow that was sent to one of these addresses: how many there were.
+    /// Forgets the flows that were sent to one of these addresses and that `isMeant` is true of: how many there were.
     @discardableResult
-    public func deleteFlows(to addresses: Set<IPAddress>) throws(NetlinkError) -> Int {
+    public func deleteFlows(
+        to addresses: Set<IPAddress>, where isMeant: (ConntrackFlow) -> Bool = { _ in true }
+    ) throws(NetlinkError) -> Int {
         var count = 0
-        for flow in try flows() where addresses.contains(flow.reply.source) {
+        for flow in try flows() where addresses.contains(flow.reply.source) && isMeant(flow) {
             if try delete(flow) { count += 1 }
         }
         return count

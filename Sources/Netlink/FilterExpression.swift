@@ -18,7 +18,6 @@ public struct FilterExpression: Hashable, Sendable {
         case mark = 3
         case inputName = 6
         case outputName = 7
-        case inputType = 8
         case transport = 16
     }
 

@@ -27,7 +27,6 @@ public final class NetlinkSocket {
     /// NLM_F_* of netlink(7).
     public enum Flags {
         public static let request: UInt16 = 1
-        public static let multipart: UInt16 = 2
         public static let acknowledge: UInt16 = 4
         public static let interrupted: UInt16 = 0x10
         public static let replace: UInt16 = 0x100

@@ -9,6 +9,7 @@ public enum OverlayDefaults {
     public static let gatewayBlocks = SubnetPool(base: gatewayPool, prefixLength: 22)
     /// The identifier of the ingress segment; overlay networks count upwards from the next.
     public static let ingressVNI: UInt32 = 4096
+    /// What VXLAN's 24 bits leave for overlay networks (RFC 7348 section 5).
     public static let vniRange: ClosedRange<UInt32> = 4097...0xff_ffff
     /// RFC 7348: VXLAN's UDP port.
     public static let port: UInt16 = 4789

@@ -87,6 +87,4 @@ public struct DataplaneReceipt: Hashable, Sendable, Codable {
         self.changeCount = changeCount
         self.repairs = repairs
     }
-
-    public var isApplied: Bool { outcome == .applied }
 }

@@ -1,5 +1,6 @@
 import EngineModel
 import JSON
+import Values
 
 /// Dockerfile instructions that change how an image runs, as `docker import --change` takes them.
 public enum ConfigurationChange {

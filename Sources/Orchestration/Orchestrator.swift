@@ -15,16 +15,15 @@ public enum Orchestrator {
     /// At most so many mutations in one plan; the rest follows in the next.
     public static let mutationLimit = 2000
 
-    /// - Parameter services: those to look at; nil for all, as after an election.
     public static func plan(
-        _ state: ClusterState, services: Set<String>? = nil, receipts: DataplaneReceipts, now: Timestamp,
+        _ state: ClusterState, receipts: DataplaneReceipts, now: Timestamp,
         using generator: inout some RandomNumberGenerator
     ) -> OrchestrationPlan {
         var working = WorkingState(state, now: now)
         allocateHosts(&working)
         releaseLostTasks(&working)
-        let chosen = state.services.values.filter { services?.contains($0.id) ?? true }.sorted { $0.id < $1.id }
-        for service in chosen where working.mutations.count < mutationLimit {
+        for service in state.services.values.sorted(by: { $0.id < $1.id }) where working.mutations.count < mutationLimit
+        {
             allocate(service, &working)
             guard let current = working.state.services[service.id] else { continue }
             let plan = ServiceReconciler(service: current, receipts: receipts)

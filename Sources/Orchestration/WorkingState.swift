@@ -15,7 +15,7 @@ struct WorkingState {
     }
 
     mutating func decide(_ mutation: Mutation) {
-        let transaction = Transaction(time: now, author: "", mutations: [mutation])
+        let transaction = Transaction(time: now, mutations: [mutation])
         // What is refused here would be refused by every manager.
         guard let changes = try? state.apply(transaction, at: state.index) else { return }
         if !changes.isEmpty { mutations.append(mutation) }

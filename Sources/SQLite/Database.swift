@@ -134,9 +134,6 @@ public final class Database {
     /// Whether a transaction is open.
     public var isInTransaction: Bool { sqlite3_get_autocommit(connection) == 0 }
 
-    /// Rows changed by the last INSERT, UPDATE or DELETE.
-    public var changedRowCount: Int { Int(sqlite3_changes64(connection)) }
-
     /// Sets a pragma: `setPragma("user_version", "3")`. Neither part may come from outside.
     public func setPragma(_ name: String, _ value: String) throws(DatabaseError) {
         try executeScript("PRAGMA \(name) = \(value)")

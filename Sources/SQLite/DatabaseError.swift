@@ -17,12 +17,8 @@ public struct DatabaseError: Error, Hashable, CustomStringConvertible {
     /// The code without its extension, such as `SQLITE_BUSY`.
     public var primaryCode: Int32 { code & 0xff }
 
-    /// A uniqueness, foreign key, NOT NULL or CHECK constraint was violated.
-    public var isConstraintViolation: Bool { primaryCode == SQLITE_CONSTRAINT }
     /// The disk is full.
     public var isFull: Bool { primaryCode == SQLITE_FULL }
-    /// The file is damaged or no database.
-    public var isCorrupt: Bool { primaryCode == SQLITE_CORRUPT || primaryCode == SQLITE_NOTADB }
 
     public var description: String { "SQLite \(code): \(message) (\(statement))" }
 }

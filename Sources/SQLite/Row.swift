@@ -3,7 +3,7 @@ import CSQLite
 /// The current row of a running query. It lives only inside the closure that receives it.
 ///
 /// Columns are numbered from 0. A value of another storage class is converted as SQLite does (NULL reads as 0 or
-/// empty); `isNull` or the `optional...` readers tell NULL apart.
+/// empty); `isNull` tells NULL apart.
 public struct Row: ~Copyable {
     let statement: OpaquePointer
 
@@ -29,8 +29,6 @@ public struct Row: ~Copyable {
         let count = Int(sqlite3_column_bytes(statement, Int32(column)))
         return [UInt8](UnsafeRawBufferPointer(start: pointer, count: count))
     }
-
-    public func optionalText(_ column: Int) -> String? { isNull(column) ? nil : text(column) }
 
     /// The value in its own storage class.
     public func value(_ column: Int) -> StoredValue {

@@ -25,8 +25,8 @@ enum RootMount {
         return RootTree(descriptor: tree)
     }
 
-    /// Nil where the kernel does not take layers one by one: before 6.8 it refuses the name, before 6.5 it takes any name
-    /// and refuses the whole without a word.
+    /// Nil where the kernel does not take layers one by one: before 6.8 it refuses the name, before 6.5 it takes any
+    /// name and refuses the whole without a word.
     private static func overlay(lower: [String], upper: String, work: String) throws -> Descriptor? {
         let context = Descriptor(owning: try checked("fsopen", on: "overlay", cl_fsopen("overlay")))
         func set(_ name: String, _ value: String) -> Int32 { cl_fsconfig_string(context.rawValue, name, value) }

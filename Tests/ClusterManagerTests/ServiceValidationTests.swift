@@ -17,7 +17,7 @@ import Values
             id: "xyz", createdAt: .epoch, spec: .init(name: "ingress", isIngress: true), subnet: CIDR("10.192.0.0/10")!,
             gateway: IPAddress("10.192.0.1")!, vni: 4096)
         let mutations: [Mutation] = [.putNetwork(network, expected: 0), .putNetwork(ingress, expected: 0)]
-        _ = try? state.apply(Transaction(time: .epoch, author: "", mutations: mutations), at: 1)
+        _ = try? state.apply(Transaction(time: .epoch, mutations: mutations), at: 1)
         return state
     }()
 
@@ -35,6 +35,35 @@ import Values
         #expect(spec.allNetworks.map(\.target) == ["abcdef"])
         #expect(document["Future"]?["Kept"] == true)
         #expect(document["TaskTemplate"]?["Networks"]?[0]?["Target"] == "abcdef")
+    }
+
+    @Test("What is not there is refused; what clients send of everything is not")
+    func missing() throws {
+        func service(_ container: String, _ resources: String = "{}") -> String {
+            #"{"Name":"a","TaskTemplate":{"ContainerSpec":{"Image":"x",\#(container)},"Resources":\#(resources)}}"#
+        }
+        for container in [
+            #""Privileges":null"#,
+            #""Privileges":{"CredentialSpec":null,"SELinuxContext":null,"NoNewPrivileges":false}"#,
+            #""Secrets":[]"#, #""Configs":null"#, #""Healthcheck":{"StartInterval":1000000}"#,
+        ] {
+            _ = try check(service(container, #"{"Reservations":{"GenericResources":[]}}"#))
+        }
+        for (container, resources, status, message) in [
+            (#""Privileges":{"NoNewPrivileges":true}"#, "{}", 501, "privileges of services"),
+            (#""Privileges":{"Seccomp":{"Mode":"unconfined"}}"#, "{}", 501, "not supported by this version"),
+            (#""Secrets":[{"SecretID":"a"}]"#, "{}", 501, "secrets are not supported"),
+            (#""Healthcheck":{"StartInterval":5}"#, "{}", 400, "start interval in Healthcheck cannot be less than 1ms"),
+            (
+                #""Tty":false"#,
+                #"{"Reservations":{"GenericResources":[{"DiscreteResourceSpec":{"Kind":"GPU","Value":1}}]}}"#, 501,
+                "generic resources are not supported"
+            ),
+        ] {
+            let error = #expect(throws: EngineError.self) { try check(service(container, resources)) }
+            #expect(error?.kind.status == status)
+            #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+        }
     }
 
     @Test(arguments: [

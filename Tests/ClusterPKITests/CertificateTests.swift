@@ -19,7 +19,13 @@ import Values
     }
 
     private func der(_ identity: NodeIdentity) throws -> [UInt8] {
-        try TrustRoots.derOfFirst(identity.certificatePEM)
+        try Self.der(identity.certificatePEM)
+    }
+
+    /// The bytes between the lines of PEM (RFC 7468).
+    private static func der(_ pem: String) throws -> [UInt8] {
+        let lines = pem.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("-----") }
+        return try #require(Base64.decode(lines.joined()))
     }
 
     @Test func issuedCertificateNamesTheNode() throws {
@@ -44,6 +50,15 @@ import Values
         }
         #expect(!node.isRenewalDue(at: Self.now.advanced(byNanoseconds: 44 * Self.day)))
         #expect(node.isRenewalDue(at: Self.now.advanced(byNanoseconds: 45 * Self.day)))
+    }
+
+    @Test("A cluster may want certificates that hold for less long")
+    func chosenLifetime() throws {
+        let request = try CertificateRequest(nodeID: "node2")
+        let certificate = try authority.issue(
+            request.requestPEM, for: "node2", role: .worker, at: Self.now, lifetimeSeconds: 3600)
+        let identity = try NodeIdentity(keyPEM: request.keyPEM, certificatePEM: certificate)
+        #expect(identity.notAfter.nanoseconds(since: Self.now) == 3600 * 1_000_000_000)
     }
 
     @Test func foreignAuthorityIsRefused() throws {
@@ -99,7 +114,7 @@ import Values
     }
 
     @Test func tamperedRequestIsRefused() throws {
-        let good = try TrustRoots.derOfFirst(try CertificateRequest(nodeID: "node4").requestPEM)
+        let good = try Self.der(try CertificateRequest(nodeID: "node4").requestPEM)
         for index in stride(from: 4, to: good.count, by: 5) {
             var bytes = good
             bytes[index] ^= 0x01

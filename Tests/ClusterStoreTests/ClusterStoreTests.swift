@@ -12,7 +12,7 @@ import Values
 @Suite struct ClusterStoreTests {
     private func command(_ index: UInt64, _ mutations: Mutation...) throws -> CommittedCommand {
         let transaction = Transaction(
-            time: Timestamp(secondsSinceEpoch: Int64(index)), author: "a", mutations: mutations)
+            time: Timestamp(secondsSinceEpoch: Int64(index)), mutations: mutations)
         return CommittedCommand(index: index, term: 1, bytes: try JSONCoding.encode(transaction))
     }
 
@@ -53,7 +53,7 @@ import Values
         let logger = Logger(label: "test")
         func ask(_ store: ClusterStore, _ index: UInt64, _ id: String) throws -> Refusal? {
             let mutations: [Mutation] = [.putService(service(id, "name-\(id)"), expected: 0)]
-            let transaction = Transaction(time: .epoch, author: "a", id: id, mutations: mutations)
+            let transaction = Transaction(time: .epoch, id: id, mutations: mutations)
             let command = CommittedCommand(index: index, term: 1, bytes: try JSONCoding.encode(transaction))
             return try outcome(store.apply([command])[0])
         }

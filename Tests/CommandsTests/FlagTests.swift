@@ -10,12 +10,14 @@ import Values
             ("1m30s", 90_000_000_000), ("1.5h", 5_400_000_000_000), ("300ms", 300_000_000), ("0", 0), ("0s", 0),
             ("1h2m3.5s", 3_723_500_000_000), ("10us", 10_000), ("7ns", 7), ("-2s", -2_000_000_000),
         ] as [(String, Int64)])
-    func durations(_ text: String, _ nanoseconds: Int64) {
-        #expect(DurationText.parse(text) == nanoseconds)
+    func durations(_ text: String, _ nanoseconds: Int64) throws {
+        #expect(try DurationText.parse(text, flag: "--delay") == nanoseconds)
     }
 
     @Test(arguments: ["", "10", "s", "1x", "1.2.3s", "1m 30s", "-", "99999999999h"])
-    func durationsThatAreNone(_ text: String) { #expect(DurationText.parse(text) == nil) }
+    func durationsThatAreNone(_ text: String) {
+        #expect(throws: FlagError.self) { try DurationText.parse(text, flag: "--delay") }
+    }
 
     @Test(
         arguments: [

@@ -226,4 +226,19 @@ import Values
         #expect(same == "")
         #expect(shorter == "\u{1b}[2A\u{1b}[2Ka\n\u{1b}[J")
     }
+
+    @Test("docker: a node's TLS status is whether it trusts the cluster's CA")
+    func tlsStatusOfNodes() throws {
+        func node(_ id: String, _ description: JSONValue) -> JSONValue {
+            ["ID": .string(id), "Description": description]
+        }
+        let nodes = [
+            node("a", ["Hostname": "a", "TLSInfo": ["TrustRoot": "now"]]),
+            node("b", ["Hostname": "b", "TLSInfo": ["TrustRoot": "old"]]), node("c", ["Hostname": "c"]),
+        ]
+        let swarm: JSONValue = ["NodeID": "a", "Cluster": ["TLSInfo": ["TrustRoot": "now"]]]
+        let rows = NodeListCommand.listing(nodes, swarm).rows
+        #expect(rows.map { $0["TLSStatus"] } == ["Ready", "Needs Rotation", "Unknown"])
+        #expect(rows.map { $0["Self"] } == [true, false, false])
+    }
 }

@@ -13,7 +13,7 @@ import Values
              "UTSMode":"host","Dns":null,"Mounts":[{"Type":"volume","Source":"v","Target":"/v","ReadOnly":true}]},
              "NetworkingConfig":{"EndpointsConfig":{"net":{"Aliases":["a"],"IPAMConfig":{"IPv4Address":"10.0.0.7"}}}}}
             """#
-        let creation = try JSONCoding.docker.decode(ContainerCreation.self, from: Array(body.utf8))
+        let creation = try ContainerCreation(JSONValue(parsing: body))
         #expect(creation.configuration.cmd == ["true"])
         #expect(creation.configuration.entrypoint == nil)
         #expect(creation.host.portBindings?["80/tcp"]??.first?.hostPort == "8080")

@@ -195,6 +195,33 @@ struct EngineTests {
         }
     }
 
+    @Test("Docker: events of images; layers that go have none")
+    func imagesTell() async throws {
+        try await EngineFixture.with("images") { fixture in
+            let engine = fixture.engine
+            let id = try #require(engine.images.images().first).id.description
+            let events = engine.events.subscribe()
+            try await engine.tagImage("busybox", as: "other:1")
+            let users = try await fixture.create(["true"], name: "user")
+            #expect(try await engine.removeImage("other:1").map(\.untagged) == ["other:1"])
+            #expect(await fixture.refusal { _ = try await engine.removeImage("busybox") }?.kind == .conflict)
+            #expect(await fixture.refusal { _ = try await engine.removeImage("absent") }?.kind == .notFound)
+            let unused = ObjectFilters(values: ["dangling": ["false"]])
+            #expect(try await engine.pruneImages(unused).removals.isEmpty)
+            try await engine.removeContainer(users)
+            let pruned = try await engine.pruneImages(unused).removals
+            #expect(pruned.count == 3, "a name, an image and a layer: \(pruned)")
+            var told: [String] = []
+            for await event in events where event.kind == .image {
+                #expect(event.id == id)
+                #expect(event.attributes["image"] == "label")
+                told.append("\(event.action) \(event.attributes["name"] ?? "")")
+                if event.action == "delete" { break }
+            }
+            #expect(told == ["tag other:1", "untag other:1", "untag busybox:latest", "delete \(id)"])
+        }
+    }
+
     @Test func healthFollowsTheProbe() async throws {
         try await EngineFixture.with("health") { fixture in
             let events = fixture.engine.events.subscribe()

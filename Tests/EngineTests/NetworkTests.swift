@@ -45,6 +45,50 @@ struct NetworkTests {
         }
     }
 
+    @Test("docker run --mac-address")
+    func chosenAddresses() async throws {
+        try await EngineFixture.with("macs") { fixture in
+            let engine = fixture.engine
+            var creation = NetworkCreation(name: "backend")
+            creation.subnet = "10.77.0.0/24"
+            _ = try await engine.createNetwork(creation)
+            let command = ["sh", "-c", "cat /sys/class/net/eth0/address; sleep 60"]
+            let own = try await fixture.start(command, name: "own") {
+                $0.configuration.macAddress = "02-42-AC-11-00-FE"
+            }
+            let other = try await fixture.start(command, name: "other") {
+                $0.host.networkMode = "backend"
+                var endpoint = EndpointSettings()
+                endpoint.macAddress = "02:42:00:00:00:aa"
+                $0.networking.endpointsConfig = ["backend": endpoint]
+            }
+            for (id, address) in [(own, "02:42:ac:11:00:fe"), (other, "02:42:00:00:00:aa")] {
+                try await waitUntil("\(address) is there") { try await fixture.logs(id) == address + "\n" }
+                #expect(try await engine.container(id).endpoints.values.map(\.macAddress) == [address])
+            }
+            try await engine.restartContainer("other", timeoutSeconds: 0)
+            #expect(try await engine.container("other").endpoints["backend"]?.macAddress == "02:42:00:00:00:aa")
+            for (text, mode) in [("x", "bridge"), ("03:42:00:00:00:01", "bridge"), ("02:42:00:00:00:01", "host")] {
+                let error = await fixture.refusal {
+                    _ = try await fixture.create(["true"]) {
+                        $0.configuration.macAddress = text
+                        $0.host.networkMode = mode
+                    }
+                }
+                #expect(error?.kind == .invalidParameter)
+            }
+            let error = await fixture.refusal {
+                _ = try await fixture.create(["true"]) {
+                    $0.host.networkMode = "host"
+                    var endpoint = EndpointSettings()
+                    endpoint.macAddress = "02:42:00:00:00:01"
+                    $0.networking.endpointsConfig = ["host": endpoint]
+                }
+            }
+            #expect(error?.message == "conflicting options: mac-address and the network mode")
+        }
+    }
+
     @Test func networkChoices() async throws {
         try await EngineFixture.with("modes") { fixture in
             let none = try await fixture.run(["sh", "-c", "ls /sys/class/net"]) { $0.host.networkMode = "none" }

@@ -130,8 +130,10 @@ import Values
         #expect(filter.matches([:], Timestamp(secondsSinceEpoch: 6_000)))
         #expect(!filter.matches([:], Timestamp(secondsSinceEpoch: 7_000)))
         #expect(!filter.matches(["keep": ""], .epoch))
-        #expect(PruneFilter.duration("1h30m") == 5_400_000_000_000)
-        #expect(PruneFilter.duration("1x") == nil)
+        let fraction = try PruneFilter(ObjectFilters(values: ["until": ["1.5h"]]), now: now)
+        #expect(fraction.matches([:], Timestamp(secondsSinceEpoch: 4_599)))
+        #expect(!fraction.matches([:], Timestamp(secondsSinceEpoch: 4_600)))
+        #expect(throws: EngineError.self) { try PruneFilter(ObjectFilters(values: ["until": ["1x"]]), now: now) }
         #expect(throws: EngineError.self) { try PruneFilter(ObjectFilters(values: ["odd": ["1"]]), now: now) }
     }
 

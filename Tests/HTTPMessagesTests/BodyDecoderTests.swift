@@ -80,8 +80,10 @@ import Testing
     }
 
     @Test func responsesWithoutLengthEndWithTheConnection() throws {
-        let open = try BodyDecoder(response: ResponseHead(status: 200), method: "GET")
-        #expect(open.endsWithConnection)
+        var open = try BodyDecoder(response: ResponseHead(status: 200), method: "GET")
+        #expect(!open.isAtEnd)
+        try open.finish()
+        #expect(open.isAtEnd)
         for (status, method) in [(204, "GET"), (304, "GET"), (101, "POST"), (200, "HEAD")] {
             let none = try BodyDecoder(
                 response: ResponseHead(status: status, headers: ["Content-Length": "9"]), method: method)

@@ -29,37 +29,17 @@ struct LabTests {
     ) async throws {
         let configuration = LabConfiguration(
             name: name(purpose), hosts: (1...hosts).map { LabConfiguration.Host(name: "h\($0)", limits: limits) })
+        var traces = LabTraces(of: configuration.name)
         let lab = try await RunningLab.up(configuration, options: options())
         do {
             try await body(lab)
+            traces.note()
         } catch {
             try? await lab.down()
             throw error
         }
         try await lab.down()
-        expectNothingLeft(of: lab.name)
-    }
-
-    /// Processes, control groups, mounts, links and files that carry the lab's name.
-    static func expectNothingLeft(of lab: String, sourceLocation: SourceLocation = #_sourceLocation) {
-        var left: [String] = []
-        for pid in ((try? Files.list("/proc")) ?? []).compactMap({ Int32($0) }) {
-            let groups = (try? Files.text("/proc/\(pid)/cgroup")) ?? ""
-            let command = (try? Files.text("/proc/\(pid)/cmdline")) ?? ""
-            guard groups.contains("martlet-lab-\(lab)") || command.hasPrefix("martlet-lab-") && command.contains(lab)
-            else { continue }
-            if ProcessMark(living: pid) != nil { left.append("process \(pid) \(command)") }
-        }
-        for line in (try? Files.text("/proc/self/mountinfo"))?.split(separator: "\n") ?? [] where line.contains(lab) {
-            left.append("mount \(line)")
-        }
-        for path in ["/run/martlet-lab/\(lab)", "/run/martlet-lab/\(lab).lock", "/var/lib/martlet-lab/\(lab)"]
-        where Files.exists(path) { left.append(path) }
-        for hierarchy in (try? Files.list("/sys/fs/cgroup")) ?? [] {
-            let path = "/sys/fs/cgroup/\(hierarchy)/martlet-lab-\(lab)"
-            if Files.exists(path) { left.append(path) }
-        }
-        #expect(left.isEmpty, sourceLocation: sourceLocation)
+        #expect(try await traces.left() == [])
     }
 
     private func output(_ lab: RunningLab, _ host: String, _ command: String...) async throws -> String {
@@ -227,6 +207,7 @@ struct LabTests {
         let talker = LabDaemon(
             command: ["/bin/sh", "-c", "head -c 30000000 /dev/zero | tr '\\0' x; echo; echo end; exec sleep 100000"],
             hasSocket: false)
+        let traces = LabTraces(of: configuration.name)
         let lab = try await RunningLab.up(configuration, options: Self.options(talker))
         do {
             try await waitUntil("the last line is in the log") { try lab.log("h1", limit: 5).hasSuffix("\nend\n") }
@@ -237,7 +218,7 @@ struct LabTests {
             throw error
         }
         try await lab.down()
-        Self.expectNothingLeft(of: lab.name)
+        #expect(try await traces.left() == [])
     }
 
     @Test("A frozen host holds still and goes on where it was")
@@ -382,29 +363,64 @@ struct LabTests {
     @Test("Where making fails, what was made is taken down, and the error has the daemon's words")
     func failure() async throws {
         let configuration = LabConfiguration(name: Self.name("fail"), hosts: [LabConfiguration.Host(name: "h1")])
+        let traces = LabTraces(of: configuration.name)
         let broken = LabDaemon(command: ["/bin/sh", "-c", "echo no such luck; exit 3"], hasSocket: true)
         await #expect {
             try await RunningLab.up(configuration, options: Self.options(broken))
         } throws: { error in
             "\(error)".contains("the daemon ended")
         }
-        Self.expectNothingLeft(of: configuration.name)
+        #expect(try await traces.left() == [])
         let missing = LabDaemon(command: ["/no/such/daemon"], hasSocket: true)
         await #expect(throws: LabError.self) {
             try await RunningLab.up(configuration, options: Self.options(missing))
         }
-        Self.expectNothingLeft(of: configuration.name)
+        #expect(try await traces.left() == [])
     }
 
     @Test("Cancelling takes down what was made")
     func cancellation() async throws {
         let configuration = LabConfiguration(
             name: Self.name("cancel"), hosts: (1...3).map { LabConfiguration.Host(name: "h\($0)") })
+        var traces = LabTraces(of: configuration.name)
         let up = Task { try await RunningLab.up(configuration, options: Self.options()) }
         try await waitUntil("the lab is begun") { Files.exists("/run/martlet-lab/\(configuration.name)/state.json") }
+        traces.note()
         up.cancel()
         await #expect(throws: CancellationError.self) { _ = try await up.value }
-        Self.expectNothingLeft(of: configuration.name)
+        #expect(try await traces.left() == [])
+    }
+
+    @Test("What a lab has is found while it is up, and a network that outlives it because somebody holds it")
+    func traces() async throws {
+        let configuration = LabConfiguration(name: Self.name("traces"), hosts: [LabConfiguration.Host(name: "h1")])
+        var traces = LabTraces(of: configuration.name)
+        #expect(traces.found() == [])
+        let lab = try await RunningLab.up(configuration, options: Self.options())
+        let held: Int32
+        do {
+            traces.note()
+            // The underlay's and the host's.
+            #expect(traces.notedNetworks == 2)
+            let found = traces.found()
+            for kind in ["process", "control group", "namespace net:", "namespace mnt:", "file /var/lib"] {
+                #expect(found.contains { $0.hasPrefix(kind) }, "\(kind) among \(found)")
+            }
+            let process = try #require(try LabState.load(lab.paths).underlay.initProcess?.pid)
+            held = try Descriptor.open("/proc/\(process)/ns/net", O_RDONLY).release()
+        } catch {
+            try? await lab.down()
+            throw error
+        }
+        try await lab.down()
+        var left: [String] = []
+        try await waitUntil("the network alone is left") {
+            left = try await traces.left(after: .zero)
+            return left.count == 1
+        }
+        #expect(left.first?.hasPrefix("namespace net:") == true, "\(left)")
+        close(held)
+        #expect(try await traces.left() == [])
     }
 
     /// Runs in a process of its own, which is killed meanwhile.
@@ -423,6 +439,7 @@ struct LabTests {
             "state.json", "h1/log.pipe", "h1/daemon.log", "h2/etc/hosts", "h2/daemon.log", "h3/stage", "h3/daemon.log",
         ].enumerated() {
             let name = Self.name("crash\(turn)")
+            var traces = LabTraces(of: name)
             let null = try Descriptor.open("/dev/null", O_RDWR)
             let maker = try ChildProcess.spawn(
                 path, [path, "--testing-library", "swift-testing", "--filter", "makeForKilling"],
@@ -431,10 +448,11 @@ struct LabTests {
             try await waitUntil("\(sign) is there", within: .seconds(30), every: .milliseconds(1)) {
                 Files.exists("/run/martlet-lab/\(name)/\(sign)")
             }
+            traces.note()
             Glibc.kill(maker, SIGKILL)
             _ = try ChildProcess.wait(maker)
             try await RunningLab.leftover(name).down()
-            Self.expectNothingLeft(of: name)
+            #expect(try await traces.left() == [])
             await #expect(throws: LabError.self) { try await RunningLab.leftover(name).down() }
         }
     }

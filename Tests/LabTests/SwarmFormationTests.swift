@@ -70,8 +70,11 @@ struct SwarmFormationTests {
 
     @Test("The first manager opens the swarm, the others join in their roles, labels are set")
     func requests() async throws {
-        let lab = try await RunningLab.up(Self.configuration("swarm"), options: Self.options(Self.answers))
+        let configuration = Self.configuration("swarm")
+        var traces = LabTraces(of: configuration.name)
+        let lab = try await RunningLab.up(configuration, options: Self.options(Self.answers))
         do {
+            traces.note()
             let requests = try ["h1", "h2", "h3"].map { try Files.text(lab.paths.data($0) + "/requests") }
             let expected = [
                 #"POST /swarm/init {"AdvertiseAddr":"10.77.0.11:2377","ListenAddr":"0.0.0.0:2377"}"#, "GET /swarm ",
@@ -91,7 +94,7 @@ struct SwarmFormationTests {
             throw error
         }
         try await lab.down()
-        LabTests.expectNothingLeft(of: lab.name)
+        #expect(try await traces.left() == [])
     }
 
     @Test("A refused join is reported with the engine's words and takes the lab down")
@@ -99,20 +102,22 @@ struct SwarmFormationTests {
         var answers = Self.answers
         answers["h3 POST /swarm/join"] = [400, ["message": "invalid join token"]]
         let configuration = Self.configuration("refused")
+        let traces = LabTraces(of: configuration.name)
         await #expect {
             try await RunningLab.up(configuration, options: Self.options(answers))
         } throws: { error in
             "\(error)" == "cannot join h3: invalid join token"
         }
-        LabTests.expectNothingLeft(of: configuration.name)
+        #expect(try await traces.left() == [])
     }
 
     @Test func noManagerNoSwarm() async throws {
         let configuration = LabConfiguration(
             name: LabTests.name("none"), hosts: [LabConfiguration.Host(name: "h1", role: .worker)])
+        let traces = LabTraces(of: configuration.name)
         await #expect(throws: LabError.self) {
             try await RunningLab.up(configuration, options: Self.options(Self.answers))
         }
-        LabTests.expectNothingLeft(of: configuration.name)
+        #expect(try await traces.left() == [])
     }
 }

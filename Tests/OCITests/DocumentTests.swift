@@ -122,4 +122,18 @@ import Values
         #expect(
             hashed == ["\(Self.digest("a")) \(Self.digest("b"))", "\(Self.digest("d")) \(Self.digest("c"))"])
     }
+
+    @Test("containerd: platform specifiers")
+    func platformsFromText() throws {
+        let host = Platform(machine: "x86_64")
+        for (text, platform) in [
+            ("linux/amd64", "linux/amd64"), ("linux/x86_64", "linux/amd64"), ("linux", "linux/amd64"),
+            ("aarch64", "linux/arm64"), ("Linux/ARM/v7", "linux/arm/v7"),
+        ] {
+            #expect(try Platform(parsing: text, host: host).description == platform)
+        }
+        for text in ["", "/", "linux/", "a/b/c/d", "plan10", "linux/a b"] {
+            #expect(throws: OCIError.self, "\(text)") { try Platform(parsing: text, host: host) }
+        }
+    }
 }

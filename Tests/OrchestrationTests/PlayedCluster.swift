@@ -67,7 +67,7 @@ struct PlayedCluster {
     mutating func apply(_ mutations: [Mutation]) -> Refusal? {
         index += 1
         do throws(Refusal) {
-            _ = try state.apply(Transaction(time: now, author: "test", mutations: mutations), at: index)
+            _ = try state.apply(Transaction(time: now, mutations: mutations), at: index)
             return nil
         } catch {
             return error

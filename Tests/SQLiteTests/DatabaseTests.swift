@@ -28,9 +28,9 @@ import Testing
         try database.execute("UPDATE t SET a = ?, b = ?, c = ?, d = ?", UInt64.max, "", [UInt8](), absent)
         let second = try database.first("SELECT * FROM t") { row in (0..<4).map { row.value($0) } }
         #expect(second == [.integer(-1), .text(""), .blob([]), .null])
-        let unsigned = try database.first("SELECT a, d FROM t") { ($0.unsigned(0), $0.optionalText(1)) }
+        let unsigned = try database.first("SELECT a, d FROM t") { ($0.unsigned(0), $0.isNull(1)) }
         #expect(unsigned?.0 == UInt64.max)
-        #expect(unsigned?.1 == nil)
+        #expect(unsigned?.1 == true)
         #expect(try database.first("SELECT a FROM t WHERE 0") { $0.integer(0) } == nil)
     }
 
@@ -39,7 +39,6 @@ import Testing
         try database.executeScript("CREATE TABLE t (a INTEGER PRIMARY KEY)")
         try database.execute("INSERT INTO t VALUES (?)", 1)
         let error = #expect(throws: DatabaseError.self) { try database.execute("INSERT INTO t VALUES (?)", 1) }
-        #expect(error?.isConstraintViolation == true)
         #expect(error?.code == 1555, "SQLITE_CONSTRAINT_PRIMARYKEY")
         #expect(error?.statement == "INSERT INTO t VALUES (?)")
         // The statement can be used again.
@@ -53,7 +52,7 @@ import Testing
     @Test func damagedFileIsRefused() throws {
         try Files.write(path, [UInt8](repeating: 0x41, count: 4096))
         let error = #expect(throws: DatabaseError.self) { try Database(path: path) }
-        #expect(error?.isCorrupt == true)
+        #expect(error?.code == 26, "SQLITE_NOTADB")
     }
 
     @Test func transactionsAreWholeOrNothing() throws {
@@ -67,13 +66,11 @@ import Testing
             }
         }
         #expect(!database.isInTransaction)
-        let count = try database.transaction {
+        try database.transaction {
             try database.execute("INSERT INTO t VALUES (1)")
             // Joins the one around it.
             try database.transaction { try database.execute("INSERT INTO t VALUES (2)") }
-            return database.changedRowCount
         }
-        #expect(count == 1)
         #expect(try database.query("SELECT a FROM t ORDER BY a") { $0.integer(0) } == [1, 2])
     }
 

@@ -12,7 +12,7 @@ import Values
 
     private mutating func apply(_ mutation: Mutation) throws {
         index += 1
-        _ = try state.apply(Transaction(time: Self.now, author: "test", mutations: [mutation]), at: index)
+        _ = try state.apply(Transaction(time: Self.now, mutations: [mutation]), at: index)
     }
 
     private mutating func addNode(_ id: String, zone: String? = nil, architecture: String = "x86_64") throws {

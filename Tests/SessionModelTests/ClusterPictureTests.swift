@@ -56,7 +56,7 @@ import Values
                         taskID: "t\(number)", nodeID: "n\(number)", status: running,
                         isReady: serving.contains("t\(number)"), readinessCounter: 1)))
         }
-        _ = try state.apply(Transaction(time: .epoch, author: "", mutations: mutations), at: 7)
+        _ = try state.apply(Transaction(time: .epoch, mutations: mutations), at: 7)
         return state
     }
 
@@ -91,7 +91,7 @@ import Values
         status.containerStatus = .init(containerID: "x", pid: 5)
         let observation = TaskObservation(
             taskID: "t1", nodeID: "n1", status: status, isReady: true, readinessCounter: 9)
-        _ = try state.apply(Transaction(time: .epoch, author: "", mutations: [.observe(observation)]), at: 8)
+        _ = try state.apply(Transaction(time: .epoch, mutations: [.observe(observation)]), at: 8)
         let after = try #require(ClusterPicture(state, history: "c").host("n1"))
         #expect(before.at(after.revision) == after)
         #expect(before != after)

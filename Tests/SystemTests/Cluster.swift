@@ -43,11 +43,12 @@ struct Cluster: Sendable {
     func run(
         _ client: ClusterClient, on host: String = "h1", _ arguments: [String], within limit: Duration = .seconds(60)
     ) async throws -> Command {
-        let path = try #require(client.path)
-        let socket = try lab.host(host).socketPath
-        return try await Command.run(
-            [path] + arguments, environment: ["DOCKER_HOST=unix://\(socket)", "DOCKER_CONFIG=/nonexistent"],
-            within: limit)
+        try await Command.run(
+            [try #require(client.path)] + arguments, environment: environment(host), within: limit)
+    }
+
+    private func environment(_ host: String) throws -> [String] {
+        ["DOCKER_HOST=unix://\(try lab.host(host).socketPath)", "DOCKER_CONFIG=/nonexistent"]
     }
 
     func run(_ client: ClusterClient, on host: String = "h1", _ arguments: String...) async throws -> Command {
@@ -101,6 +102,21 @@ struct Cluster: Sendable {
         let result = try await run(.any, on: host, arguments)
         #expect(!result.succeeded, "\(arguments) succeeded", sourceLocation: sourceLocation)
         return result.errorOutput
+    }
+
+    /// The lines of what is meant for people, with their white space as single spaces.
+    func words(
+        _ client: ClusterClient, on host: String = "h1", _ arguments: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> [String] {
+        try await checked(client, host, arguments, sourceLocation).split(separator: "\n").map {
+            $0.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+    }
+
+    /// Starts a client that goes on.
+    func start(_ client: ClusterClient, on host: String = "h1", _ arguments: String...) throws -> RunningCommand {
+        try RunningCommand([try #require(client.path)] + arguments, environment: environment(host))
     }
 
     static func trimmed(_ text: String) -> String {

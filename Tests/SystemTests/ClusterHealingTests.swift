@@ -22,6 +22,38 @@ extension ClusterTests.Services {
         try await cluster.output("service", "rm", "sick")
     }
 
+    @Test("A task that ends is made anew as often and for such an end as its service says")
+    func restarts() async throws {
+        let cluster = try Cluster.required()
+        // The last one is made anew all the time: while it was, the others could have been too.
+        for (name, condition, attempts, code) in [
+            ("thrice", "on-failure", 2, 3), ("done", "on-failure", 2, 0), ("once", "none", 2, 3),
+            ("endless", "any", 0, 3),
+        ] {
+            try await cluster.output(
+                "service", "create", "-d", "--name", name, "--restart-condition", condition, "--restart-max-attempts",
+                "\(attempts)", "--restart-delay", "100ms", "hello:v1", "sh", "-c", "exit \(code)")
+        }
+        let expected = ["thrice": ["failed", "failed", "failed"], "done": ["complete"], "once": ["failed"]]
+        func isAsExpected() async throws -> Bool {
+            for (name, states) in expected where try await cluster.tasks(of: name).map(\.state) != states {
+                return false
+            }
+            return true
+        }
+        try await waitUntil("every task has ended", within: .seconds(20)) { try await isAsExpected() }
+        var seen = Set(try await cluster.tasks(of: "endless").map(\.id))
+        let before = seen.count
+        try await waitUntil("four more attempts of the other", within: .seconds(20)) {
+            seen.formUnion(try await cluster.tasks(of: "endless").map(\.id))
+            return seen.count >= before + 4
+        }
+        for (name, states) in expected { #expect(try await cluster.tasks(of: name).map(\.state) == states, "\(name)") }
+        #expect(try await cluster.tasks(of: "thrice").allSatisfy { $0.error.contains("non-zero exit (3)") })
+        #expect(try await cluster.replicas(of: "thrice") == "0/1")
+        try await cluster.output("service", "rm", "thrice", "done", "once", "endless")
+    }
+
     @Test(
         "An update whose tasks fail is paused, or rolled back, as it says; the others go on",
         arguments: ["pause", "rollback"])

@@ -33,15 +33,40 @@ extension ClusterTests {
             // The digest of another cluster's CA.
             var foreign = Array(token)
             foreign[12] = foreign[12] == "a" ? "b" : "a"
+            let untrusted = "remote CA does not match fingerprint. Expected: "
             #expect(
-                try await cluster.run(on: "h2", "swarm", "join", "--token", String(foreign), "\(address):2377").code
-                    != 0)
+                try await cluster.refusal(on: "h2", "swarm", "join", "--token", String(foreign), "\(address):2377")
+                    .contains(untrusted))
+            for (token, status, message) in [
+                (String(foreign), 500, untrusted), (forged, 400, "A valid join token is necessary"),
+                ("garbage", 400, "invalid join token"),
+            ] {
+                let failure = await #expect(throws: EngineClientError.self) {
+                    try await cluster.lab.client("h2").json(
+                        "POST", "/swarm/join",
+                        body: [
+                            "ListenAddr": "0.0.0.0:2377", "RemoteAddrs": [.string("\(address):2377")],
+                            "JoinToken": .string(token),
+                        ])
+                }
+                #expect(failure?.status == status && failure?.message.contains(message) == true, "\(token)")
+            }
             let client = ClusterClient.any
             #expect(
                 try await cluster.output(client, on: "h2", "info", "--format", "{{.Swarm.LocalNodeState}}")
                     == "inactive")
 
             for client in ClusterClient.available {
+                let old = try await cluster.output(client, "swarm", "join-token", "-q", "worker")
+                let manager = try await cluster.output(client, "swarm", "join-token", "-q", "manager")
+                let token = try await cluster.output(client, "swarm", "join-token", "-q", "--rotate", "worker")
+                // The secret is another, the CA is the same; the managers' token stays.
+                #expect(token != old && token.hasPrefix(old.prefix(59)))
+                #expect(try await cluster.output(client, "swarm", "join-token", "-q", "worker") == token)
+                #expect(try await cluster.output(client, "swarm", "join-token", "-q", "manager") == manager)
+                #expect(
+                    try await cluster.refusal(client, on: "h2", "swarm", "join", "--token", old, "\(address):2377")
+                        .contains("A valid join token is necessary to join this cluster"))
                 try await cluster.output(client, on: "h2", "swarm", "join", "--token", token, "\(address):2377")
                 try await cluster.waitForReadyNodes(2)
                 #expect(

@@ -16,18 +16,21 @@ struct ClusterLab: SuiteTrait, TestScoping {
     ) async throws {
         // What an earlier run that was killed left behind.
         try? await RunningLab.leftover(configuration.name).down()
+        var traces = LabTraces(of: configuration.name)
         let lab = try await RunningLab.up(
             configuration, options: LabOptions(formsSwarm: formsSwarm, programs: Cluster.programs))
         let cluster = Cluster(lab: lab)
         do {
             try await prepare(cluster)
             try await Cluster.$current.withValue(cluster) { try await function() }
+            traces.note()
         } catch {
             try? await lab.down()
             throw error
         }
         try await lab.down()
-        Self.expectNothingLeft(of: lab.name)
+        #expect(traces.notedNetworks > configuration.hosts.count)
+        #expect(try await traces.left() == [])
     }
 
     /// Managers h1 and so on, then workers w1 and so on.
@@ -42,28 +45,6 @@ struct ClusterLab: SuiteTrait, TestScoping {
         return ClusterLab(
             configuration: LabConfiguration(name: name, hosts: hosts, underlay: underlay), formsSwarm: formsSwarm,
             prepare: prepare)
-    }
-
-    /// Processes, control groups, mounts, links and files that carry the lab's name.
-    static func expectNothingLeft(of lab: String, sourceLocation: SourceLocation = #_sourceLocation) {
-        var left: [String] = []
-        for pid in ((try? Files.list("/proc")) ?? []).compactMap({ Int32($0) }) {
-            let groups = (try? Files.text("/proc/\(pid)/cgroup")) ?? ""
-            // A zombie whose parent is process 1 is no leak: it is gone in a moment.
-            let isZombie = (try? Files.text("/proc/\(pid)/stat"))?.contains(") Z ") ?? true
-            if groups.contains("martlet-lab-\(lab)/") || groups.contains("martlet-lab-\(lab)\n"), !isZombie {
-                left.append("process \(pid) \((try? Files.text("/proc/\(pid)/comm")) ?? "")")
-            }
-        }
-        for line in (try? Files.text("/proc/self/mountinfo"))?.split(separator: "\n") ?? []
-        where line.contains("martlet-lab/\(lab)/") { left.append("mount \(line)") }
-        for path in ["/run/martlet-lab/\(lab)", "/run/martlet-lab/\(lab).lock", "/var/lib/martlet-lab/\(lab)"]
-        where Files.exists(path) { left.append(path) }
-        for hierarchy in (try? Files.list("/sys/fs/cgroup")) ?? [] {
-            let path = "/sys/fs/cgroup/\(hierarchy)/martlet-lab-\(lab)"
-            if Files.exists(path) { left.append(path) }
-        }
-        #expect(left.isEmpty, sourceLocation: sourceLocation)
     }
 }
 

@@ -44,19 +44,22 @@ struct EngineHost: Sendable {
         let configuration = LabConfiguration(
             name: "e\(getpid())-\(purpose)", hosts: [LabConfiguration.Host(name: name)],
             underlay: .init(ipv4: CIDR("10.83.0.0/24")!, ipv6: CIDR("fd83::/64")!))
+        var traces = LabTraces(of: configuration.name)
         let lab = try await RunningLab.up(
             configuration, options: LabOptions(formsSwarm: false, programs: programs))
         do {
             let host = try EngineHost(lab)
             try await host.load(TestImage.base(named: image), as: "base.tar")
             try await body(host)
+            traces.note()
         } catch {
             print("the daemon's log:\n" + ((try? lab.log(name, limit: 4 << 10)) ?? ""))
             try? await lab.down()
             throw error
         }
         try await lab.down()
-        #expect(throws: (any Error).self) { try RunningLab(name: configuration.name) }
+        #expect(traces.notedNetworks > 1)
+        #expect(try await traces.left() == [])
     }
 
     private init(_ lab: RunningLab) throws {

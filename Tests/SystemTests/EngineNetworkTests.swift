@@ -5,20 +5,6 @@ import Testing
 extension EngineSystemTests {
     @Suite(.enabled(if: EngineHost.isDriven, EngineHost.drivenReason))
     struct NetworkTests {
-        /// A name server that knows `upstream.example`, to be run on the underlay.
-        static let nameServer = """
-            import socket, struct, sys
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind((sys.argv[1], 53))
-            while True:
-                query, client = server.recvfrom(512)
-                end = query.index(0, 12) + 1
-                known = query[12:end].lower() == bytes([8]) + b'upstream' + bytes([7]) + b'example' + bytes([0])
-                isAddress = query[end:end + 2] == bytes([0, 1])
-                answer = struct.pack('>HHHIH', 0xc00c, 1, 1, 60, 4) + bytes([10, 9, 8, 7]) if known and isAddress else b''
-                head = struct.pack('>HHHHH', 0x8180 if known else 0x8183, 1, 1 if answer else 0, 0, 0)
-                server.sendto(query[:2] + head + query[12:end + 4] + answer, client)
-            """
-
         private func fetch(_ host: EngineHost, from place: String = EngineHost.name, _ address: String) async throws
             -> String
         {
@@ -94,18 +80,10 @@ extension EngineSystemTests {
             }
         }
 
-        @Test(.enabled(if: TestEnvironment.command("python3") != nil, "the name server needs python3"))
+        @Test(.enabled(if: UpstreamNames.isPossible, "the name server needs python3"))
         func externalNames() async throws {
             try await EngineHost.with("external") { host in
-                let underlay = "\(host.underlay)"
-                let server = Task {
-                    try await host.lab.exec(
-                        on: "underlay", ["python3", "-c", Self.nameServer, underlay], within: .seconds(60))
-                }
-                try await waitUntil("the server answers") {
-                    try await host.exec(on: "underlay", "busybox", "nslookup", "upstream.example", underlay).output
-                        .contains("10.9.8.7")
-                }
+                try await UpstreamNames.serve(host.lab)
                 try await host.docker("network", "create", "back")
                 for network in ["back", "bridge"] {
                     let known = try await host.output(["--network", network], "nslookup upstream.example || true")
@@ -113,7 +91,6 @@ extension EngineSystemTests {
                     let unknown = try await host.run(["--network", network], "nslookup absent.example")
                     #expect(unknown.code != 0 && unknown.output.contains("NXDOMAIN"), "\(network)")
                 }
-                server.cancel()
             }
         }
 

@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -318,7 +319,13 @@ def leader(cluster):
 
 
 def measure_host_killed(cluster, runs):
-    service = cluster.create("survivor", "busybox:latest", ["sleep", "100000"], REPLICAS)
+    def survivor():
+        # A task with a health check counts as running once it is healthy.
+        service = cluster.create("survivor", "hello:v1", None, REPLICAS, container={"Healthcheck": HEALTH})
+        wait_for("all replicas", lambda: len(cluster.running(service)) == REPLICAS, 60)
+        return service
+
+    service = survivor()
     times = []
     for turn in range(runs):
         wait_for("all replicas", lambda: len(cluster.running(service)) == REPLICAS, 60)
@@ -329,8 +336,7 @@ def measure_host_killed(cluster, runs):
         if all(task["NodeID"] != node for task in cluster.running(service)):
             # Nothing runs there since it came back: start anew, so that tasks spread.
             cluster.remove(service)
-            service = cluster.create("survivor", "busybox:latest", ["sleep", "100000"], REPLICAS)
-            wait_for("all replicas", lambda: len(cluster.running(service)) == REPLICAS, 60)
+            service = survivor()
         begun = time.monotonic()
         run(MARTLET, "lab", "kill", "--lab", cluster.lab, host)
         wait_for("all replicas elsewhere", lambda: sum(
@@ -386,9 +392,9 @@ def measure_memory(cluster, _):
 
 # name, title, function, whether Docker is measured too, what is to be reached as a function of both medians
 MEASUREMENTS = [
-    ("memory", "resident memory of an idle daemon, manager of three hosts", measure_memory, True,
+    ("memory", "resident memory of an idle `martletd`, manager of three hosts", measure_memory, True,
      "at most 80 MB", lambda ours, _: ours <= 80),
-    ("run", "`docker run --rm busybox true` end to end", measure_run, True,
+    ("run", "`docker run --rm busybox true`, bridge network, end to end", measure_run, True,
      "at most 1/4 of Docker's", lambda ours, theirs: theirs is None or ours <= theirs / 4),
     ("create", "`service create` of 30 replicas until all run", measure_create, True,
      "at most 1/5 of Docker's", lambda ours, theirs: theirs is None or ours <= theirs / 5),
@@ -396,9 +402,12 @@ MEASUREMENTS = [
      "median at most 10 s", lambda ours, _: ours <= 10),
     ("leader", "leader killed: next write accepted", measure_leader_killed, True,
      "median at most 3 s", lambda ours, _: ours <= 3),
-    ("update", f"rolling updates of {REPLICAS} replicas under {RATE} requests/s", measure_update, False,
+    ("update",
+     f"rolling updates of {REPLICAS} replicas under {RATE} requests/s, each on a new connection, through all hosts",
+     measure_update, False,
      "0 failed of at least 10,000", lambda ours, _: ours == 0),
-    ("update-kills", "the same while each martletd in turn is killed and started", measure_update_kills, False,
+    ("update-kills", "the same while each `martletd` in turn is killed with -9 and started", measure_update_kills,
+     False,
      "0 failed of at least 10,000", lambda ours, _: ours == 0),
 ]
 
@@ -407,7 +416,11 @@ def machine():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory = int(open("/proc/meminfo").readline().split()[1]) // (1 << 20)
     commit = run("git", "rev-parse", "--short", "HEAD", check=False).strip() or "unknown"
-    return (f"{os.cpu_count()} x {model}, {memory} GiB, Linux {os.uname().release}, commit {commit}, "
+    docker = ""
+    if shutil.which("dockerd"):
+        found = re.search(r"version ([0-9][0-9.]*)", run("dockerd", "--version", check=False))
+        docker = f"Docker {found.group(1) if found else 'unknown'}, "
+    return (f"{os.cpu_count()} x {model}, {memory} GiB, Linux {os.uname().release}, {docker}commit {commit}, "
             f"{time.strftime('%Y-%m-%d')}")
 
 

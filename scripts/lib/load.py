@@ -14,9 +14,11 @@ import time
 
 async def request(address, port, path, timeout, results):
     begun = time.monotonic()
+    stage = "connecting"
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(address, port)
+            stage = f"from port {writer.get_extra_info('sockname')[1]}"
             try:
                 host = f"[{address}]" if ":" in address else address
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
@@ -30,7 +32,7 @@ async def request(address, port, path, timeout, results):
         failure = None if status == "200" and body else f"{address}: {status} {word}"
         results.append((begun, time.monotonic() - begun, failure, word))
     except Exception as error:  # whatever it is, the request failed
-        results.append((begun, time.monotonic() - begun, f"{address}: {type(error).__name__} {error}".strip(), ""))
+        results.append((begun, time.monotonic() - begun, f"{address}: {type(error).__name__} {error}".strip() + f" {stage}", ""))
 
 
 async def main():
