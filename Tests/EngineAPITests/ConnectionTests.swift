@@ -233,6 +233,7 @@ import Testing
 
     @Test func streamsEndAtShutdownAndRequestsUnderWayAreAnswered() async throws {
         let (release, gate) = AsyncStream.makeStream(of: Void.self)
+        let (begun, beginning) = AsyncStream.makeStream(of: Void.self)
         try await RunningServer.with { router in
             router.on("GET", "endless") { _ in
                 .stream(contentType: "application/json") { writer in
@@ -241,6 +242,7 @@ import Testing
                 }
             }
             router.on("GET", "slow") { _ in
+                beginning.finish()
                 for await _ in release {}
                 return .json("done")
             }
@@ -251,6 +253,7 @@ import Testing
             try await stream.send("GET /endless HTTP/1.1\r\n\r\n")
             _ = try await stream.receive(through: "first")
             try await slow.send("GET /slow HTTP/1.1\r\n\r\n")
+            for await _ in begun {}
             await server.shutDown()
             #expect(try await idle.receiveToEnd() == "")
             _ = try? await stream.receiveToEnd()
