@@ -73,7 +73,8 @@ let package = Package(
             ]),
         program("martlet-net", ["NameService", External.logging]),
         program(
-            "martlet-runtime", ["RuntimeProtocol", "LinuxSystem", "Cgroups", "JSON", "CLinux", "CSeccomp"],
+            "martlet-runtime",
+            ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "Cgroups", "Seccomp", "JSON", "CLinux", "CSeccomp"],
             linker: [.unsafeFlags(["-static-executable"])]),
 
         // Faces.
@@ -114,7 +115,7 @@ let package = Package(
             "Engine",
             [
                 "ImageStore", "ContainerRuntime", "Dataplane", "NameService", "NetworkModel", "EngineModel",
-                "RuntimeProtocol", "OCI", "SQLite", "LinuxSystem", "Cgroups", "JSON", "Values",
+                "RuntimeSpec", "RuntimeProtocol", "OCI", "SQLite", "LinuxSystem", "Cgroups", "JSON", "Values",
                 External.logging,
             ]),
 
@@ -151,8 +152,9 @@ let package = Package(
 
         // System.
         layer("Archive", ["LinuxSystem", "CLinux", "CArchive", "Values"]),
-        layer("Cgroups", ["RuntimeProtocol", "LinuxSystem", "CLinux"]),
+        layer("Cgroups", ["RuntimeProtocol", "RuntimeSpec", "LinuxSystem", "CLinux"]),
         layer("Netlink", ["LinuxSystem", "Values"]),
+        layer("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CLinux", "CSeccomp"]),
         layer("SQLite", ["CSQLite"]),
         layer("LinuxSystem", ["CLinux", "Values"]),
 
@@ -167,7 +169,8 @@ let package = Package(
         layer("RaftCore", [External.collections]),
         layer("NetworkModel", ["Values"]),
         layer("EngineModel", ["JSON", "Values"]),
-        layer("RuntimeProtocol", ["Values"]),
+        layer("RuntimeProtocol", ["RuntimeSpec", "Values"]),
+        layer("RuntimeSpec", ["JSON"]),
         layer("OCI", ["EngineModel", "JSON", "Values"]),
         layer("HTTPMessages"),
         layer("JSON", ["Values"]),
@@ -185,17 +188,21 @@ let package = Package(
         tests("JSON", ["Values"]),
         tests("EngineModel", ["JSON", "Values"]),
         tests("LinuxSystem", ["Values", "CLinux"]),
-        tests("Cgroups", ["LinuxSystem", "RuntimeProtocol", "TestSupport"]),
+        tests("Cgroups", ["RuntimeSpec", "LinuxSystem", "RuntimeProtocol", "JSON", "TestSupport"]),
+        tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
         tests("RaftCore", ["Values"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
         tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
         tests("OCI", ["EngineModel", "JSON", "Values"]),
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
         tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
-        tests("RuntimeProtocol", ["JSON", "Values"]),
+        tests("RuntimeProtocol", ["RuntimeSpec", "JSON", "Values"]),
+        tests("RuntimeSpec", ["JSON"]),
         tests(
             "ContainerRuntime",
-            ["RuntimeProtocol", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport"]),
+            [
+                "RuntimeProtocol", "RuntimeSpec", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport",
+            ]),
         tests("NetworkModel", ["JSON", "Values"]),
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
@@ -215,7 +222,9 @@ let package = Package(
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore", ["RaftNode", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport", External.logging]),
-        tests("Engine", ["EngineModel", "RuntimeProtocol", "LinuxSystem", "JSON", "Values", "TestSupport"]),
+        tests(
+            "Engine",
+            ["EngineModel", "RuntimeProtocol", "RuntimeSpec", "LinuxSystem", "JSON", "Values", "TestSupport"]),
         tests(
             "EngineAPI",
             [

@@ -116,11 +116,6 @@ int cl_loopback_up(void) {
     return result;
 }
 
-int cl_seccomp_install(const void *instructions, unsigned short count) {
-    struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)instructions};
-    return RESULT(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
-}
-
 int cl_permitted_capabilities(uint64_t *permitted, uint64_t *bounding) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[2];

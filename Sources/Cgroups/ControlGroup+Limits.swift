@@ -1,86 +1,94 @@
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 
 extension ControlGroup {
-    /// True where v2 has the controller `name` for this group.
-    private func unifiedHas(_ name: String) -> Bool {
-        guard let path = unifiedPath, let text = try? Files.text(path + "/cgroup.controllers") else { return false }
-        return text.split(whereSeparator: \.isWhitespace).contains(Substring(name))
+    /// Sets limits; what is nil stays as it is, and so do devices: `restrictDevices`. The group exists.
+    ///
+    /// - Throws: the member that could not be set. Nothing is written where it can be told beforehand; where the kernel
+    ///   refuses a value, those before it are in force.
+    public func apply(_ resources: LinuxResources) throws(ResourceError) {
+        let plan = try GroupPlan(resources, on: layout)
+        for check in plan.checks {
+            guard let usage = unifiedPath.flatMap({ Self.number($0 + "/" + check.file) }), check.limit <= usage else {
+                continue
+            }
+            throw ResourceError(check.member, "\(check.limit) is not above the present use of \(usage)", errno: EBUSY)
+        }
+        var refused: [GroupWrite] = []
+        for write in plan.writes {
+            do {
+                try carryOut(write)
+            } catch {
+                guard write.isRepeated, error.errno == EINVAL else { throw error }
+                refused.append(write)
+            }
+        }
+        for write in refused { try carryOut(write) }
     }
 
-    /// Sets limits; what is nil stays as it is. A limit whose controller is not there is an error. Devices are another
-    /// matter: `restrictDevices`.
+    private func carryOut(_ write: GroupWrite) throws(ResourceError) {
+        guard let directory = write.controller.map({ path($0) }) ?? unifiedPath else { return }
+        do {
+            let file = directory + "/" + write.file
+            guard write.absence == .fails || Files.exists(file) else {
+                if case .replaced(let other, let text) = write.absence { try Files.set(directory + "/" + other, text) }
+                return
+            }
+            try Files.set(file, write.text)
+        } catch {
+            var reason = "\"\(write.text)\" is refused: \(error)"
+            if error.errno == EBUSY, write.file == "memory.limit_in_bytes" {
+                let usage = Self.number(directory + "/memory.usage_in_bytes") ?? 0
+                reason = "\(write.text) is below the present use of \(usage)"
+            }
+            throw ResourceError(write.member, reason, errno: error.errno, cause: error)
+        }
+    }
+
+    /// The engine's limits; what is nil stays as it is. A limit whose controller is not there is an error, one of swap
+    /// means nothing where the kernel does not count swap.
     public func apply(_ limits: ResourceLimits) throws(SystemError) {
-        try applyMemory(limits)
-        try applyProcessor(limits)
-        if let pids = limits.pids {
-            let value = pids > 0 ? "\(pids)" : "max"
-            try set("pids", "pids.max", value, unified: "pids.max", value)
+        var resources = LinuxResources(limits)
+        if !countsSwap || path("memory") == nil && limits.memoryBytes == nil { resources.memory?.swap = nil }
+        do {
+            try apply(resources)
+        } catch {
+            throw error.cause ?? SystemError("limit", "\(error)", errno: error.errno)
         }
     }
 
-    private func set(
-        _ controller: String, _ file: String, _ value: String, unified: String, _ unifiedValue: String
-    ) throws(SystemError) {
-        if let path = path(controller) {
-            try Files.set(path + "/" + file, value)
-        } else if let path = unifiedPath, unifiedHas(controller) {
-            try Files.set(path + "/" + unified, unifiedValue)
-        } else {
-            throw SystemError("limit \(controller)", "no cgroup controller", errno: ENOTSUP)
-        }
+    private var countsSwap: Bool {
+        if let path = path("memory") { return Files.exists(path + "/memory.memsw.limit_in_bytes") }
+        return unifiedPath.map { Files.exists($0 + "/memory.swap.max") } ?? false
     }
+}
 
-    private func applyMemory(_ limits: ResourceLimits) throws(SystemError) {
-        if let path = path("memory") {
-            try applyMemory(limits, at: path)
-        } else if let bytes = limits.memoryBytes {
-            try set("memory", "", "", unified: "memory.max", bytes < 0 ? "max" : "\(bytes)")
-            if let total = limits.memoryAndSwapBytes, let path = unifiedPath, Files.exists(path + "/memory.swap.max") {
-                try Files.set(path + "/memory.swap.max", total < 0 ? "max" : "\(max(0, total - bytes))")
-            }
-        }
-        if let bytes = limits.memoryReservationBytes {
-            try set("memory", "memory.soft_limit_in_bytes", "\(bytes)", unified: "memory.low", "\(max(0, bytes))")
-        }
-    }
-
-    /// v1: memory may never be more than memory and swap together, so the order depends on the direction.
-    private func applyMemory(_ limits: ResourceLimits, at path: String) throws(SystemError) {
-        let file = path + "/memory.limit_in_bytes"
-        let totalFile = path + "/memory.memsw.limit_in_bytes"
-        let total = Files.exists(totalFile) ? limits.memoryAndSwapBytes : nil
-        if let total, let bytes = limits.memoryBytes, let present = Self.number(totalFile),
-            total < 0 || bytes > present
-        {
-            try Files.set(totalFile, "\(total)")
-            try Files.set(file, "\(bytes)")
-            return
-        }
-        if let bytes = limits.memoryBytes { try Files.set(file, "\(bytes)") }
-        if let total { try Files.set(totalFile, "\(total)") }
-    }
-
-    private func applyProcessor(_ limits: ResourceLimits) throws(SystemError) {
+extension LinuxResources {
+    /// Any negative limit is none; shares are cut as v1's kernel cuts them.
+    init(_ limits: ResourceLimits) {
+        self.init()
+        var memory = Memory()
+        memory.limit = limits.memoryBytes.map { max(-1, $0) }
+        memory.swap = limits.memoryAndSwapBytes.map { max(-1, $0) }
+        memory.reservation = limits.memoryReservationBytes.map { max(-1, $0) }
+        self.memory = memory
+        var cpu = CPU()
         if limits.cpuQuota != nil || limits.cpuPeriod != nil {
-            let period = limits.cpuPeriod ?? 100_000
-            let quota = limits.cpuQuota ?? -1
-            if let path = path("cpu") {
-                // A larger quota than the old period allows comes after the period, a smaller one before.
-                let isSet = (try? Files.set(path + "/cpu.cfs_period_us", "\(period)")) != nil
-                try Files.set(path + "/cpu.cfs_quota_us", "\(quota)")
-                if !isSet { try Files.set(path + "/cpu.cfs_period_us", "\(period)") }
-            } else {
-                try set("cpu", "", "", unified: "cpu.max", "\(quota < 0 ? "max" : "\(quota)") \(period)")
-            }
+            cpu.quota = limits.cpuQuota ?? -1
+            cpu.period = UInt64(clamping: limits.cpuPeriod ?? 100_000)
         }
-        if let shares = limits.cpuShares {
-            // The conversion that runc and systemd agreed on: 2...262144 to 1...10000.
-            let weight = 1 + ((max(2, min(262_144, shares)) - 2) * 9999) / 262_142
-            try set("cpu", "cpu.shares", "\(shares)", unified: "cpu.weight", "\(weight)")
+        cpu.shares = limits.cpuShares.map {
+            max(GroupPlan.shares.lowerBound, min(GroupPlan.shares.upperBound, UInt64(clamping: $0)))
         }
-        if let cpus = limits.cpus { try set("cpuset", "cpuset.cpus", cpus, unified: "cpuset.cpus", cpus) }
-        if let nodes = limits.memoryNodes { try set("cpuset", "cpuset.mems", nodes, unified: "cpuset.mems", nodes) }
+        cpu.cpus = limits.cpus
+        cpu.mems = limits.memoryNodes
+        self.cpu = cpu
+        if let limit = limits.pids {
+            var pids = PIDs()
+            pids.limit = limit > 0 ? limit : -1
+            self.pids = pids
+        }
     }
 }

@@ -14,6 +14,8 @@ public struct GroupStatistics: Hashable, Sendable {
     public var memoryUsage: Int64 = 0
     public var memoryMaximum: Int64 = 0
     public var memoryLimit: Int64 = 0
+    /// How often memory was wanted that the limit did not allow.
+    public var memoryFailures: Int64 = 0
     public var memoryInactiveFile: Int64 = 0
     /// The lines of memory.stat.
     public var memoryDetails: [String: Int64] = [:]
@@ -78,12 +80,14 @@ extension ControlGroup {
             result.memoryUsage = Self.number(path + "/memory.usage_in_bytes") ?? 0
             result.memoryMaximum = Self.number(path + "/memory.max_usage_in_bytes") ?? 0
             result.memoryLimit = Self.number(path + "/memory.limit_in_bytes") ?? 0
+            result.memoryFailures = Self.number(path + "/memory.failcnt") ?? 0
             result.memoryDetails = Self.fields(of: path + "/memory.stat")
             result.memoryInactiveFile = result.memoryDetails["total_inactive_file"] ?? 0
         } else if let path = unifiedPath {
             result.memoryUsage = Self.number(path + "/memory.current") ?? 0
             result.memoryMaximum = Self.number(path + "/memory.peak") ?? 0
             result.memoryLimit = Self.number(path + "/memory.max") ?? 0
+            result.memoryFailures = Self.field("max", in: path + "/memory.events")
             result.memoryDetails = Self.fields(of: path + "/memory.stat")
             result.memoryInactiveFile = result.memoryDetails["inactive_file"] ?? 0
         }

@@ -179,6 +179,7 @@ enum TemplateFunctions {
         case .null: false
         case .bool(let flag): flag
         case .integer(let number): number != 0
+        case .unsigned: true
         case .number(let number): number != 0
         case .string(let text): !text.isEmpty
         case .array(let elements): !elements.isEmpty
@@ -192,6 +193,7 @@ enum TemplateFunctions {
         case .null: return "<no value>"
         case .bool(let flag): return flag ? "true" : "false"
         case .integer(let number): return String(number)
+        case .unsigned(let number): return String(number)
         case .number(let number): return "\(number)"
         case .string(let text): return text
         case .array(let elements): return "[" + elements.map(inner).joined(separator: " ") + "]"

@@ -1,6 +1,7 @@
 import EngineModel
 import JSON
 import RuntimeProtocol
+import RuntimeSpec
 import Values
 
 /// Turns a container's record into what the runtime makes of it. Pure: what depends on the host comes in.
@@ -54,7 +55,6 @@ struct SpecificationBuilder {
         result.resources = Self.limits(wanted)
         result.hasInit = wanted.`init` ?? false
         result.isPrivileged = wanted.privileged
-        if wanted.shmSize > 0 { result.sharedMemoryBytes = wanted.shmSize }
         return result
     }
 
@@ -197,35 +197,34 @@ struct SpecificationBuilder {
         return limits
     }
 
-    /// Outer paths before those below them.
-    private var mounts: [MountEntry] {
-        var entries: [MountEntry] = []
+    private var mounts: [RuntimeConfiguration.Mount] {
+        var own: [RuntimeConfiguration.Mount] = []
         let targets = Set(record.mounts.map(\.destination))
         for (source, target) in zip(host.identityFiles, ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"])
         where !targets.contains(target) {
-            entries.append(
-                MountEntry(
-                    kind: .bind(source: source, isRecursive: true, propagation: "rprivate"), target: target,
-                    isReadOnly: record.host.readonlyRootfs))
+            own.append(ContainerMountList.bind(source, at: target, isReadOnly: record.host.readonlyRootfs))
         }
         for mount in record.mounts {
             switch mount.type {
             case .tmpfs:
-                entries.append(
-                    MountEntry(
-                        kind: .tmpfs(options: mount.tmpfsOptions ?? ""), target: mount.destination,
-                        isReadOnly: !mount.rw))
+                let words = (mount.tmpfsOptions ?? "").split(separator: ",").map(String.init)
+                own.append(
+                    .init(
+                        destination: mount.destination, type: "tmpfs", source: "tmpfs",
+                        options: ["nosuid", "nodev", "noexec"] + words + (mount.rw ? [] : ["ro"])))
             case .bind, .volume:
                 let source = mount.type == .volume ? mount.name.map(host.volumePath) ?? mount.source : mount.source
-                entries.append(
-                    MountEntry(
-                        kind: .bind(
-                            source: source, isRecursive: mount.mode != "norecurse",
-                            propagation: mount.propagation.isEmpty ? "rprivate" : mount.propagation),
-                        target: mount.destination, isReadOnly: !mount.rw))
+                own.append(
+                    ContainerMountList.bind(
+                        source, at: mount.destination, isReadOnly: !mount.rw, isRecursive: mount.mode != "norecurse",
+                        propagation: mount.propagation.isEmpty ? "rprivate" : mount.propagation))
             }
         }
-        func depth(_ path: String) -> Int { path.split(separator: "/").count }
-        return entries.sorted { (depth($0.target), $0.target) < (depth($1.target), $1.target) }
+        let usual =
+            record.host.shmSize > 0
+            ? ContainerMountList.usual(
+                isWritable: record.host.privileged, sharedMemoryBytes: record.host.shmSize)
+            : ContainerMountList.usual(isWritable: record.host.privileged)
+        return ContainerMountList.merge(own, over: usual)
     }
 }

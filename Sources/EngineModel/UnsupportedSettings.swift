@@ -115,6 +115,7 @@ extension JSONValue {
         case .null: false
         case .bool(let flag): flag
         case .integer(let number): number != 0
+        case .unsigned: true
         case .number(let number): number != 0
         case .string(let text): !text.isEmpty
         case .array(let elements): !elements.isEmpty

@@ -143,6 +143,7 @@ struct JSONParser {
         }
         let characters = String(decoding: text[start..<index], as: UTF8.self)
         if isIntegral, let value = Int64(characters) { return .integer(value) }
+        if isIntegral, let value = UInt64(characters) { return .unsigned(value) }
         guard let value = Double(characters), value.isFinite else { throw failure("number out of range") }
         return .number(value)
     }

@@ -19,7 +19,7 @@ final class JSONTreeDecoder: Decoder {
             switch value {
             case .null: "null"
             case .bool: "a boolean"
-            case .integer, .number: "a number"
+            case .integer, .unsigned, .number: "a number"
             case .string: "a string"
             case .array: "an array"
             case .object: "an object"
@@ -166,6 +166,7 @@ final class JSONTreeDecoder: Decoder {
         private func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
             if decoder.nullIsZero { return 0 }
             if let value = decoder.value.integer.flatMap({ T(exactly: $0) }) { return value }
+            if case .unsigned(let number) = decoder.value, let value = T(exactly: number) { return value }
             if case .number(let number) = decoder.value, let value = T(exactly: number) { return value }
             throw decoder.mismatch("an integer of \(T.bitWidth) bits")
         }

@@ -114,22 +114,19 @@ final class JSONTreeEncoder: Encoder {
             encoder.result = .number(value)
         }
         mutating func encode(_ value: Float) throws { try encode(Double(value)) }
-        mutating func encode(_ value: Int) throws { try integer(value) }
-        mutating func encode(_ value: Int8) throws { try integer(value) }
-        mutating func encode(_ value: Int16) throws { try integer(value) }
-        mutating func encode(_ value: Int32) throws { try integer(value) }
-        mutating func encode(_ value: Int64) throws { try integer(value) }
-        mutating func encode(_ value: UInt) throws { try integer(value) }
-        mutating func encode(_ value: UInt8) throws { try integer(value) }
-        mutating func encode(_ value: UInt16) throws { try integer(value) }
-        mutating func encode(_ value: UInt32) throws { try integer(value) }
-        mutating func encode(_ value: UInt64) throws { try integer(value) }
+        mutating func encode(_ value: Int) throws { integer(value) }
+        mutating func encode(_ value: Int8) throws { integer(value) }
+        mutating func encode(_ value: Int16) throws { integer(value) }
+        mutating func encode(_ value: Int32) throws { integer(value) }
+        mutating func encode(_ value: Int64) throws { integer(value) }
+        mutating func encode(_ value: UInt) throws { integer(value) }
+        mutating func encode(_ value: UInt8) throws { integer(value) }
+        mutating func encode(_ value: UInt16) throws { integer(value) }
+        mutating func encode(_ value: UInt32) throws { integer(value) }
+        mutating func encode(_ value: UInt64) throws { integer(value) }
 
-        private func integer(_ value: some FixedWidthInteger) throws {
-            guard let value = Int64(exactly: value) else {
-                throw JSONError("an integer beyond 63 bits", path: JSONError.text(codingPath))
-            }
-            encoder.result = .integer(value)
+        private func integer(_ value: some FixedWidthInteger) {
+            encoder.result = Int64(exactly: value).map { .integer($0) } ?? .unsigned(UInt64(value))
         }
 
         mutating func encode<T: Encodable>(_ value: T) throws { encoder.result = try encoder.box(value) }

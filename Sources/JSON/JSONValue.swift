@@ -4,6 +4,8 @@ public enum JSONValue: Hashable, Sendable {
     case bool(Bool)
     /// A number without fraction and exponent that fits 64 bits.
     case integer(Int64)
+    /// Such a number beyond the largest of `integer`, below 2^64.
+    case unsigned(UInt64)
     /// Any other number.
     case number(Double)
     case string(String)
@@ -48,6 +50,7 @@ public enum JSONValue: Hashable, Sendable {
     public var number: Double? {
         switch self {
         case .integer(let value): Double(value)
+        case .unsigned(let value): Double(value)
         case .number(let value): value
         default: nil
         }

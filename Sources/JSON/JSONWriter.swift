@@ -24,6 +24,7 @@ extension JSONValue {
         case .null: text.append(contentsOf: "null".utf8)
         case .bool(let flag): text.append(contentsOf: (flag ? "true" : "false").utf8)
         case .integer(let value): text.append(contentsOf: String(value).utf8)
+        case .unsigned(let value): text.append(contentsOf: String(value).utf8)
         case .number(let value):
             precondition(value.isFinite, "JSON has no infinities")
             text.append(contentsOf: (Int64(exactly: value).map(String.init) ?? "\(value)").utf8)

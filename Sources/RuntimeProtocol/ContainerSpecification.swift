@@ -1,3 +1,5 @@
+import RuntimeSpec
+
 /// What a container is made of, as the daemon hands it to the runtime (after OCI runtime-spec: Configuration, in a form
 /// of our own).
 public struct ContainerSpecification: Hashable, Sendable, Codable {
@@ -10,7 +12,8 @@ public struct ContainerSpecification: Hashable, Sendable, Codable {
     public var root: RootFilesystem
     public var hostname: String
     public var domainname = ""
-    public var mounts: [MountEntry] = []
+    /// In the order in which they are made; see `ContainerMountList` for what is usual.
+    public var mounts: [RuntimeConfiguration.Mount] = []
     public var namespaces = NamespaceSet()
     /// Paths hidden by an empty file or directory.
     public var maskedPaths: [String] = []
@@ -24,11 +27,8 @@ public struct ContainerSpecification: Hashable, Sendable, Codable {
     public var log: LogSettings
     /// Whether the container gets a small process 1 of ours that reaps and passes signals on.
     public var hasInit = false
-    /// Every device of the host, writable /sys and control groups. Capabilities, masked paths and the like are set
-    /// separately.
+    /// Every device of the host. Capabilities, masked paths and the like are set separately.
     public var isPrivileged = false
-    /// Bytes of /dev/shm.
-    public var sharedMemoryBytes: Int64 = 64 << 20
 
     public init(
         id: String, process: ProcessSpecification, root: RootFilesystem, hostname: String, cgroup: String,
@@ -98,23 +98,6 @@ public struct ProcessLimit: Hashable, Sendable, Codable {
         self.soft = soft
         self.hard = hard
     }
-
-    enum CodingKeys: String, CodingKey { case resource, soft, hard }
-
-    /// Written as signed numbers, since JSON's do not hold the largest: -1 is without limit.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(resource, forKey: .resource)
-        try container.encode(Int64(bitPattern: soft), forKey: .soft)
-        try container.encode(Int64(bitPattern: hard), forKey: .hard)
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        resource = try container.decode(Int32.self, forKey: .resource)
-        soft = UInt64(bitPattern: try container.decode(Int64.self, forKey: .soft))
-        hard = UInt64(bitPattern: try container.decode(Int64.self, forKey: .hard))
-    }
 }
 
 /// Where a container's root comes from.
@@ -128,27 +111,6 @@ public enum RootFilesystem: Hashable, Sendable, Codable {
         switch self {
         case .overlay(_, _, _, let isReadOnly), .directory(_, let isReadOnly): isReadOnly
         }
-    }
-}
-
-/// Something to see at a path of the container.
-public struct MountEntry: Hashable, Sendable, Codable {
-    public enum Kind: Hashable, Sendable, Codable {
-        /// A path of the host; `propagation` is one of mount(8)'s words (`rprivate`, `rslave`, `rshared` and those
-        /// without `r`), empty for `rprivate`.
-        case bind(source: String, isRecursive: Bool, propagation: String)
-        /// Memory; `options` as for mount(8) with its data options (`size=64k,mode=1777`).
-        case tmpfs(options: String)
-    }
-
-    public var kind: Kind
-    public var target: String
-    public var isReadOnly: Bool
-
-    public init(kind: Kind, target: String, isReadOnly: Bool = false) {
-        self.kind = kind
-        self.target = target
-        self.isReadOnly = isReadOnly
     }
 }
 

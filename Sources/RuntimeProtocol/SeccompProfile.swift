@@ -12,25 +12,6 @@ public struct SeccompProfile: Hashable, Sendable, Codable {
         /// For `maskedEqual`: what the masked argument must be; `value` is the mask.
         public var maskedValue: UInt64
 
-        enum CodingKeys: String, CodingKey { case index, comparison, value, maskedValue }
-
-        /// Values are written as signed numbers, since JSON's do not hold the largest.
-        public func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(index, forKey: .index)
-            try container.encode(comparison, forKey: .comparison)
-            try container.encode(Int64(bitPattern: value), forKey: .value)
-            try container.encode(Int64(bitPattern: maskedValue), forKey: .maskedValue)
-        }
-
-        public init(from decoder: any Decoder) throws {
-            let container = try decoder.container(keyedBy: CodingKeys.self)
-            index = try container.decode(UInt32.self, forKey: .index)
-            comparison = try container.decode(Comparison.self, forKey: .comparison)
-            value = UInt64(bitPattern: try container.decode(Int64.self, forKey: .value))
-            maskedValue = UInt64(bitPattern: try container.decode(Int64.self, forKey: .maskedValue))
-        }
-
         public init(index: UInt32, comparison: Comparison, value: UInt64, maskedValue: UInt64 = 0) {
             self.index = index
             self.comparison = comparison
@@ -47,7 +28,7 @@ public struct SeccompProfile: Hashable, Sendable, Codable {
     public struct Rule: Hashable, Sendable, Codable {
         public var calls: [String]
         public var action: Action
-        /// All must hold.
+        /// All must hold, unless several are about one argument: then one of those suffices.
         public var arguments: [Argument]
 
         public init(_ calls: [String], action: Action = .allow, arguments: [Argument] = []) {

@@ -3,6 +3,7 @@ import Cgroups
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import Seccomp
 
 /// The container's first process between being cloned and exec: it makes its own view of the machine, reports, waits to
 /// be started and becomes the program. Its address space is its own (clone3 without CLONE_VM).
@@ -94,7 +95,7 @@ struct ExecInit: ~Copyable {
     let container: Int32
     let streams: StandardStreams
     let sync: SyncChannel
-    let filter: [UInt8]
+    let filter: SeccompFilter?
 
     consuming func run() -> Never {
         do {

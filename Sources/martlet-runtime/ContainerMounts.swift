@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 
 /// Everything that is mounted in a container's root: kernel file systems, devices, volumes, and what hides parts of
 /// them (OCI runtime-spec: Mounts, Masked paths, Readonly paths).
@@ -11,151 +12,146 @@ struct ContainerMounts: ~Copyable {
     let sources: BindSources
     let nodes: [HostDevice]
 
-    private static let noSetuid = Int(CL_ATTR_NOSUID)
     private static let inert = Int(CL_ATTR_NOSUID) | Int(CL_ATTR_NODEV) | Int(CL_ATTR_NOEXEC)
 
-    /// Targets that the specification mounts itself; what is usual there is left out.
-    private var claimed: Set<String> {
-        Set(specification.mounts.map { "/" + RootTree.components($0.target).joined(separator: "/") })
-    }
-
     func mountAll() throws {
-        let claimed = claimed
-        if !claimed.contains("/proc") { try mountKernel("proc", on: "/proc", attributes: Self.inert) }
-        if !claimed.contains("/sys") {
-            let readOnly = specification.isPrivileged ? 0 : Int(CL_ATTR_RDONLY)
-            try mountKernel("sysfs", on: "/sys", attributes: Self.inert | readOnly)
-            if !claimed.contains("/sys/fs/cgroup") { try mountGroups() }
-        }
-        if !claimed.contains("/dev") { try mountDevices(claimed) }
-        for (index, mount) in specification.mounts.enumerated().sorted(by: Self.isBefore) {
+        for (index, mount) in specification.mounts.enumerated() {
             do {
                 try add(mount, at: index)
             } catch let error as SystemError {
-                let source = if case .bind(let source, _, _) = mount.kind { source } else { "tmpfs" }
                 throw SetupError(
-                    "error mounting \"\(source)\" to rootfs at \"\(mount.target)\": \(error.operation)"
-                        + " \(error.object): \(describe(error.errno))")
+                    "error mounting \"\(mount.source ?? mount.type ?? "")\" to rootfs at \"\(mount.destination)\": "
+                        + "\(error.operation) \(error.object): \(describe(error.errno))")
             }
         }
+        try makeDevices()
         try setParameters()
         try hide()
         try makeWorkingDirectory()
     }
 
-    /// Shallow targets first, so that a deeper one is mounted inside of them.
-    private static func isBefore(
-        _ left: (offset: Int, element: MountEntry), _ right: (offset: Int, element: MountEntry)
-    )
-        -> Bool
-    {
-        let depths = (
-            RootTree.components(left.element.target).count, RootTree.components(right.element.target).count
-        )
-        return depths.0 == depths.1 ? left.offset < right.offset : depths.0 < depths.1
-    }
-
-    /// /proc and /sys are mounted on directories of the image itself, never behind a link.
-    private func mountKernel(_ type: String, on path: String, attributes: Int) throws {
-        let target = try root.directory(path)
-        guard let direct = try root.openDirect(path), sameFile(direct.rawValue, target.rawValue) else {
-            throw SetupError("filesystem \"\(type)\" must be mounted on ordinary directory")
+    private func add(_ mount: RuntimeConfiguration.Mount, at index: Int) throws {
+        let words = MountWords(mount.options ?? [])
+        if mount.isGroups {
+            try mountGroups(on: mount.destination, words)
+        } else if mount.isBind(words) {
+            try bind(mount, words, at: index)
+        } else if words.isRemount {
+            guard let target = try root.open(mount.destination) else {
+                throw SystemError("remount", mount.destination, errno: ENOENT)
+            }
+            try Self.change(target.rawValue, words)
+        } else {
+            try mountFileSystem(mount, words)
         }
-        let tree = try MountTree.create(type, source: type, attributes: attributes)
-        try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
     }
 
-    private func mountGroups() throws {
-        guard let target = try root.open("/sys/fs/cgroup") else { return }
-        let readOnly = specification.isPrivileged ? 0 : Int(CL_ATTR_RDONLY)
+    private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ words: MountWords) throws {
+        let type = mount.type ?? ""
+        guard !words.copiesUp else { throw SetupError("\(mount.destination): tmpcopyup is not supported") }
+        var data = words.data
+        // A tmpfs over a directory takes its mode, as with runc.
+        if type == "tmpfs", !data.contains(where: { $0.name == "mode" }), let present = try root.open(mount.destination)
+        {
+            var information = stat()
+            try syscall("stat", on: mount.destination) { fstat(present.rawValue, &information) }
+            data.append(.init(name: "mode", value: String(information.st_mode & 0o7777, radix: 8)))
+        }
+        let target = try root.directory(mount.destination)
+        if type == "proc" || type == "sysfs" {
+            // On a directory of the image itself, never behind a link.
+            guard let direct = try root.openDirect(mount.destination), sameFile(direct.rawValue, target.rawValue) else {
+                throw SetupError("filesystem \"\(type)\" must be mounted on ordinary directory")
+            }
+        } else {
+            try refuseProc(target.rawValue, mount.destination)
+        }
+        let tree = try MountTree.create(
+            type, source: mount.source ?? type, options: data.map { ($0.name, $0.value) },
+            attributes: Self.bits(words.set))
+        try Self.change(tree.rawValue, words, isNew: true)
+        try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: mount.destination)
+    }
+
+    private func bind(_ mount: RuntimeConfiguration.Mount, _ words: MountWords, at index: Int) throws {
+        guard let source = sources.sources[index] else { return }
+        guard words.idMapped == .no else { throw SetupError("\(mount.destination): idmap is not supported") }
+        let target = source.isDirectory ? try root.directory(mount.destination) : try root.file(mount.destination)
+        try refuseProc(target.rawValue, mount.destination)
+        try MountTree.change(
+            source.tree, propagation: Self.bits(words.propagation ?? .private),
+            recursive: words.propagation == nil || words.isPropagationRecursive)
+        try Self.change(source.tree, words)
+        try MountTree.attach(source.tree, onto: target.rawValue, shown: mount.destination)
+    }
+
+    private func mountGroups(on path: String, _ words: MountWords) throws {
+        guard let target = try root.open(path) else { return }
+        let readOnly = words.set.contains(.readOnly) ? Int(CL_ATTR_RDONLY) : 0
         if sources.groups.count == 1, sources.groups[0].name == "unified" {
             let tree = sources.groups[0].tree
             try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
-            try MountTree.attach(tree, onto: target.rawValue, shown: "/sys/fs/cgroup")
+            try MountTree.attach(tree, onto: target.rawValue, shown: path)
             return
         }
         guard !sources.groups.isEmpty else { return }
         let list = try MountTree.create(
             "tmpfs", source: "tmpfs", options: [("mode", "755"), ("size", "64k")], attributes: Self.inert)
-        try MountTree.attach(list.rawValue, onto: target.rawValue, shown: "/sys/fs/cgroup")
+        try MountTree.attach(list.rawValue, onto: target.rawValue, shown: path)
         for (name, tree) in sources.groups {
             let short = name.hasPrefix("name=") ? String(name.dropFirst(5)) : name
             try syscall("mkdir", on: short) { mkdirat(list.rawValue, short, 0o755) }
             let directory = Descriptor(
                 owning: try syscall("open", on: short) { openat(list.rawValue, short, pathOnly | O_CLOEXEC) })
             try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
-            try MountTree.attach(tree, onto: directory.rawValue, shown: "/sys/fs/cgroup/" + short)
+            try MountTree.attach(tree, onto: directory.rawValue, shown: path + "/" + short)
         }
         try MountTree.change(list.rawValue, set: readOnly)
     }
 
-    private func mountDevices(_ claimed: Set<String>) throws {
-        let target = try root.directory("/dev")
-        let devices = try MountTree.create(
-            "tmpfs", source: "tmpfs", options: [("mode", "755"), ("size", "65536k")],
-            attributes: Self.noSetuid | Int(CL_ATTR_STRICTATIME))
-        try MountTree.attach(devices.rawValue, onto: target.rawValue, shown: "/dev")
-        try DeviceNodes.makeDefaults(in: devices.rawValue)
-        func mount(_ type: String, on name: String, options: [(name: String, value: String?)], attributes: Int) throws {
-            if claimed.contains("/dev/" + name) { return }
-            try syscall("mkdir", on: "/dev/" + name) { mkdirat(devices.rawValue, name, 0o755) }
-            let directory = Descriptor(
-                owning: try syscall("open", on: name) { openat(devices.rawValue, name, pathOnly | O_CLOEXEC) })
-            let tree = try MountTree.create(type, source: type, options: options, attributes: attributes)
-            try MountTree.attach(tree.rawValue, onto: directory.rawValue, shown: "/dev/" + name)
+    /// Nodes and links in /dev, unless it is the host's.
+    private func makeDevices() throws {
+        let isHosts = specification.mounts.contains {
+            RootTree.components($0.destination) == ["dev"] && $0.isBind(MountWords($0.options ?? []))
         }
-        try mount(
-            "devpts", on: "pts",
-            options: [("newinstance", nil), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")],
-            attributes: Self.noSetuid | Int(CL_ATTR_NOEXEC))
-        try mount(
-            "tmpfs", on: "shm", options: [("mode", "1777"), ("size", "\(specification.sharedMemoryBytes)")],
-            attributes: Self.inert)
-        try mount("mqueue", on: "mqueue", options: [], attributes: Self.inert)
-        try DeviceNodes.make(nodes, in: RootTree(descriptor: try MountTree.reopen(devices.rawValue)))
+        if isHosts { return }
+        _ = try root.directory("/dev")
+        guard let directory = try root.openDirect("/dev") else { throw SetupError("/dev is not an ordinary directory") }
+        try DeviceNodes.makeDefaults(in: directory.rawValue)
+        try DeviceNodes.make(nodes, in: RootTree(descriptor: try MountTree.reopen(directory.rawValue)))
     }
 
-    private func add(_ mount: MountEntry, at index: Int) throws {
-        switch mount.kind {
-        case .tmpfs(let text):
-            let options = MountOptions(text, default: [.noSuid, .noDevices, .noExec])
-            let target = try root.directory(mount.target)
-            try refuseProc(target.rawValue, mount.target)
-            var attributes = Self.attributes(options.attributes)
-            if mount.isReadOnly { attributes |= Int(CL_ATTR_RDONLY) }
-            let tree = try MountTree.create(
-                "tmpfs", source: "tmpfs", options: options.data, attributes: attributes)
-            try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: mount.target)
-        case .bind(_, let isRecursive, let propagation):
-            guard let source = sources.sources[index] else { return }
-            let target = source.isDirectory ? try root.directory(mount.target) : try root.file(mount.target)
-            try refuseProc(target.rawValue, mount.target)
-            try MountTree.change(
-                source.tree, propagation: try Self.propagation(propagation), recursive: isRecursive)
-            if mount.isReadOnly {
-                try MountTree.change(source.tree, set: Int(CL_ATTR_RDONLY), recursive: isRecursive)
+    // MARK: Words into the kernel's bits
+
+    /// Gives a mount the attributes that its words ask for; a new one has those that are set already.
+    private static func change(_ tree: Int32, _ words: MountWords, isNew: Bool = false) throws {
+        for (set, clear, isRecursive) in [
+            (words.set, words.clear, false), (words.setRecursively, words.clearRecursively, true),
+        ] where !set.isEmpty || !clear.isEmpty && !(isNew && !isRecursive) {
+            var cleared = bits(clear.subtracting(.accessTimes))
+            if !set.isDisjoint(with: .accessTimes) || !clear.isDisjoint(with: .accessTimes) {
+                cleared |= Int(CL_ATTR_ATIME_MASK)
             }
-            try MountTree.attach(source.tree, onto: target.rawValue, shown: mount.target)
+            try MountTree.change(tree, set: bits(set), clear: cleared, recursive: isRecursive)
         }
     }
 
-    private static func attributes(_ options: MountOptions.Attributes) -> Int {
-        var result = 0
-        if options.contains(.readOnly) { result |= Int(CL_ATTR_RDONLY) }
-        if options.contains(.noSuid) { result |= Int(CL_ATTR_NOSUID) }
-        if options.contains(.noDevices) { result |= Int(CL_ATTR_NODEV) }
-        if options.contains(.noExec) { result |= Int(CL_ATTR_NOEXEC) }
-        if options.contains(.noAccessTime) { result |= Int(CL_ATTR_NOATIME) }
-        if options.contains(.strictAccessTime) { result |= Int(CL_ATTR_STRICTATIME) }
-        return result
+    private static func bits(_ attributes: MountWords.Attributes) -> Int {
+        let table: [(MountWords.Attributes, Int)] = [
+            (.readOnly, Int(CL_ATTR_RDONLY)), (.noSuid, Int(CL_ATTR_NOSUID)), (.noDevices, Int(CL_ATTR_NODEV)),
+            (.noExec, Int(CL_ATTR_NOEXEC)), (.noAccessTime, Int(CL_ATTR_NOATIME)),
+            (.strictAccessTime, Int(CL_ATTR_STRICTATIME)), (.noDirectoryAccessTime, Int(CL_ATTR_NODIRATIME)),
+            (.noSymlinkFollow, Int(CL_ATTR_NOSYMFOLLOW)),
+        ]
+        return table.reduce(0) { attributes.contains($1.0) ? $0 | $1.1 : $0 }
     }
 
-    private static func propagation(_ word: String) throws -> Int {
-        switch word {
-        case "", "private", "rprivate": Int(CL_MS_PRIVATE)
-        case "slave", "rslave": Int(CL_MS_SLAVE)
-        case "shared", "rshared": Int(CL_MS_SHARED)
-        default: throw SetupError("invalid mount propagation \"\(word)\"")
+    private static func bits(_ propagation: MountWords.Propagation) -> Int {
+        switch propagation {
+        case .private: Int(CL_MS_PRIVATE)
+        case .slave: Int(CL_MS_SLAVE)
+        case .shared: Int(CL_MS_SHARED)
+        case .unbindable: Int(CL_MS_UNBINDABLE)
         }
     }
 

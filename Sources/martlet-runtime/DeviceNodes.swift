@@ -93,10 +93,15 @@ enum DeviceNodes {
 
     static func makeDefaults(in directory: Int32) throws(SystemError) {
         for (name, major, minor) in defaults {
-            try checked("mknod", on: "/dev/" + name, cl_mknodat(directory, name, S_IFCHR | 0o666, major, minor))
+            let result = cl_mknodat(directory, name, S_IFCHR | 0o666, major, minor)
+            // A mount was made there, or the image has it.
+            if result == -EEXIST { continue }
+            try checked("mknod", on: "/dev/" + name, result)
         }
         for (target, name) in links {
-            try syscall("symlink", on: "/dev/" + name) { symlinkat(target, directory, name) }
+            if symlinkat(target, directory, name) != 0, errno != EEXIST {
+                throw SystemError("symlink", "/dev/" + name, errno: errno)
+            }
         }
     }
 

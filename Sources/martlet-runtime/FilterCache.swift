@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import LinuxSystem
 import RuntimeProtocol
+import Seccomp
 
 /// Compiled seccomp filters, in memory and in a directory that the host's shims share: libseccomp takes 15 ms for
 /// Docker's default, more than all the rest of a container's start.
@@ -14,15 +15,15 @@ struct FilterCache {
 
     /// Where filters are kept; nil keeps none.
     let directory: String?
-    private var known: [Key: [UInt8]] = [:]
+    private var known: [Key: SeccompFilter] = [:]
 
     /// Filters in the directory at most; when there are more, all go.
     private static let limit = 64
 
     init(directory: String?) { self.directory = directory }
 
-    mutating func filter(of process: ProcessSpecification) throws -> [UInt8] {
-        if process.seccomp == .unconfined { return [] }
+    mutating func filter(of process: ProcessSpecification) throws -> SeccompFilter? {
+        guard let configuration = process.seccomp.configuration(capabilities: process.capabilities) else { return nil }
         let key = Key(choice: process.seccomp, capabilities: process.capabilities)
         if let filter = known[key] { return filter }
         let name = try Self.name(key)
@@ -30,7 +31,7 @@ struct FilterCache {
             known[key] = filter
             return filter
         }
-        let filter = try SeccompCompiler.compile(process.seccomp, capabilities: process.capabilities)
+        let filter = try SeccompFilter(compiling: configuration)
         known[key] = filter
         store(name, filter)
         return filter
@@ -51,22 +52,21 @@ struct FilterCache {
         return directory + "/" + String(hash, radix: 16)
     }
 
-    private func load(_ name: [UInt8]) -> [UInt8]? {
+    private func load(_ name: [UInt8]) -> SeccompFilter? {
         guard let directory, let bytes = try? Files.read(path(name, in: directory)), bytes.starts(with: name) else {
             return nil
         }
-        let filter = Array(bytes[name.count...])
-        return filter.isEmpty || filter.count % 8 != 0 ? nil : filter
+        return SeccompFilter(bytes: Array(bytes[name.count...]))
     }
 
-    private func store(_ name: [UInt8], _ filter: [UInt8]) {
+    private func store(_ name: [UInt8], _ filter: SeccompFilter) {
         guard let directory else { return }
         do {
             try Files.makeDirectories(directory, mode: 0o700)
             let present = try Files.list(directory)
             if present.count >= Self.limit { for file in present { unlink(directory + "/" + file) } }
             let temporary = directory + "/\(getpid()).tmp"
-            try Files.write(temporary, name + filter, mode: 0o600)
+            try Files.write(temporary, name + filter.bytes, mode: 0o600)
             rename(temporary, path(name, in: directory))
         } catch {
             // The next container compiles again.

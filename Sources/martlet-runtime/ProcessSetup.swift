@@ -2,12 +2,13 @@ import CLinux
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import Seccomp
 
 /// The last steps of a process inside its container: user, limits, capabilities, filter, exec.
 struct ProcessSetup {
     let process: ProcessSpecification
-    /// Instructions of the seccomp filter; empty for none.
-    let filter: [UInt8]
+    /// Of its system calls; nil for none.
+    let filter: SeccompFilter?
     /// Whether a small process of ours stays as number 1 and the program becomes its child.
     let hasReaper: Bool
 
@@ -68,9 +69,8 @@ struct ProcessSetup {
         // Everything but 0, 1 and 2 closes with exec, the channel to the shim too.
         _ = cl_close_range(3, .max, 4)
         if hasReaper { try split() }
-        if !filter.isEmpty {
-            try checked("seccomp", cl_seccomp_install(filter, UInt16(filter.count / 8)))
-        }
+        // The engine's profiles notify nobody, so there is no listener to hand on.
+        _ = try filter?.load()
         try checked("capset", cl_capset(capabilities, capabilities, 0))
         let result = ChildProcess.withCStrings(process.arguments) { arguments in
             ChildProcess.withCStrings(environment) { cl_execve(path, arguments, $0) }

@@ -4,6 +4,7 @@ import Glibc
 import JSON
 import LinuxSystem
 import RuntimeProtocol
+import Seccomp
 
 /// One container: its processes, its clients, its log and its end. Everything happens on one thread, in `serve`.
 final class Shim {
@@ -135,7 +136,7 @@ final class Shim {
         return try checked("clone", cl_clone_process(flags, unified.rawValue, pidfd))
     }
 
-    func filter(of process: ProcessSpecification) throws -> [UInt8] { try filters.filter(of: process) }
+    func filter(of process: ProcessSpecification) throws -> SeccompFilter? { try filters.filter(of: process) }
 
     /// Serves clients until the container has ended and they know.
     func serve() throws {

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import LinuxSystem
+import Seccomp
 
 /// The words between a shim and a process that it is setting up, one message each. The child's end is closed by exec:
 /// that is how the shim sees that it succeeded.
@@ -8,8 +9,8 @@ struct SyncChannel: ~Copyable {
     enum Message {
         /// The child has its mounts; beside it the master of its terminal, where it has one.
         case ready(terminal: Int32?)
-        /// To the child: go on. The instructions of its seccomp filter, empty for none.
-        case proceed(filter: [UInt8])
+        /// To the child: go on, with this filter of its system calls.
+        case proceed(filter: SeccompFilter?)
         case failure(SetupError)
         /// The other end is closed.
         case end
@@ -34,7 +35,8 @@ struct SyncChannel: ~Copyable {
         switch message {
         case .ready(let terminal):
             try UnixSocket.send(descriptor.rawValue, [0x52], descriptors: terminal.map { [$0] } ?? [])
-        case .proceed(let filter): try UnixSocket.send(descriptor.rawValue, [0x47] + filter, descriptors: [])
+        case .proceed(let filter):
+            try UnixSocket.send(descriptor.rawValue, [0x47] + (filter?.bytes ?? []), descriptors: [])
         case .failure(let error):
             let text = Array(error.reason.utf8.prefix(4096))
             try UnixSocket.send(
@@ -44,11 +46,11 @@ struct SyncChannel: ~Copyable {
     }
 
     func receive() throws(SystemError) -> Message {
-        // The largest message is a filter: 4096 instructions of 8 bytes (BPF_MAXINSNS).
-        let (bytes, descriptors) = try UnixSocket.receive(descriptor.rawValue, upTo: 4096 * 8 + 1)
+        // The largest message is a filter.
+        let (bytes, descriptors) = try UnixSocket.receive(descriptor.rawValue, upTo: SeccompFilter.byteLimit + 1)
         switch bytes.first {
         case 0x52: return .ready(terminal: descriptors.first)
-        case 0x47: return .proceed(filter: Array(bytes.dropFirst()))
+        case 0x47: return .proceed(filter: SeccompFilter(bytes: Array(bytes.dropFirst())))
         case 0x45 where bytes.count >= 2:
             return .failure(SetupError(String(decoding: bytes.dropFirst(2), as: UTF8.self), code: Int32(bytes[1])))
         default: return .end

@@ -10,11 +10,10 @@ import Testing
     static let layers: [[String]] = [
         ["CLinux", "CLab", "CSQLite", "CSeccomp", "CArchive"],
         [
-            "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "EngineModel", "NetworkModel", "RaftCore",
-            "ClusterModel",
-            "Scheduling", "Orchestration", "SessionModel", "AgentModel",
+            "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "RuntimeSpec", "EngineModel", "NetworkModel",
+            "RaftCore", "ClusterModel", "Scheduling", "Orchestration", "SessionModel", "AgentModel",
         ],
-        ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Archive"],
+        ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Seccomp", "Archive"],
         [
             "NameService", "Dataplane", "ContainerRuntime", "ImageStore", "ClusterPKI", "ClusterRPC", "ClusterStore",
             "RaftNode", "HTTPTransport",

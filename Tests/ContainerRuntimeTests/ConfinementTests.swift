@@ -3,6 +3,7 @@ import ContainerRuntime
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 import TestSupport
 import Testing
 
@@ -16,7 +17,9 @@ import Testing
                 if case .overlay(let lower, let upper, let work, _) = $0.root {
                     $0.root = .overlay(lower: lower, upper: upper, work: work, isReadOnly: true)
                 }
-                $0.mounts = [MountEntry(kind: .tmpfs(options: "size=1m"), target: "/scratch")]
+                $0.mounts.append(
+                    .init(
+                        destination: "/scratch", type: "tmpfs", options: ["nosuid", "nodev", "noexec", "size=1m"]))
             }
             #expect(output.contains("refused\n"))
             #expect(output.contains("fine\n"))
@@ -103,6 +106,7 @@ import Testing
                 "c", script + "\nls /dev/null && mount -t tmpfs none /tmp && echo mounted"
             ) {
                 $0.isPrivileged = true
+                $0.mounts = ContainerMountList.usual(isWritable: true)
                 $0.process.capabilities = Capability.all
                 $0.process.seccomp = .unconfined
             }
@@ -179,11 +183,11 @@ import Testing
             let (record, output) = try await box.run(
                 "a", "cat /absolute/v/file; cat /relative/w/file; cat \(outside)/v/file"
             ) {
-                let volume = MountEntry.Kind.bind(
-                    source: box.directory.path("volume"), isRecursive: true, propagation: "")
-                $0.mounts = [
-                    MountEntry(kind: volume, target: "/absolute/v"), MountEntry(kind: volume, target: "/relative/w"),
-                    MountEntry(kind: .tmpfs(options: ""), target: "/../../../deep/er"),
+                let volume = box.directory.path("volume")
+                $0.mounts += [
+                    ContainerMountList.bind(volume, at: "/absolute/v"),
+                    ContainerMountList.bind(volume, at: "/relative/w"),
+                    .init(destination: "/../../../deep/er", type: "tmpfs"),
                 ]
                 $0.process.workingDirectory = "/absolute/work"
             }
@@ -211,7 +215,7 @@ import Testing
     @Test func nothingIsMountedOverProc() async throws {
         try await withContainers("overproc") { box in
             var specification = try box.specification("a", ["true"])
-            specification.mounts = [MountEntry(kind: .tmpfs(options: ""), target: "/proc/sys")]
+            specification.mounts.append(.init(destination: "/proc/sys", type: "tmpfs"))
             await #expect(throws: RuntimeError.self) { _ = try await box.runtime.create(specification) }
         }
     }

@@ -52,13 +52,15 @@ final class ContainerFixture: Sendable {
         let process = ProcessSpecification(
             arguments: arguments, environment: ["PATH=/bin"], workingDirectory: "/",
             capabilities: Capability.dockerDefault)
-        return ContainerSpecification(
+        var specification = ContainerSpecification(
             id: id, process: process,
             root: .overlay(
                 lower: [directory.path("image")], upper: directory.path("layers/\(id)/upper"),
                 work: directory.path("layers/\(id)/work"), isReadOnly: false),
             hostname: "box", cgroup: groupName + "/" + id,
             log: LogSettings(path: directory.path("data/containers/\(id)/log.json")))
+        specification.mounts = ContainerMountList.usual()
+        return specification
     }
 
     /// Runs a shell script to its end: its record and what it wrote.

@@ -95,9 +95,7 @@ import Testing
     @Test func nothingIsLeftOfAFailedCreation() async throws {
         try await withContainers("creation") { box in
             var specification = try box.specification("a", ["true"])
-            specification.mounts = [
-                MountEntry(kind: .bind(source: "/no/such/source", isRecursive: true, propagation: ""), target: "/x")
-            ]
+            specification.mounts.append(ContainerMountList.bind("/no/such/source", at: "/x"))
             do {
                 _ = try await box.runtime.create(specification)
                 Issue.record("created")

@@ -1,6 +1,7 @@
 import EngineModel
 import JSON
 import RuntimeProtocol
+import RuntimeSpec
 import Testing
 import Values
 
@@ -36,7 +37,9 @@ import Values
             specification.root
                 == .overlay(lower: ["/l2", "/l1"], upper: "/c/upper", work: "/c/work", isReadOnly: false))
         #expect(specification.namespaces.network == .path("/ns"))
-        #expect(specification.mounts.map(\.target) == ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"])
+        #expect(
+            specification.mounts.map(\.destination)
+                == ContainerMountList.usual().map(\.destination) + ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"])
         #expect(specification.resources == ResourceLimits())
     }
 
@@ -69,12 +72,15 @@ import Values
                 MountPoint(type: .bind, source: "/h", destination: "/a", isReadOnly: true),
                 MountPoint(type: .bind, source: "/own", destination: "/etc/hosts"),
             ])
+        let own = specification.mounts.dropFirst(ContainerMountList.usual().count)
         #expect(
-            specification.mounts.map(\.target) == ["/a", "/a/b", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf"])
-        #expect(specification.mounts[0].isReadOnly)
-        #expect(
-            specification.mounts[1].kind == .bind(source: "/v/inner", isRecursive: true, propagation: "rprivate"))
-        #expect(specification.mounts[3].kind == .bind(source: "/own", isRecursive: true, propagation: "rprivate"))
+            Array(own) == [
+                ContainerMountList.bind("/h", at: "/a", isReadOnly: true),
+                ContainerMountList.bind("/v/inner", at: "/a/b"),
+                ContainerMountList.bind(own[own.startIndex + 2].source!, at: "/etc/hostname"),
+                ContainerMountList.bind("/own", at: "/etc/hosts"),
+                ContainerMountList.bind(own[own.startIndex + 4].source!, at: "/etc/resolv.conf"),
+            ])
     }
 
     @Test func securityOptions() throws {

@@ -1,5 +1,6 @@
 import JSON
 import RuntimeProtocol
+import RuntimeSpec
 import Testing
 
 @Suite struct ProtocolTests {
@@ -21,8 +22,8 @@ import Testing
             root: .overlay(lower: ["/a", "/b"], upper: "/u", work: "/w", isReadOnly: true), hostname: "h",
             cgroup: "martlet/c1", log: LogSettings(path: "/log"))
         specification.mounts = [
-            MountEntry(kind: .bind(source: "/s", isRecursive: true, propagation: "rslave"), target: "/t"),
-            MountEntry(kind: .tmpfs(options: "size=1m"), target: "/tmp", isReadOnly: true),
+            ContainerMountList.bind("/s", at: "/t", propagation: "rslave"),
+            .init(destination: "/tmp", type: "tmpfs", options: ["size=1m", "ro"]),
         ]
         specification.namespaces.network = .path("/run/netns/x")
         let text = try JSONCoding.encode(specification)
@@ -49,12 +50,18 @@ import Testing
         #expect(ShimFrame.exit(code: 257) == [3, 0, 0, 0, 0, 0, 0, 4, 0, 0, 1, 1])
     }
 
-    @Test func mountOptions() {
-        let options = MountOptions("size=64k,exec,ro,mode=1777,huge", default: [.noSuid, .noExec])
-        #expect(options.attributes == [.noSuid, .readOnly])
-        #expect(options.data.map(\.name) == ["size", "mode", "huge"])
-        #expect(options.data.map(\.value) == ["64k", "1777", nil])
-        #expect(MountOptions("ro,rw", default: []).attributes == [])
+    @Test func ownMountsTakeTheUsualOnesPlaces() {
+        let usual = ContainerMountList.usual(sharedMemoryBytes: 5)
+        #expect(usual.map(\.destination).first == "/proc" && usual.count == 7)
+        let merged = ContainerMountList.merge(
+            [
+                ContainerMountList.bind("/b", at: "/a/b"), ContainerMountList.bind("/a", at: "/a", isReadOnly: true),
+                ContainerMountList.bind("/shm", at: "//dev/./shm/"), ContainerMountList.bind("/s", at: "/sys"),
+            ], over: usual)
+        #expect(
+            merged.map(\.destination)
+                == ["/proc", "/dev", "/dev/pts", "/dev/mqueue", "/a", "/sys", "/a/b", "//dev/./shm/"])
+        #expect(merged[4].options == ["rbind", "rprivate", "ro", "rro"])
     }
 
     @Test func capabilities() throws {

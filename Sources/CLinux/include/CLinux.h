@@ -5,6 +5,7 @@
 #include "files.h"
 #include "sockets.h"
 #include "security.h"
+#include "filters.h"
 #include "tree.h"
 #include "containers.h"
 #include "readiness.h"

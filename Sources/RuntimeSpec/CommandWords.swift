@@ -1,0 +1,74 @@
+/// Options and what follows them, as a command line gives them: `--name value`, `--name=value`, `-n value`, and flags.
+struct CommandWords {
+    /// An option that a command knows.
+    struct Option {
+        var name: String
+        var short: Character?
+        var takesValue: Bool
+
+        static func value(_ name: String, _ short: Character? = nil) -> Option {
+            Option(name: name, short: short, takesValue: true)
+        }
+
+        static func flag(_ name: String, _ short: Character? = nil) -> Option {
+            Option(name: name, short: short, takesValue: false)
+        }
+    }
+
+    private(set) var values: [String: [String]] = [:]
+    /// What is no option, from the first such word on.
+    private(set) var rest: [String] = []
+
+    /// Takes words until the first that is no option; the words after it are not looked at, since they may belong to a
+    /// command of the container.
+    init(_ words: some Collection<String>, _ options: [Option]) throws(InvocationError) {
+        var words = Array(words)[...]
+        while let word = words.first {
+            guard word.hasPrefix("-"), word != "-" else { break }
+            words.removeFirst()
+            if word == "--" { break }
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let option = options.first(where: { Self.names(of: $0).contains(parts[0]) }) else {
+                throw InvocationError("flag provided but not defined: \(parts[0])")
+            }
+            if option.takesValue {
+                guard let value = parts.count == 2 ? parts[1] : words.popFirst() else {
+                    throw InvocationError("flag needs an argument: \(parts[0])")
+                }
+                values[option.name, default: []].append(value)
+            } else {
+                let text = parts.count == 2 ? parts[1] : "true"
+                guard text == "true" || text == "false" else {
+                    throw InvocationError("invalid boolean value \"\(text)\" for \(parts[0])")
+                }
+                values[option.name] = [text]
+            }
+        }
+        rest = Array(words)
+    }
+
+    private static func names(of option: Option) -> [String] {
+        ["--\(option.name)", "-\(option.name)"] + (option.short.map { ["-\($0)"] } ?? [])
+    }
+
+    func isSet(_ name: String) -> Bool { values[name]?.last == "true" }
+    func text(_ name: String) -> String? { values[name]?.last }
+    func all(_ name: String) -> [String] { values[name] ?? [] }
+
+    func number<Number: FixedWidthInteger>(_ name: String, _ type: Number.Type = Number.self) throws(InvocationError)
+        -> Number?
+    {
+        guard let text = text(name) else { return nil }
+        guard let number = Number(text) else {
+            throw InvocationError("invalid value \"\(text)\" for flag --\(name): not a number in range")
+        }
+        return number
+    }
+}
+
+/// What is wrong with a command line.
+public struct InvocationError: Error, Hashable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,109 @@
+/// The options of a mount, taken apart (config.md: Mounts; mount(8)).
+public struct MountWords: Hashable, Sendable {
+    /// Attributes of a mount that options set or clear, by bits of our own.
+    public struct Attributes: OptionSet, Hashable, Sendable {
+        public let rawValue: UInt32
+
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        public static let readOnly = Attributes(rawValue: 1)
+        public static let noSuid = Attributes(rawValue: 2)
+        public static let noDevices = Attributes(rawValue: 4)
+        public static let noExec = Attributes(rawValue: 8)
+        public static let noAccessTime = Attributes(rawValue: 16)
+        public static let strictAccessTime = Attributes(rawValue: 32)
+        public static let noDirectoryAccessTime = Attributes(rawValue: 64)
+        public static let noSymlinkFollow = Attributes(rawValue: 128)
+        /// Those of which a mount has one: relatime where it has none of them.
+        public static let accessTimes: Attributes = [.noAccessTime, .strictAccessTime]
+    }
+
+    public enum Propagation: String, Hashable, Sendable {
+        case `private`, slave, shared, unbindable
+    }
+
+    /// How bind mounts of directories with identifiers of a user namespace are made.
+    public enum IDMapped: Hashable, Sendable { case no, mount, recursive }
+
+    /// Set and cleared on the mount itself.
+    public var set: Attributes = []
+    public var clear: Attributes = []
+    /// The same for the mount and all beneath it.
+    public var setRecursively: Attributes = []
+    public var clearRecursively: Attributes = []
+    public var propagation: Propagation?
+    public var isPropagationRecursive = false
+    public var isBind = false
+    public var isRecursive = false
+    public var isRemount = false
+    public var idMapped = IDMapped.no
+    /// What an image has at the place is copied into a tmpfs.
+    public var copiesUp = false
+    /// Options of the file system and its superblock, in the order given; nil where the option has no value.
+    public var data: [Datum] = []
+
+    public struct Datum: Hashable, Sendable {
+        public var name: String
+        public var value: String?
+
+        public init(name: String, value: String?) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    private static let attributes: [String: (set: Attributes, clear: Attributes)] = [
+        "ro": (.readOnly, []), "rw": ([], .readOnly), "nosuid": (.noSuid, []), "suid": ([], .noSuid),
+        "nodev": (.noDevices, []), "dev": ([], .noDevices), "noexec": (.noExec, []), "exec": ([], .noExec),
+        "noatime": (.noAccessTime, .strictAccessTime), "atime": ([], .noAccessTime),
+        "strictatime": (.strictAccessTime, .noAccessTime), "nostrictatime": ([], .strictAccessTime),
+        "relatime": ([], .accessTimes), "norelatime": ([], []), "nodiratime": (.noDirectoryAccessTime, []),
+        "diratime": ([], .noDirectoryAccessTime), "nosymfollow": (.noSymlinkFollow, []),
+        "symfollow": ([], .noSymlinkFollow), "defaults": ([], []),
+    ]
+
+    /// Words in the order given; what comes later wins.
+    public init(_ options: [String]) {
+        for option in options {
+            if let word = Self.attributes[option] {
+                Self.apply(word, &set, &clear)
+            } else if option.hasPrefix("r"), let word = Self.attributes[String(option.dropFirst())], option != "ro" {
+                Self.apply(word, &setRecursively, &clearRecursively)
+            } else if let propagation = Propagation(rawValue: option) {
+                self.propagation = propagation
+                isPropagationRecursive = false
+            } else if option.hasPrefix("r"), let propagation = Propagation(rawValue: String(option.dropFirst())) {
+                self.propagation = propagation
+                isPropagationRecursive = true
+            } else if !takeSpecial(option) {
+                let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                data.append(Datum(name: String(parts[0]), value: parts.count == 2 ? String(parts[1]) : nil))
+            }
+        }
+    }
+
+    private static func apply(
+        _ word: (set: Attributes, clear: Attributes), _ set: inout Attributes, _ clear: inout Attributes
+    ) {
+        set.subtract(word.clear)
+        clear.subtract(word.set)
+        set.formUnion(word.set)
+        clear.formUnion(word.clear)
+    }
+
+    private mutating func takeSpecial(_ option: String) -> Bool {
+        switch option {
+        case "bind": isBind = true
+        case "rbind":
+            isBind = true
+            isRecursive = true
+        case "remount": isRemount = true
+        case "idmap": idMapped = .mount
+        case "ridmap": idMapped = .recursive
+        case "tmpcopyup": copiesUp = true
+        case "async", "loud", "nomand", "noiversion", "nolazytime": break
+        default: return false
+        }
+        return true
+    }
+}
