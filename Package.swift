@@ -74,7 +74,7 @@ let package = Package(
         program("martlet-net", ["NameService", External.logging]),
         program(
             "martlet-runtime",
-            ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "Cgroups", "Seccomp", "JSON", "CLinux", "CSeccomp"],
+            ["RuntimeCommands", "ContainerShim"],
             linker: [.unsafeFlags(["-static-executable"])]),
 
         // Faces.
@@ -96,6 +96,13 @@ let package = Package(
             [
                 "EngineClient", "LinuxSystem", "Cgroups", "RuntimeProtocol", "JSON", "Values", "CLab", "CLinux",
                 External.yaml,
+            ]),
+
+        layer(
+            "RuntimeCommands",
+            [
+                "Containment", "RuntimeSpec", "RuntimeProtocol", "Cgroups", "Seccomp", "SystemdUnits", "LinuxSystem",
+                "JSON", "Values", "CLinux",
             ]),
 
         // Services: carry out what cores decide.
@@ -141,6 +148,15 @@ let package = Package(
             "ImageStore",
             ["OCI", "Archive", "LinuxSystem", "CLinux", "JSON", "Values", External.crypto, External.logging]),
         layer(
+            "ContainerShim",
+            [
+                "Containment", "RuntimeSpec", "RuntimeProtocol", "Cgroups", "Seccomp", "LinuxSystem", "JSON", "Values",
+                "CLinux",
+            ]),
+        layer(
+            "Containment",
+            ["RuntimeSpec", "RuntimeProtocol", "Cgroups", "Seccomp", "LinuxSystem", "JSON", "CLinux", "CSeccomp"]),
+        layer(
             "ContainerRuntime",
             ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "CLinux", External.logging]),
         layer(
@@ -156,6 +172,7 @@ let package = Package(
         layer("Netlink", ["LinuxSystem", "Values"]),
         layer("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CLinux", "CSeccomp"]),
         layer("SQLite", ["CSQLite"]),
+        layer("SystemdUnits", ["RuntimeSpec", "LinuxSystem"]),
         layer("LinuxSystem", ["CLinux", "Values"]),
 
         // Pure cores.
@@ -192,6 +209,7 @@ let package = Package(
         tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
         tests("RaftCore", ["Values"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
+        tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
         tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
         tests("OCI", ["EngineModel", "JSON", "Values"]),
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
@@ -203,6 +221,7 @@ let package = Package(
             [
                 "RuntimeProtocol", "RuntimeSpec", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport",
             ]),
+        tests("RuntimeCommands", ["RuntimeSpec", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport"]),
         tests("NetworkModel", ["JSON", "Values"]),
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
@@ -236,6 +255,9 @@ let package = Package(
         tests("Lab", ["LinuxSystem", "JSON", "Values", "TestSupport"]),
         .testTarget(
             name: "SystemTests", dependencies: ["Lab", "EngineClient", "LinuxSystem", "JSON", "Values", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PeerSystemTests", dependencies: ["LinuxSystem", "JSON", "Values", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["LinuxSystem", "Values"], swiftSettings: strict),

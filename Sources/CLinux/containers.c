@@ -69,6 +69,11 @@ int cl_mount_setattr(int directory, const char *path, int recursive, uint64_t se
     unsigned flags = (*path ? 0 : AT_EMPTY_PATH) | (recursive ? AT_RECURSIVE : 0);
     return RESULT(syscall(SYS_mount_setattr, directory, path, flags, &attributes, sizeof attributes));
 }
+int cl_mount_set_idmap(int tree, int user_namespace, int recursive) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
+    unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+    return RESULT(syscall(SYS_mount_setattr, tree, "", flags, &attributes, sizeof attributes));
+}
 int cl_move_mount_onto(int tree, int target) {
     return RESULT(syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
 }
@@ -85,6 +90,16 @@ int cl_signal_descriptor(void) {
     sigaddset(&set, SIGTERM);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
     return RESULT(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+int cl_all_signals_descriptor(void) {
+    sigset_t set;
+    sigfillset(&set);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
+    return RESULT(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+int cl_next_signal(int descriptor) {
+    struct signalfd_siginfo information;
+    return read(descriptor, &information, sizeof information) == sizeof information ? (int)information.ssi_signo : 0;
 }
 void cl_drain_signals(int descriptor) {
     struct signalfd_siginfo information[16];

@@ -12,6 +12,10 @@ int cl_seccomp_load(const void *instructions, unsigned short count, unsigned fla
     return result < 0 ? -errno : (int)result;
 }
 
+int cl_pidfd_open(pid_t pid) {
+    int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    return process < 0 ? -errno : process;
+}
 int cl_take_descriptor(pid_t pid, int number) {
     int process = (int)syscall(SYS_pidfd_open, pid, 0);
     if (process < 0) return -errno;

@@ -52,6 +52,13 @@ int cl_set_terminal_size(int descriptor, unsigned short rows, unsigned short col
     struct winsize size = {.ws_row = rows, .ws_col = columns};
     return RESULT(ioctl(descriptor, TIOCSWINSZ, &size));
 }
+int cl_get_terminal_size(int descriptor, unsigned short *rows, unsigned short *columns) {
+    struct winsize size;
+    if (ioctl(descriptor, TIOCGWINSZ, &size) < 0) return -errno;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
+}
 int cl_take_terminal(int descriptor) { return RESULT(ioctl(descriptor, TIOCSCTTY, 0)); }
 int cl_open_terminal(const char *ptmx, int *number) {
     int master = open(ptmx, O_RDWR | O_NOCTTY | O_CLOEXEC), unlocked = 0;

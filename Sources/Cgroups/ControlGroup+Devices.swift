@@ -1,6 +1,30 @@
 import CLinux
 import Glibc
 import LinuxSystem
+import RuntimeSpec
+
+extension LinuxResources.DeviceRule {
+    /// What every container may use after its own rules, as with runc since 1.2: making nodes; null, zero, full,
+    /// random, urandom, tty, ptmx and the terminals.
+    public static let defaults = ControlGroup.defaultDeviceRules.compactMap { LinuxResources.DeviceRule($0) }
+
+    /// A rule that allows: `c 10:200 rwm`, `*` for any number, `a` for both kinds, `a` alone for everything; nil for
+    /// anything else (the kernel's Documentation/admin-guide/cgroup-v1/devices.rst).
+    public init?(_ text: String, allow: Bool = true) {
+        self.init(allow: allow)
+        if text == "a" { return }
+        let words = text.split(separator: " ")
+        guard words.count == 3, ["a", "b", "c"].contains(words[0]), DeviceAccess(words[2]) != nil else { return nil }
+        type = String(words[0])
+        access = String(words[2])
+        let numbers = words[1].split(separator: ":", omittingEmptySubsequences: false)
+        guard numbers.count == 2 else { return nil }
+        for (index, word) in numbers.enumerated() where word != "*" {
+            guard let number = UInt32(word) else { return nil }
+            if index == 0 { major = Int64(number) } else { minor = Int64(number) }
+        }
+    }
+}
 
 extension ControlGroup {
     /// What every container may use: making nodes, and null, zero, full, tty, random, urandom, the terminals.
@@ -9,121 +33,72 @@ extension ControlGroup {
         "c 5:2 rwm", "c 136:* rwm",
     ]
 
-    /// Keeps every device but the default ones and those of `rules` (`c 10:200 rwm`) out of the group's reach, by v1's
-    /// controller or a program in v2.
-    public func restrictDevices(allowing rules: [String]) throws(SystemError) {
-        let all = Self.defaultDeviceRules + rules
+    /// How many rules a list may have: eight instructions each, of the 4096 that every kernel takes in a program.
+    public static let deviceRuleLimit = 500
+
+    /// Sets which devices the group may use: rules in order, for each kind of access the last rule about a device
+    /// decides, and what none is about is denied. Nothing is added to the rules: a container gets
+    /// `LinuxResources.DeviceRule.defaults` after its own. By v1's controller, otherwise by a program in v2; what was
+    /// set before is replaced, and a device that both allow can be used all the time.
+    ///
+    /// - Throws: the rule that cannot be, or that v1's controller cannot do (taking a part from a wider rule), or that
+    ///   the group above does not allow.
+    public func restrictDevices(_ rules: [LinuxResources.DeviceRule]) throws(ResourceError) {
+        let rules = try DeviceRule.list(rules)
         if let path = path("devices") {
-            try Files.set(path + "/devices.deny", "a")
-            for rule in all { try Files.set(path + "/devices.allow", rule) }
+            let wanted = try DeviceList(rules)
+            do {
+                let current = DeviceList(text: try Files.text(path + "/devices.list"))
+                for (file, text) in wanted.transition(from: current) { try Files.set("\(path)/\(file)", text) }
+            } catch {
+                throw ResourceError("devices", "refused: \(error)", errno: error.errno, cause: error)
+            }
         } else if let path = unifiedPath {
-            var program = DeviceProgram()
-            for text in all {
-                guard let rule = DeviceRule(text) else { throw SystemError("device rule", text, errno: EINVAL) }
-                program.allow(rule)
+            do {
+                try Self.attach(DeviceProgram(rules), to: path)
+            } catch {
+                throw ResourceError("devices", "refused: \(error)", errno: error.errno, cause: error)
             }
-            let group = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
-            let instructions = program.finished()
-            try checked(
-                "bpf", on: path,
-                cl_attach_device_program(group.rawValue, instructions, UInt32(instructions.count)))
         } else {
-            throw SystemError("limit devices", "no cgroup controller", errno: ENOTSUP)
+            throw ResourceError("devices", "no cgroup controller devices for this group", errno: ENOTSUP)
         }
     }
-}
 
-/// A rule of the devices controller: `c 10:200 rwm`, `*` for any number, `a` for both kinds.
-struct DeviceRule: Hashable, Sendable {
-    /// BPF_DEVCG_DEV_BLOCK 1, BPF_DEVCG_DEV_CHAR 2; nil for both.
-    var kind: Int32?
-    var major: Int32?
-    var minor: Int32?
-    /// BPF_DEVCG_ACC_MKNOD 1, READ 2, WRITE 4.
-    var access: Int32
+    /// The new program beside the old ones, then those away: meanwhile all of them have to allow.
+    private static func attach(_ program: DeviceProgram, to path: String) throws(SystemError) {
+        let group = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        let instructions = program.instructions
+        let loaded = Descriptor(
+            owning: try checked(
+                "bpf: load", on: path, cl_device_program_load(instructions, UInt32(instructions.count))))
+        let old = try programs(of: group, path)
+        try checked("bpf: attach", on: path, cl_device_program_attach(group.rawValue, loaded.rawValue))
+        for identifier in old {
+            let result = cl_device_program_detach(group.rawValue, identifier)
+            if result != -ENOENT { try checked("bpf: detach", on: path, result) }
+        }
+    }
 
-    init?(_ text: String) {
-        let words = text.split(separator: " ")
-        guard words.count == 3 || text == "a" else { return nil }
-        switch words[0] {
-        case "a": kind = nil
-        case "b": kind = 1
-        case "c": kind = 2
-        default: return nil
-        }
-        guard words.count == 3 else {
-            access = 7
-            return
-        }
-        let numbers = words[1].split(separator: ":", omittingEmptySubsequences: false)
-        guard numbers.count == 2 else { return nil }
-        for (index, word) in numbers.enumerated() where word != "*" {
-            guard let number = Int32(word), number >= 0 else { return nil }
-            if index == 0 { major = number } else { minor = number }
-        }
-        access = 0
-        for letter in words[2] {
-            switch letter {
-            case "m": access |= 1
-            case "r": access |= 2
-            case "w": access |= 4
-            default: return nil
+    /// The numbers of the device programs that are attached to a group itself.
+    static func programs(of group: borrowing Descriptor, _ path: String) throws(SystemError) -> [UInt32] {
+        var identifiers = [UInt32](repeating: 0, count: Int(CL_GROUP_PROGRAMS))
+        let count = try checked("bpf: query", on: path, cl_device_program_query(group.rawValue, &identifiers))
+        return Array(identifiers.prefix(Int(count)))
+    }
+
+    /// Keeps every device but the default ones and those of `rules` (`c 10:200 rwm`) out of the group's reach.
+    public func restrictDevices(allowing rules: [String]) throws(SystemError) {
+        var list: [LinuxResources.DeviceRule] = []
+        for text in Self.defaultDeviceRules + rules {
+            guard let rule = LinuxResources.DeviceRule(text) else {
+                throw SystemError("device rule", text, errno: EINVAL)
             }
+            list.append(rule)
         }
-    }
-}
-
-/// A program for BPF_CGROUP_DEVICE: rules one after the other, the first that holds allows; otherwise denied.
-struct DeviceProgram {
-    private var instructions: [UInt64] = []
-
-    init() {
-        // r2 = access_type & 0xffff (kind), r3 = access_type >> 16 (access), r4 = major, r5 = minor.
-        load(2, offset: 0)
-        emit(0xbc, destination: 3, source: 2)
-        emit(0x54, destination: 2, immediate: 0xffff)
-        emit(0x74, destination: 3, immediate: 16)
-        load(4, offset: 4)
-        load(5, offset: 8)
-    }
-
-    mutating func allow(_ rule: DeviceRule) {
-        var tests: [(UInt64, UInt64, Int32)] = []
-        if let kind = rule.kind { tests.append((0x55, 2, kind)) }
-        if let major = rule.major { tests.append((0x55, 4, major)) }
-        if let minor = rule.minor { tests.append((0x55, 5, minor)) }
-        // Each test that fails jumps over the rest: the tests behind it, three for the access, two for the answer.
-        for (index, (code, register, value)) in tests.enumerated() {
-            let distance = tests.count - index - 1 + 3 + 2
-            emit(code, destination: register, offset: distance, immediate: value)
+        do {
+            try restrictDevices(list)
+        } catch {
+            throw error.cause ?? SystemError("limit devices", "\(error)", errno: error.errno)
         }
-        emit(0xbc, destination: 1, source: 3)
-        emit(0x54, destination: 1, immediate: ~rule.access & 7)
-        emit(0x55, destination: 1, offset: 2, immediate: 0)
-        answer(1)
-    }
-
-    func finished() -> [UInt64] {
-        var copy = self
-        copy.answer(0)
-        return copy.instructions
-    }
-
-    private mutating func answer(_ value: Int32) {
-        emit(0xb7, destination: 0, immediate: value)
-        emit(0x95)
-    }
-
-    /// register = *(u32 *)(r1 + offset)
-    private mutating func load(_ register: UInt64, offset: Int) {
-        emit(0x61, destination: register, source: 1, offset: offset)
-    }
-
-    /// struct bpf_insn: code, registers, offset, immediate, least significant byte first.
-    private mutating func emit(
-        _ code: UInt64, destination: UInt64 = 0, source: UInt64 = 0, offset: Int = 0, immediate: Int32 = 0
-    ) {
-        let fields = code | destination << 8 | source << 12 | UInt64(UInt16(offset)) << 16
-        instructions.append(fields | UInt64(UInt32(bitPattern: immediate)) << 32)
     }
 }

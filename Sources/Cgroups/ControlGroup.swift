@@ -20,34 +20,8 @@ public struct ControlGroup: Hashable, Sendable {
 
     /// Makes the group and those above it up to the one that this process stands in.
     public func create() throws(SystemError) {
-        for directory in directories {
-            var path = directory.base
-            for component in directory.name.split(separator: "/") {
-                if directory.isUnified { Self.enableControllers(path) }
-                let parent = path
-                path += "/" + component
-                if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemError("mkdir", path, errno: errno) }
-                if directory.controllers.contains("cpuset") { try Self.inheritProcessors(from: parent, to: path) }
-            }
-        }
-    }
-
-    /// Hands every controller on to the groups below; those that the kernel keeps back stay unlimited there.
-    private static func enableControllers(_ path: String) {
-        guard let names = try? Files.text(path + "/cgroup.controllers") else { return }
-        let wanted = names.split(whereSeparator: \.isWhitespace)
-        guard !wanted.isEmpty, let present = try? Files.text(path + "/cgroup.subtree_control") else { return }
-        let enabled = Set(present.split(whereSeparator: \.isWhitespace))
-        for name in wanted where !enabled.contains(name) {
-            try? Files.set(path + "/cgroup.subtree_control", "+" + name)
-        }
-    }
-
-    private static func inheritProcessors(from parent: String, to path: String) throws(SystemError) {
-        for file in ["/cpuset.cpus", "/cpuset.mems"] {
-            let value = try Files.text(path + file)
-            if value.allSatisfy(\.isWhitespace) { try Files.set(path + file, Files.text(parent + file)) }
-        }
+        var made: [String] = []
+        for directory in directories { try Self.make(directory, made: &made) }
     }
 
     /// Moves a process into the group.
@@ -67,7 +41,7 @@ public struct ControlGroup: Hashable, Sendable {
         }
     }
 
-    /// The group's processes.
+    /// The group's own processes, without those of groups below it.
     public func processes() -> [pid_t] {
         guard let path = path("pids") ?? path("freezer") ?? unifiedPath ?? directories.first?.path,
             let text = try? Files.text(path + "/cgroup.procs")
@@ -75,39 +49,13 @@ public struct ControlGroup: Hashable, Sendable {
         return text.split(separator: "\n").compactMap { pid_t($0) }
     }
 
-    /// Kills every process of the group, by the kernel's own kill where it has one, and lets frozen ones die.
+    /// Kills every process of the group and of those below it, by the kernel's own kill where it has one, and lets
+    /// frozen ones die.
     public func killAll() {
         if let unifiedPath { try? Files.set(unifiedPath + "/cgroup.kill", "1") }
-        for pid in processes() { kill(pid, SIGKILL) }
+        for pid in processes(recursive: true) { kill(pid, SIGKILL) }
         // A process that v1's freezer holds dies when it is thawed, one of v2's at once.
-        if unifiedPath == nil { try? setFrozen(false) }
-    }
-
-    /// Takes the group away; true when it is gone in every hierarchy, false while processes are left in it.
-    public func remove() -> Bool {
-        var isGone = true
-        for directory in directories where rmdir(directory.path) != 0 && errno != ENOENT { isGone = false }
-        return isGone
-    }
-
-    /// Stops or continues every process; returns when the kernel says that it has taken hold, or after a second. Always
-    /// by v2's freezer where there is one: what v1's holds cannot be killed.
-    public func setFrozen(_ isFrozen: Bool) throws(SystemError) {
-        let file: String
-        let done: (String) -> Bool
-        if let unifiedPath, Files.exists(unifiedPath + "/cgroup.freeze") {
-            try Files.set(unifiedPath + "/cgroup.freeze", isFrozen ? "1" : "0")
-            file = unifiedPath + "/cgroup.events"
-            done = { $0.contains(isFrozen ? "frozen 1" : "frozen 0") }
-        } else if let path = path("freezer") {
-            try Files.set(path + "/freezer.state", isFrozen ? "FROZEN" : "THAWED")
-            file = path + "/freezer.state"
-            done = { $0.hasPrefix(isFrozen ? "FROZEN" : "THAWED") }
-        } else {
-            throw SystemError("freeze", "no cgroup freezer", errno: ENOTSUP)
-        }
-        let deadline = Clock.sinceBoot() + 1_000_000_000
-        while !done(try Files.text(file)), Clock.sinceBoot() < deadline { usleep(1000) }
+        thawLegacy()
     }
 
     /// How often the kernel killed a process of the group for want of memory.

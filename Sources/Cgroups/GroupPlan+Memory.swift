@@ -24,6 +24,13 @@ extension GroupPlan {
                 add(home, file, home == .unified ? orMax(reservation) : "\(reservation)", "memory.reservation")
             }
         }
+        if let buffers = try bytes(memory.kernelTCP, "memory.kernelTCP"), let home = try? home("memory", ""),
+            home != .unified
+        {
+            // Of v1 alone, and not of every kernel; runc too passes over it in v2, and over the kernel's own memory,
+            // which no kernel limits any more.
+            add(home, "memory.kmem.tcp.limit_in_bytes", "\(buffers)", absence: .isSkipped, "memory.kernelTCP")
+        }
         if memory.disableOOMKiller == true {
             let home = try legacyHome("memory", "memory.disableOOMKiller")
             add(home, "memory.oom_control", "1", "memory.disableOOMKiller")

@@ -2,6 +2,7 @@ import ContainerRuntime
 import EngineModel
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 import Values
 
 extension Engine {
@@ -76,8 +77,9 @@ extension Engine {
         var process = try SpecificationBuilder.process(
             exec.configuration, in: record, hostname: record.configuration.hostname)
         let size = exec.configuration.consoleSize ?? []
-        process.terminalRows = rows > 0 ? rows : size.count == 2 ? size[0] : 0
-        process.terminalColumns = columns > 0 ? columns : size.count == 2 ? size[1] : 0
+        process.configuration.consoleSize = .init(
+            height: rows > 0 ? rows : size.count == 2 ? size[0] : 0,
+            width: columns > 0 ? columns : size.count == 2 ? size[1] : 0)
         execs[id]?.record.state = .running(pid: 0)
         do {
             let connection = try await runtime.exec(record.id, execID: id, process)

@@ -2,11 +2,12 @@ import Dataplane
 import EngineModel
 import NetworkModel
 import RuntimeProtocol
+import RuntimeSpec
 import Values
 
 extension Engine {
     /// Makes the sandbox; what is to be in it comes with `connectNetworks`.
-    func prepareNetwork(_ record: ContainerRecord) async throws -> NamespaceSet.Choice {
+    func prepareNetwork(_ record: ContainerRecord) async throws -> NamespaceChoice {
         switch NetworkMode(record.host.networkMode) {
         case .host: return .host
         case .container(let reference):

@@ -2,6 +2,7 @@ import ContainerRuntime
 import EngineModel
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 import Values
 
 extension Engine {
@@ -140,7 +141,7 @@ extension Engine {
         record.host.restartPolicy?.name == .always || record.host.restartPolicy?.name == .unlessStopped
     }
 
-    private func namespace(_ mode: String, _ kind: String) throws(EngineError) -> NamespaceSet.Choice {
+    private func namespace(_ mode: String, _ kind: String) throws(EngineError) -> NamespaceChoice {
         if mode == "host" { return .host }
         guard mode.hasPrefix("container:") else { return .new }
         let other = try record(String(mode.dropFirst(10)))

@@ -1,6 +1,7 @@
 import EngineModel
 import JSON
 import RuntimeProtocol
+import RuntimeSpec
 
 extension SeccompProfile {
     /// Reads a profile in Docker's form (seccomp.json), as its clients send it, for a process with `capabilities`.

@@ -9,9 +9,9 @@ struct SpecificationBuilder {
     /// What the host adds.
     struct Host {
         var paths: ContainerPaths
-        var network: NamespaceSet.Choice
-        var pid: NamespaceSet.Choice = .new
-        var ipc: NamespaceSet.Choice = .new
+        var network: NamespaceChoice
+        var pid = NamespaceChoice.new
+        var ipc = NamespaceChoice.new
         var hostname: String
         /// Mounted over /etc/hostname, /etc/hosts and /etc/resolv.conf, in this order.
         var identityFiles: [String]
@@ -37,21 +37,21 @@ struct SpecificationBuilder {
             cgroup: "martlet/\(record.id)", log: log)
         result.domainname = record.configuration.domainname
         result.mounts = mounts
-        result.namespaces.network = host.network
-        result.namespaces.pid = host.pid
-        result.namespaces.ipc = host.ipc
-        if wanted.utsMode == "host" { result.namespaces.uts = .host }
-        if wanted.cgroupnsMode == "host" { result.namespaces.cgroup = .host }
+        result.linux.choose(.network, host.network)
+        result.linux.choose(.pid, host.pid)
+        result.linux.choose(.ipc, host.ipc)
+        if wanted.utsMode == "host" { result.linux.choose(.uts, .host) }
+        if wanted.cgroupnsMode == "host" { result.linux.choose(.cgroup, .host) }
         if !wanted.privileged {
-            result.maskedPaths = wanted.maskedPaths ?? Self.maskedPaths
-            result.readonlyPaths = wanted.readonlyPaths ?? Self.readonlyPaths
+            result.linux.maskedPaths = wanted.maskedPaths ?? Self.maskedPaths
+            result.linux.readonlyPaths = wanted.readonlyPaths ?? Self.readonlyPaths
         }
         result.devices = (wanted.devices ?? []).map {
             DeviceNode(
                 hostPath: $0.pathOnHost, path: $0.pathInContainer.isEmpty ? $0.pathOnHost : $0.pathInContainer,
                 access: $0.cgroupPermissions.isEmpty ? "rwm" : $0.cgroupPermissions)
         }
-        result.sysctls = wanted.sysctls ?? [:]
+        result.linux.sysctl = wanted.sysctls
         result.resources = Self.limits(wanted)
         result.hasInit = wanted.`init` ?? false
         result.isPrivileged = wanted.privileged
@@ -79,22 +79,33 @@ struct SpecificationBuilder {
     /// The first process.
     private func process() throws(EngineError) -> ProcessSpecification {
         var process = ProcessSpecification(
-            arguments: record.command,
-            environment: record.configuration.environment(hostname: host.hostname),
-            workingDirectory: record.configuration.workingDir.isEmpty ? "/" : record.configuration.workingDir,
-            capabilities: try Self.capabilities(record.host))
+            try Self.configuration(
+                record.command, record.configuration, record.host, hostname: host.hostname,
+                capabilities: Self.capabilities(record.host)))
         process.user = UserIdentity(
             name: record.configuration.user, additionalGroups: record.host.groupAdd ?? [])
-        process.hasTerminal = record.configuration.tty
         if let size = record.host.consoleSize, size.count == 2 {
-            (process.terminalRows, process.terminalColumns) = (size[0], size[1])
+            process.configuration.consoleSize = .init(height: size[0], width: size[1])
         }
         process.hasInput = record.configuration.openStdin
         process.closesInputAfterFirstClient = record.configuration.stdinOnce
-        process.limits = try (record.host.ulimits ?? []).map(Self.limit)
-        if record.host.oomScoreAdj != 0 { process.oomScoreAdjustment = record.host.oomScoreAdj }
+        if record.host.oomScoreAdj != 0 { process.configuration.oomScoreAdj = record.host.oomScoreAdj }
         try Self.apply(record.host, to: &process)
         return process
+    }
+
+    /// What the first process and those of `exec` have in common.
+    private static func configuration(
+        _ command: [String], _ configuration: ContainerConfiguration, _ host: HostConfiguration, hostname: String,
+        capabilities: UInt64
+    ) throws(EngineError) -> ProcessConfiguration {
+        var result = ProcessConfiguration(
+            args: command, cwd: configuration.workingDir.isEmpty ? "/" : configuration.workingDir)
+        result.env = configuration.environment(hostname: hostname)
+        result.terminal = configuration.tty
+        result.capabilities = .init(mask: capabilities)
+        result.rlimits = try (host.ulimits ?? []).map(limit)
+        return result
     }
 
     /// A process that `exec` runs beside the first.
@@ -104,18 +115,16 @@ struct SpecificationBuilder {
         var configuration = record.configuration
         configuration.tty = exec.tty
         configuration.env += exec.env
-        let directory = exec.workingDir.isEmpty ? record.configuration.workingDir : exec.workingDir
+        if !exec.workingDir.isEmpty { configuration.workingDir = exec.workingDir }
         var process = ProcessSpecification(
-            arguments: exec.cmd.words, environment: configuration.environment(hostname: hostname),
-            workingDirectory: directory.isEmpty ? "/" : directory,
-            capabilities: exec.privileged ? Capability.all : try capabilities(record.host))
+            try self.configuration(
+                exec.cmd.words, configuration, record.host, hostname: hostname,
+                capabilities: exec.privileged ? Capability.all : capabilities(record.host)))
         process.user = UserIdentity(
             name: exec.user.isEmpty ? record.configuration.user : exec.user,
             additionalGroups: record.host.groupAdd ?? [])
-        process.hasTerminal = exec.tty
         process.hasInput = exec.attachStdin
         process.closesInputAfterFirstClient = true
-        process.limits = try (record.host.ulimits ?? []).map(limit)
         try apply(record.host, to: &process)
         if exec.privileged { process.seccomp = .unconfined }
         return process
@@ -139,7 +148,7 @@ struct SpecificationBuilder {
             let parts = option.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 == "=" || $0 == ":" }
             let value = parts.count > 1 ? String(parts[1]) : ""
             switch parts[0] {
-            case "no-new-privileges": process.noNewPrivileges = value != "false"
+            case "no-new-privileges": process.configuration.noNewPrivileges = value != "false"
             case "seccomp" where value == "unconfined": process.seccomp = .unconfined
             case "seccomp" where value == "builtin": process.seccomp = .dockerDefault
             case "seccomp":
@@ -151,14 +160,11 @@ struct SpecificationBuilder {
         }
     }
 
-    /// Numbers of `RLIMIT_…` by the names of ulimit(1).
-    private static let limitNumbers: [String: Int32] = [
-        "cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7, "memlock": 8,
-        "locks": 9, "sigpending": 10, "msgqueue": 11, "nice": 12, "rtprio": 13, "rttime": 14,
-    ]
-
-    static func limit(_ ulimit: Ulimit) throws(EngineError) -> ProcessLimit {
-        guard let number = limitNumbers[ulimit.name] else {
+    static func limit(_ ulimit: Ulimit) throws(EngineError) -> ProcessConfiguration.ResourceLimit {
+        let type = "RLIMIT_" + ulimit.name.uppercased()
+        guard ulimit.name == ulimit.name.lowercased(), ulimit.name != "as",
+            ProcessConfiguration.ResourceLimit.numbers[type] != nil
+        else {
             throw EngineError(.invalidParameter, "invalid ulimit type: \(ulimit.name)")
         }
         func value(_ number: Int64) -> UInt64 { number < 0 ? .max : UInt64(number) }
@@ -168,7 +174,7 @@ struct SpecificationBuilder {
                 "ulimit soft limit must be less than or equal to hard limit: \(ulimit.soft) > "
                     + "\(ulimit.hard)")
         }
-        return ProcessLimit(resource: number, soft: value(ulimit.soft), hard: value(ulimit.hard))
+        return .init(type: type, soft: value(ulimit.soft), hard: value(ulimit.hard))
     }
 
     static func limits(_ host: HostConfiguration) -> ResourceLimits {

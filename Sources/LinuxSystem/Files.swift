@@ -63,6 +63,13 @@ public enum Files {
         return String(path[..<slash])
     }
 
+    /// The absolute path without links (realpath(3)).
+    public static func realPath(_ path: String) throws(SystemError) -> String {
+        guard let text = realpath(path, nil) else { throw SystemError("realpath", path, errno: errno) }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
     public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     public static func isDirectory(_ path: String) -> Bool {
@@ -83,6 +90,11 @@ public enum Files {
         guard let handle = opendir(path) else { throw SystemError("opendir", path, errno: errno) }
         defer { closedir(handle) }
         return names(handle).map(text).sorted()
+    }
+
+    /// The names in an open directory, without `.` and `..`.
+    public static func list(inDirectory directory: Int32) throws(SystemError) -> [String] {
+        try entries(of: directory, "").map(text)
     }
 
     /// Names with their ends, byte for byte: they need not be text.

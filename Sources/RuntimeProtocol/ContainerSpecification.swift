@@ -1,10 +1,10 @@
 import RuntimeSpec
 
-/// What a container is made of, as the daemon hands it to the runtime (after OCI runtime-spec: Configuration, in a form
-/// of our own).
+/// What a container is made of, as the daemon hands it to the runtime: OCI's words (runtime-spec, config.md), and what
+/// the engine has beyond them.
 public struct ContainerSpecification: Hashable, Sendable, Codable {
     /// The protocol's version; a shim refuses a newer one than it knows.
-    public static let currentVersion = 1
+    public static let currentVersion = 2
 
     public var version = currentVersion
     public var id: String
@@ -14,13 +14,10 @@ public struct ContainerSpecification: Hashable, Sendable, Codable {
     public var domainname = ""
     /// In the order in which they are made; see `ContainerMountList` for what is usual.
     public var mounts: [RuntimeConfiguration.Mount] = []
-    public var namespaces = NamespaceSet()
-    /// Paths hidden by an empty file or directory.
-    public var maskedPaths: [String] = []
-    public var readonlyPaths: [String] = []
+    /// Without limits and rules of devices: `resources` and `devices` have them.
+    public var linux: LinuxConfiguration
+    /// Devices by their paths on the host.
     public var devices: [DeviceNode] = []
-    /// Kernel parameters of the container's namespaces by dotted name (sysctl(8)); those of the whole host are refused.
-    public var sysctls: [String: String] = [:]
     public var resources = ResourceLimits()
     /// The container's group beneath each hierarchy: `martlet/<id>`.
     public var cgroup: String
@@ -40,36 +37,28 @@ public struct ContainerSpecification: Hashable, Sendable, Codable {
         self.hostname = hostname
         self.cgroup = cgroup
         self.log = log
+        linux = LinuxConfiguration()
+        linux.namespaces = LinuxConfiguration.usualNamespaces
     }
 }
 
-/// A process inside a container: its first, or one of `exec` (OCI runtime-spec: Process).
+/// A process inside a container: its first, or one of `exec`.
 public struct ProcessSpecification: Hashable, Sendable, Codable {
-    public var arguments: [String]
-    /// `NAME=value` each.
-    public var environment: [String]
-    public var workingDirectory: String
+    /// Its `user` is not looked at: names are in `user`.
+    public var configuration: ProcessConfiguration
     public var user = UserIdentity()
-    public var hasTerminal = false
     /// Whether somebody may write to its standard input; otherwise it reads /dev/null.
     public var hasInput = false
     /// Whether the input ends when the first client that was attached to it leaves.
     public var closesInputAfterFirstClient = false
-    /// Capabilities as a mask (capabilities(7)): bounding, permitted and effective set.
-    public var capabilities: UInt64
-    public var noNewPrivileges = false
     public var seccomp = SeccompChoice.dockerDefault
-    public var limits: [ProcessLimit] = []
-    public var oomScoreAdjustment: Int?
-    public var terminalRows: UInt16 = 0
-    public var terminalColumns: UInt16 = 0
 
-    public init(arguments: [String], environment: [String], workingDirectory: String, capabilities: UInt64) {
-        self.arguments = arguments
-        self.environment = environment
-        self.workingDirectory = workingDirectory
-        self.capabilities = capabilities
-    }
+    public init(_ configuration: ProcessConfiguration) { self.configuration = configuration }
+
+    public var hasTerminal: Bool { configuration.terminal ?? false }
+
+    /// What Docker's default filter depends on.
+    public var capabilities: UInt64 { CapabilitySets(configuration.capabilities).bounding }
 }
 
 /// Who a process is. Names are resolved in the container's own /etc/passwd and /etc/group by the runtime, beneath its
@@ -86,20 +75,6 @@ public struct UserIdentity: Hashable, Sendable, Codable {
     }
 }
 
-/// A limit of resources (setrlimit(2)); the largest value is without limit.
-public struct ProcessLimit: Hashable, Sendable, Codable {
-    /// The number of `RLIMIT_…`.
-    public var resource: Int32
-    public var soft: UInt64
-    public var hard: UInt64
-
-    public init(resource: Int32, soft: UInt64, hard: UInt64) {
-        self.resource = resource
-        self.soft = soft
-        self.hard = hard
-    }
-}
-
 /// Where a container's root comes from.
 public enum RootFilesystem: Hashable, Sendable, Codable {
     /// Image layers, topmost first, beneath a writable directory (overlayfs). Mounted in the container's mount
@@ -112,24 +87,6 @@ public enum RootFilesystem: Hashable, Sendable, Codable {
         case .overlay(_, _, _, let isReadOnly), .directory(_, let isReadOnly): isReadOnly
         }
     }
-}
-
-/// Which namespaces are new, and which are shared or joined.
-public struct NamespaceSet: Hashable, Sendable, Codable {
-    public enum Choice: Hashable, Sendable, Codable {
-        case new
-        case host
-        /// The namespace that this file names.
-        case path(String)
-    }
-
-    public var network: Choice = .new
-    public var pid: Choice = .new
-    public var ipc: Choice = .new
-    public var uts: Choice = .new
-    public var cgroup: Choice = .new
-
-    public init() {}
 }
 
 /// A device node in the container's /dev.

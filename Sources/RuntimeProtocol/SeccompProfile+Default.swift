@@ -1,3 +1,5 @@
+import RuntimeSpec
+
 /// Docker's default profile: what a container may call that asked for nothing, in the form of this runtime.
 extension SeccompProfile {
     private static func words(_ text: String) -> [String] {

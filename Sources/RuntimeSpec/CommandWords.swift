@@ -16,15 +16,23 @@ struct CommandWords {
     }
 
     private(set) var values: [String: [String]] = [:]
-    /// What is no option, from the first such word on.
+    /// What is no option; all from the first such word on where options end there.
     private(set) var rest: [String] = []
 
-    /// Takes words until the first that is no option; the words after it are not looked at, since they may belong to a
-    /// command of the container.
-    init(_ words: some Collection<String>, _ options: [Option]) throws(InvocationError) {
+    /// Options may follow arguments, as in runc.
+    ///
+    /// - Parameter endsAtArgument: takes words until the first that is no option; the words after it are not looked at,
+    ///   since they may belong to a command of the container.
+    init(
+        _ words: some Collection<String>, _ options: [Option], endsAtArgument: Bool = false
+    ) throws(InvocationError) {
         var words = Array(words)[...]
         while let word = words.first {
-            guard word.hasPrefix("-"), word != "-" else { break }
+            guard word.hasPrefix("-"), word != "-" else {
+                if endsAtArgument { break }
+                rest.append(words.removeFirst())
+                continue
+            }
             words.removeFirst()
             if word == "--" { break }
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -44,7 +52,7 @@ struct CommandWords {
                 values[option.name] = [text]
             }
         }
-        rest = Array(words)
+        rest += words
     }
 
     private static func names(of option: Option) -> [String] {

@@ -107,3 +107,13 @@ public struct MountWords: Hashable, Sendable {
         return true
     }
 }
+
+extension MountWords {
+    /// Every option that is not the file system's own.
+    public static var names: [String] {
+        let propagations = ["private", "slave", "shared", "unbindable"]
+        let own = ["bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup", "async", "loud", "nomand"]
+        let recursive = attributes.keys.filter { $0 != "defaults" && !$0.hasPrefix("rel") }.map { "r" + $0 }
+        return (Array(attributes.keys) + recursive + propagations + propagations.map { "r" + $0 } + own).sorted()
+    }
+}

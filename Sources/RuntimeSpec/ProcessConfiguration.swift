@@ -26,6 +26,11 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
     public struct ConsoleSize: Hashable, Sendable, Codable {
         public var height: UInt16
         public var width: UInt16
+
+        public init(height: UInt16, width: UInt16) {
+            self.height = height
+            self.width = width
+        }
     }
 
     public struct User: Hashable, Sendable, Codable {

@@ -28,3 +28,21 @@ extension ProcessConfiguration.IOPriority {
         "IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3,
     ]
 }
+
+extension ProcessConfiguration.CPUAffinity {
+    /// The highest number of a processor that is taken.
+    private static let limit = 8191
+
+    /// The processors of a list such as `0-2,4`; nil for what is none.
+    public static func processors(_ list: String) -> [Int]? {
+        var result: [Int] = []
+        for piece in list.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = piece.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first >= 0,
+                first <= last, last <= limit
+            else { return nil }
+            result.append(contentsOf: first...last)
+        }
+        return result
+    }
+}

@@ -218,8 +218,10 @@ extension SeccompConfiguration {
                 "\(rule.action.rawValue) has no error number")
             if rule.action == .notify {
                 try check(listenerPath?.isEmpty == false, path + ".action", "SCMP_ACT_NOTIFY needs a listenerPath")
-                // The runtime itself has to write to the listener after the filter is in force.
-                try check(!rule.names.contains("sendmsg"), path + ".names", "sendmsg cannot be notified of")
+                // The process itself tells the runtime of its filter by it, before anyone answers.
+                try check(
+                    !rule.names.contains("write"), path + ".names",
+                    "SCMP_ACT_NOTIFY cannot be used for the write syscall")
             }
             for (number, argument) in (rule.args ?? []).enumerated() {
                 try check(argument.index < 6, "\(path).args[\(number)].index", "a call has 6 arguments")

@@ -10,7 +10,7 @@ public struct RuntimeInvocation: Hashable, Sendable {
             [
                 .value("root"), .value("log"), .value("log-format"), .flag("debug"), .flag("systemd-cgroup"),
                 .value("rootless"), .value("criu"), .flag("version", "v"), .flag("help", "h"),
-            ])
+            ], endsAtArgument: true)
         settings = try RuntimeSettings(global)
         if global.isSet("version") {
             command = .version
@@ -107,10 +107,10 @@ public enum RuntimeCommand: Hashable, Sendable {
             let words = try CommandWords(words, [.flag("force", "f")])
             self = .delete(id: try words.onlyIdentifier(name), force: words.isSet("force"))
         case "exec":
-            let words = try CommandWords(words, ExecOptions.flags)
+            let words = try CommandWords(words, ExecOptions.flags, endsAtArgument: true)
             self = .exec(id: try words.identifier(name), try ExecOptions(words))
         case "ps":
-            let words = try CommandWords(words, [.value("format", "f")])
+            let words = try CommandWords(words, [.value("format", "f")], endsAtArgument: true)
             self = .processes(
                 id: try words.identifier(name), format: try words.format(), arguments: Array(words.rest.dropFirst()))
         case "list":

@@ -211,3 +211,16 @@ extension SeccompCompiler {
         if result < 0 { throw SeccompError(path(), SystemError(operation(), errno: -result).description) }
     }
 }
+
+extension SeccompFilter {
+    /// The architectures that libseccomp knows, by the specification's names.
+    public static var architectureNames: [String] {
+        [
+            "x86", "x86_64", "x32", "arm", "aarch64", "mips", "mips64", "mips64n32", "mipsel", "mipsel64",
+            "mipsel64n32",
+            "ppc", "ppc64", "ppc64le", "s390", "s390x", "parisc", "parisc64", "riscv64",
+        ].filter { name in name.withCString { seccomp_arch_resolve_name($0) } != 0 }.map {
+            "SCMP_ARCH_" + $0.uppercased()
+        }
+    }
+}

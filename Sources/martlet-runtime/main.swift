@@ -1,13 +1,8 @@
+import ContainerShim
 import Glibc
+import RuntimeCommands
 
-switch CommandLine.arguments.dropFirst().first {
-case "shim": ShimCommand.run(Array(CommandLine.arguments.dropFirst(2)))
-case "--version": print("martlet-runtime \(ShimCommand.version)")
-default:
-    ShimCommand.complain(
-        """
-        usage: martlet-runtime shim --data DIRECTORY --run DIRECTORY [--cache DIRECTORY]
-               martlet-runtime --version
-
-        """)
+if CommandLine.arguments.dropFirst().first == "shim" {
+    ShimCommand.run(Array(CommandLine.arguments.dropFirst(2)))
 }
+exit(RuntimeProgram.run(CommandLine.arguments))

@@ -13,18 +13,21 @@ import Testing
             "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "RuntimeSpec", "EngineModel", "NetworkModel",
             "RaftCore", "ClusterModel", "Scheduling", "Orchestration", "SessionModel", "AgentModel",
         ],
-        ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Seccomp", "Archive"],
+        ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Seccomp", "SystemdUnits", "Archive"],
         [
-            "NameService", "Dataplane", "ContainerRuntime", "ImageStore", "ClusterPKI", "ClusterRPC", "ClusterStore",
+            "NameService", "Dataplane", "ContainerRuntime", "Containment", "ContainerShim", "ImageStore", "ClusterPKI",
+            "ClusterRPC", "ClusterStore",
             "RaftNode", "HTTPTransport",
         ],
         ["Engine", "Agent", "ClusterManager"],
-        ["EngineClient", "Lab", "EngineAPI", "Commands"],
+        ["EngineClient", "Lab", "EngineAPI", "Commands", "RuntimeCommands"],
         ["martlet", "martletd", "martlet-net", "martlet-runtime"],
     ]
     static let cores = Set(layers[1])
     static let coreExternals: Set<String> = ["Collections", "Swift"]
-    static let withoutFoundation = cores.union(layers[2]).union(["martlet-runtime"])
+    static let withoutFoundation = cores.union(layers[2]).union([
+        "martlet-runtime", "RuntimeCommands", "ContainerShim", "Containment",
+    ])
 
     static let root: String = {
         let parts = #filePath.split(separator: "/")

@@ -92,8 +92,8 @@ import Testing
             legacy: "linux.resources.memory.limit: -2 is neither a number of bytes nor -1",
             unified: "linux.resources.memory.limit: -2 is neither a number of bytes nor -1"),
         Case(
-            resources: #"{"memory":{"limit":0,"swap":0,"kernel":5,"kernelTCP":6,"useHierarchy":true}}"#, legacy: "",
-            unified: ""),
+            resources: #"{"memory":{"limit":0,"swap":0,"kernel":5,"kernelTCP":6,"useHierarchy":true}}"#,
+            legacy: "memory.kmem.tcp.limit_in_bytes 6?", unified: ""),
         Case(
             resources: #"{"memory":{"swappiness":60}}"#, legacy: "memory.swappiness 60",
             unified: "linux.resources.memory.swappiness: cgroup v2 has none"),

@@ -33,8 +33,8 @@ import Testing
                 "wc -c </proc/timer_list; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/msgmax || echo refused; "
                     + "ls /proc/nope"
             ) {
-                $0.maskedPaths = ["/proc/timer_list", "/sys/firmware", "/proc/nope"]
-                $0.readonlyPaths = ["/proc/sys"]
+                $0.linux.maskedPaths = ["/proc/timer_list", "/sys/firmware", "/proc/nope"]
+                $0.linux.readonlyPaths = ["/proc/sys"]
             }
             #expect(output.contains("0\n0\n"))
             #expect(output.contains("refused\n"))
@@ -55,10 +55,12 @@ import Testing
             #expect(usual.output.contains("CapEff:\t00000000a80425fb\n"))
             #expect(usual.output.contains("CapBnd:\t00000000a80425fb\n"))
             #expect(usual.output.contains("CapInh:\t0000000000000000\n"))
-            let none = try await box.run("b", script) { $0.process.capabilities = 0 }
+            let none = try await box.run("b", script) { $0.process.configuration.capabilities = .init(mask: 0) }
             #expect(!none.output.contains("made\n"))
             #expect(!none.output.contains("owned\n"))
-            let all = try await box.run("c", script) { $0.process.capabilities = Capability.all }
+            let all = try await box.run("c", script) {
+                $0.process.configuration.capabilities = .init(mask: Capability.all)
+            }
             #expect(!all.output.contains("no mount\n"))
         }
     }
@@ -80,7 +82,7 @@ import Testing
                     profile.rules[index].calls.removeAll { $0.hasPrefix("chmod") || $0.hasPrefix("fchmodat") }
                 }
                 $0.process.seccomp = .profile(profile)
-                $0.process.noNewPrivileges = true
+                $0.process.configuration.noNewPrivileges = true
             }
             #expect(own.output.contains("refused\n"))
         }
@@ -107,7 +109,7 @@ import Testing
             ) {
                 $0.isPrivileged = true
                 $0.mounts = ContainerMountList.usual(isWritable: true)
-                $0.process.capabilities = Capability.all
+                $0.process.configuration.capabilities = .init(mask: Capability.all)
                 $0.process.seccomp = .unconfined
             }
             #expect(!privileged.output.contains("not permitted"))
@@ -133,8 +135,8 @@ import Testing
             #expect(output.contains("LOOPBACK,UP"))
             #expect(!output.contains(box.groupName))
             let host = try await box.run("b", "readlink /proc/self/ns/net; readlink /proc/self/ns/pid; echo $$") {
-                $0.namespaces.network = .host
-                $0.namespaces.pid = .host
+                $0.linux.choose(.network, .host)
+                $0.linux.choose(.pid, .host)
             }
             #expect(host.record.code == 0)
             #expect(!host.output.hasSuffix("\n1\n"))
@@ -149,7 +151,7 @@ import Testing
             var information = stat()
             #expect(stat(path, &information) == 0)
             let (_, output) = try await box.run("a", "readlink /proc/self/ns/net; ls /sys/class/net") {
-                $0.namespaces.network = .path(path)
+                $0.linux.choose(.network, .path(path))
             }
             #expect(output == "net:[\(information.st_ino)]\nlo\n")
         }
@@ -160,12 +162,12 @@ import Testing
             let (_, output) = try await box.run(
                 "a", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax"
             ) {
-                $0.sysctls = ["net.ipv4.ip_unprivileged_port_start": "80", "kernel.msgmax": "4321"]
-                $0.readonlyPaths = ["/proc/sys"]
+                $0.linux.sysctl = ["net.ipv4.ip_unprivileged_port_start": "80", "kernel.msgmax": "4321"]
+                $0.linux.readonlyPaths = ["/proc/sys"]
             }
             #expect(output == "80\n4321\n")
             var specification = try box.specification("b", ["true"])
-            specification.sysctls = ["kernel.panic": "1"]
+            specification.linux.sysctl = ["kernel.panic": "1"]
             await #expect(throws: RuntimeError.self) { _ = try await box.runtime.create(specification) }
         }
     }
@@ -189,7 +191,7 @@ import Testing
                     ContainerMountList.bind(volume, at: "/relative/w"),
                     .init(destination: "/../../../deep/er", type: "tmpfs"),
                 ]
-                $0.process.workingDirectory = "/absolute/work"
+                $0.process.configuration.cwd = "/absolute/work"
             }
             #expect(record.code == 0)
             #expect(output == "insideinsideinside\n")
@@ -226,7 +228,9 @@ import Testing
             let program = try #require(TestEnvironment.program("martlet-runtime"))
             var before = stat()
             #expect(stat(program, &before) == 0)
-            try await box.start("a", "echo ready; sleep 1000") { $0.process.capabilities = Capability.all }
+            try await box.start("a", "echo ready; sleep 1000") {
+                $0.process.configuration.capabilities = .init(mask: Capability.all)
+            }
             try await waitUntil("it runs") { try box.log("a").count == 1 }
             // With a reaper of ours the runtime's program stays visible for good.
             let (_, output) = try await box.run(
@@ -239,7 +243,7 @@ import Testing
                 """
             ) {
                 $0.hasInit = true
-                $0.process.capabilities = Capability.all
+                $0.process.configuration.capabilities = .init(mask: Capability.all)
                 $0.process.seccomp = .unconfined
             }
             #expect(output.components(of: "closed") + output.components(of: "unreadable") >= 3, "\(output)")

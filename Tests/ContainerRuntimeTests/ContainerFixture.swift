@@ -4,6 +4,7 @@ import Glibc
 import JSON
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 import TestSupport
 import Testing
 
@@ -49,9 +50,10 @@ final class ContainerFixture: Sendable {
 
     func specification(_ id: String, _ arguments: [String]) throws -> ContainerSpecification {
         for name in ["upper", "work"] { try Files.makeDirectories(directory.path("layers/\(id)/\(name)")) }
-        let process = ProcessSpecification(
-            arguments: arguments, environment: ["PATH=/bin"], workingDirectory: "/",
-            capabilities: Capability.dockerDefault)
+        var configuration = ProcessConfiguration(args: arguments)
+        configuration.env = ["PATH=/bin"]
+        configuration.capabilities = .init(mask: Capability.dockerDefault)
+        let process = ProcessSpecification(configuration)
         var specification = ContainerSpecification(
             id: id, process: process,
             root: .overlay(

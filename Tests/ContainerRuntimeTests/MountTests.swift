@@ -87,8 +87,8 @@ import Testing
         arguments: [
             ("nosuchfs", "/x", [], "error mounting \"nosuchfs\" to rootfs at \"/x\""),
             ("tmpfs", "/x", ["colour=red"], "error mounting \"tmpfs\" to rootfs at \"/x\""),
-            ("", "/absent", ["remount", "ro"], "error mounting \"\" to rootfs at \"/absent\": remount"),
-            ("tmpfs", "/x", ["tmpcopyup"], "/x: tmpcopyup is not supported"),
+            ("", "/absent", ["remount", "ro"], "error mounting \"\" to rootfs at \"/absent\": mounts[7]: remount"),
+            ("tmpfs", "/../../x/", ["size=a"], "error mounting \"tmpfs\" to rootfs at \"/../../x/\""),
         ])
     func refusals(type: String, place: String, words: [String], reason: String) async throws {
         try await withContainers("refused") { box in

@@ -41,8 +41,8 @@ import Testing
             let (record, output) = try await box.run(
                 "a", "env; pwd; id; hostname; touch here && stat -c %u:%g here"
             ) {
-                $0.process.environment.append("COLOUR=grün")
-                $0.process.workingDirectory = "/made/for/it"
+                $0.process.configuration.env?.append("COLOUR=grün")
+                $0.process.configuration.cwd = "/made/for/it"
                 $0.process.user = UserIdentity(name: "root", additionalGroups: ["extra"])
             }
             #expect(record.code == 0)
@@ -112,8 +112,8 @@ import Testing
     @Test func limitsOfTheProcess() async throws {
         try await withContainers("limits") { box in
             let (_, output) = try await box.run("a", "ulimit -n; cat /proc/self/oom_score_adj") {
-                $0.process.limits = [ProcessLimit(resource: 7, soft: 123, hard: 456)]
-                $0.process.oomScoreAdjustment = 100
+                $0.process.configuration.rlimits = [.init(type: "RLIMIT_NOFILE", soft: 123, hard: 456)]
+                $0.process.configuration.oomScoreAdj = 100
             }
             #expect(output == "123\n100\n")
         }

@@ -42,11 +42,11 @@ import Testing
         try await withContainers("exec") { box in
             let pid = try await box.start("a", "exec sleep 1000")
             var process = try box.specification("x", ["/bin/sh", "-c"]).process
-            process.arguments.append(
+            process.configuration.args?.append(
                 "readlink /proc/self/ns/pid; id -u; echo $X; pwd; cat /proc/self/cgroup; echo bad >&2; exit 42")
-            process.environment.append("X=y")
+            process.configuration.env?.append("X=y")
             process.user.name = "app"
-            process.workingDirectory = "/tmp"
+            process.configuration.cwd = "/tmp"
             let connection = try await box.runtime.exec("a", execID: "e1", process)
             let (output, errors, code) = try await ContainerFixture.drain(connection)
             #expect(code == 42)
@@ -57,10 +57,10 @@ import Testing
             #expect(lines.prefix(4) == ["pid:[\(namespace.st_ino)]", "1000", "y", "/tmp"])
             #expect(lines.allSatisfy { !$0.contains(box.groupName) })
             // The group's members include it.
-            process.arguments = ["/bin/sleep", "1000"]
+            process.configuration.args = ["/bin/sleep", "1000"]
             let long = try await box.runtime.exec("a", execID: "e2", process)
             #expect(try await box.runtime.processes("a").contains(long.pid))
-            process.arguments = ["nope"]
+            process.configuration.args = ["nope"]
             do {
                 _ = try await box.runtime.exec("a", execID: "e3", process)
                 Issue.record("started")
@@ -95,10 +95,9 @@ import Testing
             var specification = try box.specification(
                 "a",
                 ["/bin/sh", "-c", "tty; stty size; ls -l /dev/console | head -c 1; read x; stty size; echo got $x"])
-            specification.process.hasTerminal = true
+            specification.process.configuration.terminal = true
             specification.process.hasInput = true
-            specification.process.terminalRows = 24
-            specification.process.terminalColumns = 80
+            specification.process.configuration.consoleSize = .init(height: 24, width: 80)
             _ = try await box.runtime.create(specification)
             let connection = try await box.runtime.attach("a", input: true)
             try await box.runtime.start("a")
@@ -124,7 +123,7 @@ import Testing
             var process = try box.specification(
                 "x", ["/bin/sh", "-c", "tty; read x; stty size; kill -INT $$; sleep 1000"]
             ).process
-            process.hasTerminal = true
+            process.configuration.terminal = true
             process.hasInput = true
             let connection = try await box.runtime.exec("a", execID: "e", process)
             try await box.runtime.resize("a", exec: "e", rows: 10, columns: 20)

@@ -28,15 +28,15 @@ import Values
 
     @Test func plain() throws {
         let specification = try build { configuration, _ in configuration.entrypoint = ["/entry"] }
-        #expect(specification.process.arguments == ["/entry", "serve"])
-        #expect(specification.process.workingDirectory == "/")
+        #expect(specification.process.configuration.args == ["/entry", "serve"])
+        #expect(specification.process.configuration.cwd == "/")
         #expect(specification.process.capabilities == Capability.dockerDefault)
         #expect(specification.process.seccomp == .dockerDefault)
-        #expect(specification.maskedPaths == SpecificationBuilder.maskedPaths)
+        #expect(specification.linux.maskedPaths == SpecificationBuilder.maskedPaths)
         #expect(
             specification.root
                 == .overlay(lower: ["/l2", "/l1"], upper: "/c/upper", work: "/c/work", isReadOnly: false))
-        #expect(specification.namespaces.network == .path("/ns"))
+        #expect(specification.linux.choice(.network) == .path("/ns"))
         #expect(
             specification.mounts.map(\.destination)
                 == ContainerMountList.usual().map(\.destination) + ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"])
@@ -54,14 +54,14 @@ import Values
         }
         #expect(specification.process.capabilities == Capability.all)
         #expect(specification.process.seccomp == .unconfined)
-        #expect(specification.maskedPaths.isEmpty && specification.readonlyPaths.isEmpty)
+        #expect(specification.linux.maskedPaths == nil && specification.linux.readonlyPaths == nil)
         #expect(specification.resources.memoryBytes == 100 << 20)
         #expect(specification.resources.memoryAndSwapBytes == 200 << 20)
         #expect(specification.resources.cpuQuota == 150_000)
         #expect(specification.resources.cpuPeriod == 100_000)
         #expect(specification.resources.pids == 50)
         #expect(specification.resources.allowsAllDevices)
-        #expect(specification.process.limits == [ProcessLimit(resource: 7, soft: 10, hard: .max)])
+        #expect(specification.process.configuration.rlimits == [.init(type: "RLIMIT_NOFILE", soft: 10, hard: .max)])
     }
 
     @Test func mountsAreOrderedAndReplaceOurs() throws {
@@ -86,7 +86,7 @@ import Values
     @Test func securityOptions() throws {
         let open = try build { _, host in host.securityOpt = ["seccomp=unconfined", "no-new-privileges:true"] }
         #expect(open.process.seccomp == .unconfined)
-        #expect(open.process.noNewPrivileges)
+        #expect(open.process.configuration.noNewPrivileges == true)
         let profile = #"""
             {"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"syscalls":[
              {"names":["read","write"],"action":"SCMP_ACT_ALLOW"},

@@ -5,10 +5,10 @@ import Testing
 
 @Suite struct ProtocolTests {
     @Test func specificationSurvivesJSON() throws {
-        var process = ProcessSpecification(
-            arguments: ["/bin/sh", "-c", "exit 3"], environment: ["A=b"], workingDirectory: "/",
-            capabilities: Capability.all)
-        process.limits = [ProcessLimit(resource: 7, soft: 1024, hard: .max)]
+        var process = ProcessSpecification(ProcessConfiguration(args: ["/bin/sh", "-c", "exit 3"]))
+        process.configuration.env = ["A=b"]
+        process.configuration.capabilities = .init(mask: Capability.all)
+        process.configuration.rlimits = [.init(type: "RLIMIT_NOFILE", soft: 1024, hard: .max)]
         process.seccomp = .profile(
             SeccompProfile(
                 defaultErrno: 1,
@@ -25,7 +25,7 @@ import Testing
             ContainerMountList.bind("/s", at: "/t", propagation: "rslave"),
             .init(destination: "/tmp", type: "tmpfs", options: ["size=1m", "ro"]),
         ]
-        specification.namespaces.network = .path("/run/netns/x")
+        specification.linux.choose(.network, .path("/run/netns/x"))
         let text = try JSONCoding.encode(specification)
         #expect(try JSONCoding.decode(ContainerSpecification.self, from: text) == specification)
     }

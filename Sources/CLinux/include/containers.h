@@ -18,6 +18,8 @@ int cl_fscontext_message(int context, char *text, size_t size);
 int cl_open_tree_at(int directory, const char *path, int clone, int recursive);
 /* The mount that `directory` and `path` name (path may be empty): sets and clears attributes, and its propagation. */
 int cl_mount_setattr(int directory, const char *path, int recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+/* Maps the owners of a detached mount, and of those beneath it where asked, by a user namespace. */
+int cl_mount_set_idmap(int tree, int user_namespace, int recursive);
 /* Attaches a tree onto what `target` is open on. */
 int cl_move_mount_onto(int tree, int target);
 enum { CL_ATTR_RDONLY = 1, CL_ATTR_NOSUID = 2, CL_ATTR_NODEV = 4, CL_ATTR_NOEXEC = 8, CL_ATTR_RELATIME = 0,
@@ -26,6 +28,9 @@ enum { CL_ATTR_RDONLY = 1, CL_ATTR_NOSUID = 2, CL_ATTR_NODEV = 4, CL_ATTR_NOEXEC
 int cl_execveat(int descriptor, char *const arguments[], char *const environment[]);
 /* A descriptor that reports SIGCHLD and SIGTERM, which are blocked from now on. */
 int cl_signal_descriptor(void);
+/* The same for every signal, and the next one that has come: 0 for none. */
+int cl_all_signals_descriptor(void);
+int cl_next_signal(int descriptor);
 /* Empties it. */
 void cl_drain_signals(int descriptor);
 /* Every signal at its default and none blocked. */

@@ -11,7 +11,7 @@ int cl_mknodat(int directory, const char *path, unsigned mode, unsigned major, u
 int cl_memfd(const char *name);
 int cl_open_tree_clone(const char *path);
 int cl_mount_set_readonly(int tree);
-enum { CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04, CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };
+enum { CL_RESOLVE_NO_XDEV = 0x01, CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04, CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };
 enum { CL_MS_RDONLY = 1, CL_MS_NOSUID = 2, CL_MS_NODEV = 4, CL_MS_NOEXEC = 8, CL_MS_REMOUNT = 32, CL_MS_NOATIME = 1024,
        CL_MS_BIND = 4096, CL_MS_MOVE = 8192, CL_MS_REC = 16384, CL_MS_UNBINDABLE = 1 << 17, CL_MS_PRIVATE = 1 << 18,
        CL_MS_SLAVE = 1 << 19, CL_MS_SHARED = 1 << 20, CL_MS_RELATIME = 1 << 21, CL_MS_STRICTATIME = 1 << 24,

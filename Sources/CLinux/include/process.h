@@ -18,6 +18,7 @@ int cl_setgroups(size_t count, const uint32_t *groups);
 int cl_setresgid(uint32_t gid);
 int cl_setresuid(uint32_t uid);
 int cl_set_terminal_size(int descriptor, unsigned short rows, unsigned short columns);
+int cl_get_terminal_size(int descriptor, unsigned short *rows, unsigned short *columns);
 int cl_take_terminal(int descriptor);
 /* Opens a pseudo terminal in the devpts instance at `directory` (NULL: /dev): the master's descriptor, its number in *number. */
 int cl_open_terminal(const char *ptmx, int *number);
@@ -29,4 +30,4 @@ int cl_spawn(const char *path, char *const arguments[], char *const environment[
 int cl_wait(pid_t pid, int nohang, int *code);
 enum { CL_CLONE_NEWNS = 0x00020000, CL_CLONE_NEWCGROUP = 0x02000000, CL_CLONE_NEWUTS = 0x04000000,
        CL_CLONE_NEWIPC = 0x08000000, CL_CLONE_NEWUSER = 0x10000000, CL_CLONE_NEWPID = 0x20000000,
-       CL_CLONE_NEWNET = 0x40000000, CL_CLONE_FS = 0x00000200 };
+       CL_CLONE_NEWNET = 0x40000000, CL_CLONE_NEWTIME = 0x00000080, CL_CLONE_FS = 0x00000200 };

@@ -1,0 +1,211 @@
+import CLinux
+import Cgroups
+import Glibc
+import LinuxSystem
+import RuntimeProtocol
+import RuntimeSpec
+import Seccomp
+
+/// The container's first process between being cloned and exec: it makes its own view of the machine, reports, waits to
+/// be started and becomes the program. Its address space is its own (clone3 without CLONE_VM).
+struct ContainerInit: ~Copyable {
+    let plan: ContainerPlan
+    let namespaces: NamespacePlan
+    let entrances: GroupEntrances
+    let streams: StandardStreams?
+    var sync: SyncChannel
+    /// Listens for who starts the container; -1 where the channel brings that word.
+    let gate: Int32
+    var sources: MountSources
+    let proc: HostProc
+    /// Its number in the runtime's PID namespace, once it is told.
+    private var pid: pid_t = 0
+
+    init(
+        plan: ContainerPlan, namespaces: NamespacePlan, entrances: GroupEntrances, streams: StandardStreams?,
+        sync: consuming SyncChannel, gate: Int32, sources: MountSources, proc: consuming HostProc
+    ) {
+        self.plan = plan
+        self.namespaces = namespaces
+        self.entrances = entrances
+        self.streams = streams
+        self.sync = sync
+        self.gate = gate
+        self.sources = sources
+        self.proc = proc
+    }
+
+    consuming func run() -> Never {
+        do {
+            try setUp()
+        } catch {
+            try? sync.send(.failure(SetupError(error)))
+        }
+        _exit(1)
+    }
+
+    private mutating func setUp() throws {
+        try enterNamespaces()
+        setsid()
+        try FaultPoint.names.reached()
+        if plan.process.makesKeyring { _ = cl_new_session_keyring("_ses." + plan.id) }
+        try setNames()
+        umask(0)
+        try FaultPoint.sources.reached()
+        try sources.takeRest(plan, namespaces)
+        let root = try mountRoot()
+        let place = try MountTree.reopen(root.descriptor.rawValue)
+        try FaultPoint.mounts.reached()
+        try ContainerMounts(plan: plan, namespaces: namespaces, root: root, sources: sources, proc: proc).mountAll()
+        try runHooksOfCreation()
+        if plan.root.isReadOnly { try MountTree.change(place.rawValue, set: Int(CL_ATTR_RDONLY)) }
+        try FaultPoint.pivot.reached()
+        try changeRoot(to: place.rawValue)
+        try setRootPropagation()
+        let terminal = try openStreams()
+        if gate >= 0 { try waitAtGate(terminal) } else { try waitForWord(terminal) }
+    }
+
+    /// The engine starts what it creates: what is wrong with the process is told at its start.
+    private mutating func waitForWord(_ terminal: Int32?) throws {
+        try sync.send(.ready(terminal: terminal))
+        guard case .proceed(let pid, let filter) = try sync.receive() else { _exit(1) }
+        var setup = ProcessSetup(plan.process, hasUserNamespace: namespaces.hasUser)
+        let program = try setup.prepare(proc)
+        try setup.execute(program, filter, sync) { try runStartHooks(pid) }
+    }
+
+    /// What is wrong with the process is told when it is created, and who starts it comes later.
+    private mutating func waitAtGate(_ terminal: Int32?) throws {
+        try FaultPoint.process.reached()
+        var setup = ProcessSetup(plan.process, hasUserNamespace: namespaces.hasUser)
+        let program = try setup.prepare(proc)
+        try FaultPoint.ready.reached()
+        try sync.send(.ready(terminal: terminal))
+        if let terminal { close(terminal) }
+        guard case .proceed(let pid, let filter) = try sync.receive() else { _exit(1) }
+        // Without the gate's own copy here nobody could start it a second time.
+        sync = SyncChannel(owning: try checked("accept", on: "start", cl_accept(gate)))
+        close(gate)
+        try sync.awaitAnswer()
+        try setup.execute(program, filter, sync) { try runStartHooks(pid) }
+    }
+
+    // MARK: Namespaces
+
+    private mutating func enterNamespaces() throws {
+        if namespaces.needsStage {
+            // Whatever is said before the runtime knows this process would be taken for the stage's.
+            guard case .go = try sync.receive() else { _exit(1) }
+        } else {
+            if namespaces.hasNewUser {
+                try sync.send(.needsMappings)
+                guard case .go = try sync.receive() else { _exit(1) }
+            }
+            for join in namespaces.joins { try Self.join(join) }
+        }
+        try ProcessSetup.hide(endsWithMaker: plan.process.endsWithMaker)
+        if namespaces.hasUser { try Self.becomeRoot() }
+        try FaultPoint.joinGroups.reached()
+        try entrances.enter()
+        if namespaces.hasNewGroups {
+            try checked("unshare", on: "cgroup namespace", cl_unshare(Int32(CL_CLONE_NEWCGROUP)))
+        }
+        if plan.linux.choice(.network) == .new { try checked("set up", on: "lo", cl_loopback_up()) }
+    }
+
+    static func join(_ join: NamespacePlan.Join) throws {
+        let member = "linux.namespaces (\(join.type.rawValue))"
+        do {
+            let namespace = try Descriptor.open(join.path, O_RDONLY)
+            try checked("setns", on: join.path, cl_setns(namespace.rawValue, Int32(NamespacePlan.bits[join.type]!)))
+        } catch {
+            throw SetupError("\(member): cannot join \(join.path): \(describe(error.errno))")
+        }
+    }
+
+    /// Number 0 of a user namespace, where it has one.
+    static func becomeRoot() throws {
+        for result in [cl_setresgid(0), cl_setresuid(0)] where result < 0 && result != -EINVAL {
+            try checked("setuid", on: "0 of the user namespace", result)
+        }
+    }
+
+    private func setNames() throws {
+        guard namespaces.isSeparate(.uts) else { return }
+        if let name = plan.configuration.hostname, !name.isEmpty {
+            try checked("sethostname", on: name, cl_sethostname(name, name.utf8.count))
+        }
+        if let domain = plan.configuration.domainname, !domain.isEmpty {
+            try checked("setdomainname", on: domain, cl_setdomainname(domain, domain.utf8.count))
+        }
+    }
+
+    // MARK: Root
+
+    private func mountRoot() throws -> RootTree {
+        try FaultPoint.root.reached()
+        let wanted = plan.linux.rootfsPropagation ?? ""
+        let isShared = wanted.hasSuffix("shared")
+        // What is mounted here stays here; what the host mounts later comes in, unless the root is to be private.
+        if !isShared { try Mounts.setPropagation("/", UInt(CL_MS_REC) | UInt(CL_MS_SLAVE)) }
+        if isShared { try MountTree.makePrivate(around: plan.scratch) }
+        return try RootMount.make(
+            plan.root, tree: sources.root, scratch: plan.scratch,
+            propagation: Int(wanted.hasSuffix("slave") ? CL_MS_SLAVE : CL_MS_PRIVATE))
+    }
+
+    private func setRootPropagation() throws {
+        guard let wanted = plan.linux.rootfsPropagation, !wanted.isEmpty else { return }
+        let words = MountWords([wanted])
+        guard let propagation = words.propagation else { return }
+        try MountTree.change(
+            AT_FDCWD, path: "/", propagation: ContainerMounts.bits(propagation),
+            recursive: words.isPropagationRecursive)
+    }
+
+    /// pivot_root(2): the old root comes to lie over the new one and is taken away.
+    private func changeRoot(to root: Int32) throws {
+        try syscall("fchdir", on: "rootfs") { fchdir(root) }
+        if plan.usesPivotRoot {
+            let old = try Descriptor.open("/", pathOnly | O_DIRECTORY)
+            try checked("pivot_root", cl_pivot_root(".", "."))
+            try syscall("fchdir", on: "old root") { fchdir(old.rawValue) }
+            // What is taken away here is not taken away on the host.
+            try Mounts.setPropagation(".", UInt(CL_MS_REC) | UInt(CL_MS_SLAVE))
+            try Mounts.detach(".")
+        } else {
+            try Mounts.mount(".", on: "/", flags: UInt(CL_MS_MOVE))
+            try syscall("chroot", on: "rootfs") { chroot(".") }
+        }
+        try syscall("chdir", on: "/") { chdir("/") }
+    }
+
+    // MARK: Hooks and streams
+
+    private mutating func runHooksOfCreation() throws {
+        let hooks = plan.hooks
+        let ofRuntime = (hooks.prestart ?? []) + (hooks.createRuntime ?? [])
+        guard !ofRuntime.isEmpty || hooks.createContainer?.isEmpty == false else { return }
+        try sync.send(.mounted)
+        guard case .go(let pid) = try sync.receive() else { _exit(1) }
+        try FaultPoint.containerHooks.reached()
+        try HookRunner.run(hooks.createContainer, "createContainer", plan.state(.creating, pid: pid))
+    }
+
+    private func runStartHooks(_ pid: pid_t) throws {
+        try HookRunner.run(plan.hooks.startContainer, "startContainer", plan.state(.created, pid: pid))
+    }
+
+    private func openStreams() throws -> Int32? {
+        try FaultPoint.terminal.reached()
+        guard plan.process.configuration.terminal == true else {
+            try streams?.install()
+            return nil
+        }
+        let size = plan.process.configuration.consoleSize
+        return try StandardStreams.installTerminal(
+            rows: size?.height ?? 0, columns: size?.width ?? 0, console: true
+        ).release()
+    }
+}

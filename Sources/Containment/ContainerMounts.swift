@@ -1,0 +1,323 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import RuntimeProtocol
+import RuntimeSpec
+
+/// Everything that is mounted in a container's root: kernel file systems, devices, volumes, and what hides parts of
+/// them (OCI runtime-spec: Mounts, Masked paths, Readonly paths).
+struct ContainerMounts: ~Copyable {
+    let plan: ContainerPlan
+    let namespaces: NamespacePlan
+    let root: RootTree
+    let sources: MountSources
+    let proc: HostProc
+
+    static let inert = Int(CL_ATTR_NOSUID) | Int(CL_ATTR_NODEV) | Int(CL_ATTR_NOEXEC)
+
+    init(
+        plan: ContainerPlan, namespaces: NamespacePlan, root: consuming RootTree, sources: MountSources,
+        proc: borrowing HostProc
+    ) throws {
+        self.plan = plan
+        self.namespaces = namespaces
+        self.root = root
+        self.sources = sources
+        self.proc = try HostProc(sharing: proc)
+    }
+
+    private var mounts: [RuntimeConfiguration.Mount] { plan.configuration.mounts ?? [] }
+
+    func mountAll() throws {
+        for (index, mount) in mounts.enumerated() {
+            do {
+                try add(mount, at: index)
+            } catch let error as SystemError {
+                throw SetupError(
+                    "error mounting \"\(mount.source ?? mount.type ?? "")\" to rootfs at \"\(mount.destination)\": "
+                        + "mounts[\(index)]: \(error.operation) \(error.object): \(describe(error.errno))")
+            }
+        }
+        try makeDevices()
+        try setParameters()
+        try hide()
+        try makeWorkingDirectory()
+    }
+
+    private func add(_ mount: RuntimeConfiguration.Mount, at index: Int) throws {
+        let words = mount.words
+        if mount.isGroups {
+            try mountGroups(on: mount.destination, words)
+        } else if mount.isBind(words) {
+            try bind(mount, words, at: index)
+        } else if words.isRemount {
+            guard let target = try root.open(mount.destination) else {
+                throw SystemError("remount", mount.destination, errno: ENOENT)
+            }
+            try Self.change(target.rawValue, words)
+        } else {
+            try mountFileSystem(mount, words)
+        }
+    }
+
+    private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ words: MountWords) throws {
+        let type = mount.type ?? ""
+        var data = words.data
+        // A tmpfs over a directory takes its mode, as with runc.
+        if type == "tmpfs", !data.contains(where: { $0.name == "mode" }), let present = try root.open(mount.destination)
+        {
+            var information = stat()
+            try syscall("stat", on: mount.destination) { fstat(present.rawValue, &information) }
+            data.append(.init(name: "mode", value: String(information.st_mode & 0o7777, radix: 8)))
+        }
+        let target = try root.directory(mount.destination)
+        if type == "proc" || type == "sysfs" {
+            // On a directory of the image itself, never behind a link.
+            guard let direct = try root.openDirect(mount.destination), sameFile(direct.rawValue, target.rawValue) else {
+                throw SetupError("filesystem \"\(type)\" must be mounted on ordinary directory")
+            }
+        } else {
+            try refuseProc(target.rawValue, mount.destination)
+        }
+        // A kernel without SELinux knows no such option.
+        if let label = plan.linux.mountLabel, !label.isEmpty, type != "proc", type != "sysfs",
+            SecurityModules.has("selinux")
+        {
+            data.append(.init(name: "context", value: label))
+        }
+        // What is copied in is written before the mount is read-only.
+        let later: MountWords.Attributes = words.copiesUp ? .readOnly : []
+        let tree = try create(type, mount, data, Self.bits(words.set.subtracting(later)))
+        if words.copiesUp, type == "tmpfs", let present = try root.open(mount.destination, O_RDONLY | O_DIRECTORY) {
+            try TreeCopy.copy(from: present.rawValue, to: tree.rawValue)
+        }
+        try Self.change(tree.rawValue, words, isNew: true)
+        try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: mount.destination)
+    }
+
+    private func create(
+        _ type: String, _ mount: RuntimeConfiguration.Mount, _ data: [MountWords.Datum], _ attributes: Int
+    ) throws(SystemError) -> Descriptor {
+        do {
+            return try MountTree.create(
+                type, source: mount.source ?? type, options: data.map { ($0.name, $0.value) }, attributes: attributes)
+        } catch {
+            guard type == "sysfs", namespaces.hasUser, error.errno == EPERM else { throw error }
+            // The network namespace is another user namespace's: the host's files show it.
+            return try MountTree.clone("/sys", recursive: true)
+        }
+    }
+
+    private func bind(_ mount: RuntimeConfiguration.Mount, _ words: MountWords, at index: Int) throws {
+        guard let source = sources.mounts[index] else { return }
+        let target = source.isDirectory ? try root.directory(mount.destination) : try root.file(mount.destination)
+        try refuseProc(target.rawValue, mount.destination)
+        // Mounts are listed by age (proc(5): mountinfo), which is to be the order of the configuration. Kernels before
+        // 6.15 copy only mounts that are attached.
+        let copy = (try? MountTree.clone(of: source.tree, recursive: words.isRecursive).release()) ?? -1
+        defer { if copy >= 0 { close(copy) } }
+        let tree = copy >= 0 ? copy : source.tree
+        try MountTree.change(
+            tree, propagation: Self.bits(words.propagation ?? .private),
+            recursive: words.propagation == nil || words.isPropagationRecursive)
+        try Self.change(tree, words)
+        try MountTree.attach(tree, onto: target.rawValue, shown: mount.destination)
+    }
+
+    private func mountGroups(on path: String, _ words: MountWords) throws {
+        guard let target = try root.open(path) else { return }
+        let readOnly = words.set.contains(.readOnly) ? Int(CL_ATTR_RDONLY) : 0
+        if sources.groups.count == 1, sources.groups[0].name == "unified" {
+            let tree = sources.groups[0].tree
+            try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
+            try MountTree.attach(tree, onto: target.rawValue, shown: path)
+            return
+        }
+        guard !sources.groups.isEmpty else { return }
+        let list = try MountTree.create(
+            "tmpfs", source: "tmpfs", options: [("mode", "755"), ("size", "64k")], attributes: Self.inert)
+        try MountTree.attach(list.rawValue, onto: target.rawValue, shown: path)
+        for (name, tree) in sources.groups {
+            let short = name.hasPrefix("name=") ? String(name.dropFirst(5)) : name
+            try syscall("mkdir", on: short) { mkdirat(list.rawValue, short, 0o755) }
+            let directory = Descriptor(
+                owning: try syscall("open", on: short) { openat(list.rawValue, short, pathOnly | O_CLOEXEC) })
+            try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
+            try MountTree.attach(tree, onto: directory.rawValue, shown: path + "/" + short)
+        }
+        try MountTree.change(list.rawValue, set: readOnly)
+    }
+
+    /// Nodes and links in /dev, unless it is the host's.
+    private func makeDevices() throws {
+        let isHosts = mounts.contains { RootTree.components($0.destination) == ["dev"] && $0.isBind($0.words) }
+        if isHosts { return }
+        _ = try root.directory("/dev")
+        guard let directory = try root.openDirect("/dev") else { throw SetupError("/dev is not an ordinary directory") }
+        try DeviceNodes.make(plan.linux, in: root, nodes: sources.devices)
+        try DeviceNodes.link(in: directory.rawValue)
+    }
+
+    // MARK: Words into the kernel's bits
+
+    /// Gives a mount the attributes that its words ask for; a new one has those that are set already.
+    private static func change(_ tree: Int32, _ words: MountWords, isNew: Bool = false) throws {
+        for (set, clear, isRecursive) in [
+            (words.set, words.clear, false), (words.setRecursively, words.clearRecursively, true),
+        ] where !set.isEmpty || !clear.isEmpty && !(isNew && !isRecursive) {
+            var cleared = bits(clear.subtracting(.accessTimes))
+            if !set.isDisjoint(with: .accessTimes) || !clear.isDisjoint(with: .accessTimes) {
+                cleared |= Int(CL_ATTR_ATIME_MASK)
+            }
+            try MountTree.change(tree, set: bits(set), clear: cleared, recursive: isRecursive)
+        }
+    }
+
+    static func bits(_ attributes: MountWords.Attributes) -> Int {
+        let table: [(MountWords.Attributes, Int)] = [
+            (.readOnly, Int(CL_ATTR_RDONLY)), (.noSuid, Int(CL_ATTR_NOSUID)), (.noDevices, Int(CL_ATTR_NODEV)),
+            (.noExec, Int(CL_ATTR_NOEXEC)), (.noAccessTime, Int(CL_ATTR_NOATIME)),
+            (.strictAccessTime, Int(CL_ATTR_STRICTATIME)), (.noDirectoryAccessTime, Int(CL_ATTR_NODIRATIME)),
+            (.noSymlinkFollow, Int(CL_ATTR_NOSYMFOLLOW)),
+        ]
+        return table.reduce(0) { attributes.contains($1.0) ? $0 | $1.1 : $0 }
+    }
+
+    static func bits(_ propagation: MountWords.Propagation) -> Int {
+        switch propagation {
+        case .private: Int(CL_MS_PRIVATE)
+        case .slave: Int(CL_MS_SLAVE)
+        case .shared: Int(CL_MS_SHARED)
+        case .unbindable: Int(CL_MS_UNBINDABLE)
+        }
+    }
+
+    /// Nothing is mounted over what the kernel says of processes, but for the files that lxcfs gives.
+    private func refuseProc(_ target: Int32, _ path: String) throws {
+        let procMagic: Int64 = 0x9fa0
+        guard cl_filesystem_type(target) == procMagic else { return }
+        let allowed: Set<String> = [
+            "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
+            "sys/kernel/ns_last_pid",
+            "sys/crypto/fips_enabled",
+        ]
+        let components = RootTree.components(path)
+        if components.first == "proc", allowed.contains(components.dropFirst().joined(separator: "/")) { return }
+        throw SetupError("\"\(path)\" cannot be mounted because it is inside /proc")
+    }
+
+    /// Kernel parameters of the container's own namespaces (sysctl(8)).
+    private func setParameters() throws {
+        for (name, value) in (plan.linux.sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
+            guard isNamespaced(name) else {
+                throw SetupError("linux.sysctl: sysctl \"\(name)\" is not in a separate kernel namespace")
+            }
+            let path = "sys/" + Self.path(ofParameter: name)
+            do {
+                try proc.write(path, value)
+            } catch {
+                throw SetupError("linux.sysctl: cannot write \"\(value)\" to /proc/\(path): \(describe(error.errno))")
+            }
+        }
+    }
+
+    /// Dots part the components, and a slash is a dot then; or the other way round where a slash comes first
+    /// (sysctl.d(5)).
+    private static func path(ofParameter name: String) -> String {
+        guard let first = name.first(where: { $0 == "." || $0 == "/" }), first == "." else { return name }
+        return String(name.map { $0 == "." ? "/" : $0 == "/" ? "." : $0 })
+    }
+
+    private func isNamespaced(_ parameter: String) -> Bool {
+        let name = Self.path(ofParameter: parameter).split(separator: "/").joined(separator: ".")
+        if name.split(separator: ".").contains("..") || parameter.contains("..") { return false }
+        if name.hasPrefix("net.") { return namespaces.isSeparate(.network) }
+        let ipc: Set<String> = [
+            "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+            "kernel.shmmni", "kernel.shm_rmid_forced",
+        ]
+        if ipc.contains(name) || name.hasPrefix("fs.mqueue.") { return namespaces.isSeparate(.ipc) }
+        return ["kernel.domainname", "kernel.hostname"].contains(name) && namespaces.isSeparate(.uts)
+    }
+
+    private func hide() throws {
+        for path in plan.linux.readonlyPaths ?? [] {
+            guard let target = try root.open(path) else { continue }
+            let tree = try MountTree.clone(of: target.rawValue, recursive: true)
+            try MountTree.change(tree.rawValue, set: Int(CL_ATTR_RDONLY), recursive: true)
+            try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
+        }
+        let masked = plan.linux.maskedPaths ?? []
+        guard !masked.isEmpty else { return }
+        let empty = try MountTree.create(
+            "tmpfs", source: "tmpfs", options: [("size", "0"), ("nr_blocks", "1")],
+            attributes: Self.inert | Int(CL_ATTR_RDONLY))
+        // Kernels before 6.15 copy only mounts that are attached.
+        var isAttached = false
+        for path in masked {
+            guard let target = try root.open(path) else { continue }
+            var information = stat()
+            try syscall("stat", on: path) { fstat(target.rawValue, &information) }
+            if information.st_mode & S_IFMT == S_IFDIR {
+                if isAttached {
+                    let tree = try MountTree.clone(of: empty.rawValue)
+                    try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
+                } else {
+                    try MountTree.attach(empty.rawValue, onto: target.rawValue, shown: path)
+                    isAttached = true
+                }
+            } else {
+                let null = try nullDevice()
+                let tree = try MountTree.clone(of: null.rawValue)
+                try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
+            }
+        }
+    }
+
+    /// What covers files is the null device and nothing that stands in its place (CVE-2025-31133).
+    private func nullDevice() throws -> Descriptor {
+        guard let null = try root.open("/dev/null") else {
+            throw SetupError("linux.maskedPaths: there is no /dev/null to cover files with")
+        }
+        var information = stat()
+        try syscall("stat", on: "/dev/null") { fstat(null.rawValue, &information) }
+        let number = UInt64(information.st_rdev)
+        let isNull =
+            information.st_mode & S_IFMT == S_IFCHR && cl_major(number) == 1 && cl_minor(number) == 3
+        guard isNull || !Guard.nullDevice.holds else {
+            throw SetupError("linux.maskedPaths: /dev/null of the container is not the null device")
+        }
+        return null
+    }
+
+    private func makeWorkingDirectory() throws {
+        let path = plan.process.configuration.cwd
+        guard path.hasPrefix("/") else { throw SetupError("process.cwd: \"\(path)\" is not absolute") }
+        do {
+            _ = try root.directory(path)
+        } catch let error {
+            // A volume that takes no directories: whoever cannot enter it is told at the start.
+            if error.errno != EACCES, error.errno != EPERM, error.errno != EROFS {
+                throw SetupError("mkdir \(path): \(describe(error.errno))")
+            }
+        }
+    }
+}
+
+extension RootTree {
+    /// What is at `path` where no component of it is a link; nil otherwise.
+    func openDirect(_ path: String) throws(SystemError) -> Descriptor? {
+        let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_SYMLINKS)
+        let result = cl_openat2(descriptor.rawValue, path, pathOnly | O_CLOEXEC, 0, resolve)
+        if result == -ENOENT || result == -ELOOP { return nil }
+        return Descriptor(owning: try checked("open", on: path, result))
+    }
+}
+
+/// Whether two descriptors are open on one file.
+func sameFile(_ left: Int32, _ right: Int32) -> Bool {
+    var first = stat()
+    var second = stat()
+    return fstat(left, &first) == 0 && fstat(right, &second) == 0 && first.st_dev == second.st_dev
+        && first.st_ino == second.st_ino
+}

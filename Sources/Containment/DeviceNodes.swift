@@ -1,0 +1,90 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import RuntimeSpec
+
+/// Makes the nodes and links of a container's /dev (config-linux.md: Devices, Default Devices; runtime-linux.md: Dev
+/// symbolic links).
+enum DeviceNodes {
+    private static let defaults: [(name: String, major: Int64, minor: Int64)] = [
+        ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+    ]
+    private static let links = [
+        ("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin"), ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"), ("pts/ptmx", "ptmx"), ("/proc/kcore", "core"),
+    ]
+
+    /// The default ones that the configuration does not give itself, and its own.
+    private static func all(_ linux: LinuxConfiguration) -> [LinuxConfiguration.Device] {
+        let own = linux.devices ?? []
+        let places = Set(own.map { RootTree.components($0.path) })
+        let usual = defaults.filter { !places.contains(["dev", $0.name]) }.map { name, major, minor in
+            var device = LinuxConfiguration.Device(type: "c", path: "/dev/" + name, major: major, minor: minor)
+            device.fileMode = 0o666
+            return device
+        }
+        return usual + own
+    }
+
+    /// Nodes of the host that stand for those that a container in a user namespace may not make.
+    static func hostPaths(_ linux: LinuxConfiguration) -> [String] {
+        all(linux).filter { $0.type != "p" }.map(\.path)
+    }
+
+    /// - Parameter nodes: trees of the host's nodes by path, used instead of making them.
+    static func make(_ linux: LinuxConfiguration, in root: borrowing RootTree, nodes: [String: Int32]) throws {
+        for device in all(linux) {
+            if let tree = nodes[device.path] {
+                let target = try root.file(device.path)
+                try MountTree.attach(tree, onto: target.rawValue, shown: device.path)
+            } else {
+                try make(device, in: root)
+            }
+        }
+    }
+
+    private static func make(_ device: LinuxConfiguration.Device, in root: borrowing RootTree) throws {
+        let components = RootTree.components(device.path)
+        guard let name = components.last else { throw SetupError("linux.devices: no path in \"\(device.path)\"") }
+        let parent = try root.directory("/" + components.dropLast().joined(separator: "/"))
+        let kind = device.type == "b" ? S_IFBLK : device.type == "p" ? S_IFIFO : S_IFCHR
+        let mode = device.fileMode.map { $0 & 0o7777 } ?? 0o666
+        let (major, minor) = (UInt32(clamping: device.major ?? 0), UInt32(clamping: device.minor ?? 0))
+        let result = cl_mknodat(parent.rawValue, name, kind | mode, major, minor)
+        if result == -EEXIST {
+            try check(device, name, in: parent.rawValue, kind, major, minor)
+            return
+        }
+        try checked("mknod", on: device.path, result)
+        if device.uid ?? 0 != 0 || device.gid ?? 0 != 0 {
+            try syscall("chown", on: device.path) {
+                fchownat(parent.rawValue, name, device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW)
+            }
+        }
+    }
+
+    /// What is there already, of the image or by a mount, may stay where it is the same device.
+    private static func check(
+        _ device: LinuxConfiguration.Device, _ name: String, in parent: Int32, _ kind: mode_t, _ major: UInt32,
+        _ minor: UInt32
+    ) throws {
+        var information = stat()
+        try syscall("stat", on: device.path) { fstatat(parent, name, &information, AT_SYMLINK_NOFOLLOW) }
+        let number = UInt64(information.st_rdev)
+        let isSame =
+            information.st_mode & S_IFMT == kind
+            && (kind == S_IFIFO || cl_major(number) == major && cl_minor(number) == minor)
+        let isMounted = information.st_mode & S_IFMT == S_IFREG || information.st_mode & S_IFMT == S_IFCHR
+        guard isSame || isMounted else {
+            throw SetupError("linux.devices: \(device.path) is another file of the container already")
+        }
+    }
+
+    static func link(in directory: Int32) throws(SystemError) {
+        for (target, name) in links {
+            if symlinkat(target, directory, name) != 0, errno != EEXIST {
+                throw SystemError("symlink", "/dev/" + name, errno: errno)
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import RuntimeProtocol
+import RuntimeSpec
+
+/// Copies of what a container's mounts show of the host, taken in the host's view of files before anything is changed.
+///
+/// The container's first process takes them in its own mount namespace. Where that is in another user namespace, which
+/// may not look everywhere, the runtime takes them and the process inherits the descriptors.
+struct MountSources {
+    struct Source {
+        var tree: Int32
+        var isDirectory: Bool
+    }
+
+    /// By the mount's position in the configuration.
+    private(set) var mounts: [Int: Source] = [:]
+    /// The root, where it is a directory.
+    private(set) var root: Int32?
+    /// Nodes of the host's /dev by path, where a container cannot make its own.
+    private(set) var devices: [String: Int32] = [:]
+    /// Control group directories by their controllers' names, `unified` for v2.
+    private(set) var groups: [(name: String, tree: Int32)] = []
+
+    /// What the runtime takes.
+    static func ofRuntime(_ plan: ContainerPlan, _ namespaces: NamespacePlan) throws -> MountSources {
+        var result = MountSources()
+        if namespaces.hasUser, plan.isPrivileged {
+            try result.take(plan, namespaces) { _ in true }
+        } else {
+            try result.take(plan, namespaces) { $0.idMapped != .no }
+        }
+        return result
+    }
+
+    /// What is still missing, for the container's first process.
+    mutating func takeRest(_ plan: ContainerPlan, _ namespaces: NamespacePlan) throws {
+        if namespaces.hasUser, plan.isPrivileged { return }
+        try take(plan, namespaces) { $0.idMapped == .no }
+    }
+
+    /// Closes the runtime's copies.
+    func close() {
+        for source in mounts.values { Glibc.close(source.tree) }
+        for tree in devices.values { Glibc.close(tree) }
+        for group in groups { Glibc.close(group.tree) }
+        if let root { Glibc.close(root) }
+    }
+
+    private mutating func take(
+        _ plan: ContainerPlan, _ namespaces: NamespacePlan, where isWanted: (MountWords) -> Bool
+    ) throws {
+        let isWhole = isWanted(MountWords([]))
+        if isWhole, case .directory(let path, _) = plan.root {
+            root = try Self.named("root.path") { try MountTree.clone(path, recursive: true).release() }
+        }
+        for (index, mount) in (plan.configuration.mounts ?? []).enumerated() {
+            let words = mount.words
+            if mount.isGroups {
+                if isWhole, groups.isEmpty { try takeGroups(plan, namespaces) }
+            } else if mount.isBind(words), isWanted(words) {
+                mounts[index] = try bind(mount, words, at: index, plan)
+            }
+        }
+        guard isWhole, namespaces.hasUser || plan.bindsDevices else { return }
+        for path in DeviceNodes.hostPaths(plan.linux) {
+            devices[path] = try MountTree.clone(path, recursive: false).release()
+        }
+    }
+
+    private func bind(
+        _ mount: RuntimeConfiguration.Mount, _ words: MountWords, at index: Int, _ plan: ContainerPlan
+    ) throws -> Source {
+        let path = mount.source ?? ""
+        var information = stat()
+        guard stat(path, &information) == 0 else {
+            throw SetupError(
+                "error mounting \"\(path)\" to rootfs at \"\(mount.destination)\": mounts[\(index)].source: "
+                    + describe(errno))
+        }
+        let tree = try Self.named("mounts[\(index)].source") { try MountTree.clone(path, recursive: words.isRecursive) }
+        if words.idMapped != .no {
+            let uids = mount.uidMappings ?? plan.linux.uidMappings ?? []
+            let gids = mount.gidMappings ?? plan.linux.gidMappings ?? []
+            guard !uids.isEmpty, !gids.isEmpty else {
+                throw SetupError("mounts[\(index)].options: idmap needs mappings of the mount or of a user namespace")
+            }
+            let namespace = try UserNamespace.make(uids: uids, gids: gids)
+            _ = try Self.named("mounts[\(index)].uidMappings") {
+                try checked(
+                    "map owners", on: path,
+                    cl_mount_set_idmap(tree.rawValue, namespace.rawValue, words.idMapped == .recursive ? 1 : 0))
+            }
+        }
+        return Source(tree: tree.release(), isDirectory: information.st_mode & S_IFMT == S_IFDIR)
+    }
+
+    private mutating func takeGroups(_ plan: ContainerPlan, _ namespaces: NamespacePlan) throws {
+        for group in plan.group.directories {
+            // A container without a namespace of its own sees all of v2, and its own group of v1, as with runc.
+            let isOwn = namespaces.isSeparate(.cgroup) || !group.isUnified || plan.group.directories.count > 1
+            let path = isOwn ? group.path : group.base
+            guard Files.isDirectory(path) else { continue }
+            let name = group.isUnified ? "unified" : group.controllers.joined(separator: ",")
+            groups.append((name, try MountTree.clone(path, recursive: false).release()))
+        }
+    }
+
+    /// Says which member an error of the system is about.
+    private static func named<Result: ~Copyable>(_ member: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as SystemError {
+            throw SetupError("\(member): \(error.object): \(describe(error.errno))")
+        }
+    }
+}
+
+extension RuntimeConfiguration.Mount {
+    /// Its options taken apart; mappings of its own ask for an idmapped mount too.
+    var words: MountWords {
+        var words = MountWords(options ?? [])
+        if words.idMapped == .no, uidMappings?.isEmpty == false { words.idMapped = .mount }
+        return words
+    }
+
+    /// A part of the host's files, rather than a file system of its own.
+    func isBind(_ words: MountWords) -> Bool { words.isBind || type == "bind" }
+
+    /// The container's control groups, in the form that the host has.
+    var isGroups: Bool { (type == "cgroup" || type == "cgroup2") && !isBind(words) }
+}

@@ -1,0 +1,133 @@
+import CLinux
+import Cgroups
+import Containment
+import Glibc
+import LinuxSystem
+import RuntimeSpec
+import SystemdUnits
+
+/// The control group of a new container: made in the file system, or by systemd.
+struct ContainerGroups {
+    private(set) var group: ControlGroup
+    private(set) var unit: String?
+    let isUserUnit: Bool
+    private let settings: RuntimeSettings
+
+    /// Makes the group; nothing of it stays where this throws.
+    init(_ context: RuntimeContext, id: String, _ linux: LinuxConfiguration) throws {
+        settings = context.settings
+        isUserUnit = geteuid() != 0
+        let groups = try ControlGroups()
+        guard settings.usesSystemd else {
+            do {
+                let wanted = try groups.group(forPath: linux.cgroupsPath, id: id)
+                group = try wanted.createEmpty(isOptional: context.isRootless)
+            } catch {
+                throw SetupError("linux.cgroupsPath: \(error)")
+            }
+            return
+        }
+        group = ControlGroup(directories: [])
+        try startUnit(groups, id: id, linux)
+    }
+
+    /// systemd makes a scope around a process: one that waits, until the container's own is in it.
+    private mutating func startUnit(_ groups: ControlGroups, id: String, _ linux: LinuxConfiguration) throws {
+        let scope: SystemdScope = isUserUnit ? .user : .system
+        let path: SystemdCgroupPath
+        do {
+            path = try SystemdCgroupPath(cgroupsPath: linux.cgroupsPath, identifier: id, scope: scope)
+        } catch {
+            throw SetupError("linux.cgroupsPath: \(error)")
+        }
+        let holder = try checked("clone", on: "scope", cl_clone_process(0, -1, nil))
+        if holder == 0 {
+            _ = cl_prctl(1, UInt(SIGKILL), 0, 0, 0)
+            _ = cl_close_range(0, .max, 0)
+            while true { pause() }
+        }
+        defer {
+            kill(holder, SIGKILL)
+            _ = try? ChildProcess.wait(holder)
+        }
+        var manager = try SystemdManager(scope)
+        let properties = ResourceProperties(
+            hierarchy: groups.isUnifiedOnly ? .unified : .legacy, version: try manager.version(),
+            weight: GroupPlan.weight(shares:))
+        let unit = TransientUnit(
+            path, description: "martlet-runtime container \(id)", process: holder,
+            hierarchy: groups.isUnifiedOnly ? .unified : .legacy,
+            properties: try properties.properties(linux.resources ?? LinuxResources())
+                + DeviceProperties.properties((linux.resources?.devices ?? []) + LinuxResources.DeviceRule.defaults))
+        try manager.start(unit)
+        self.unit = path.unit
+        do {
+            let place = try manager.controlGroup(path)
+            group = try groups.group(forPath: place, id: id)
+            try group.create()
+        } catch {
+            try? manager.stop(path.unit)
+            throw error
+        }
+    }
+
+    /// Puts limits and rules of devices in force.
+    func limit(_ resources: LinuxResources?, _ context: RuntimeContext) throws {
+        try FaultPoint.limits.reached()
+        let resources = resources ?? LinuxResources()
+        if group.directories.isEmpty {
+            // Without a group there is nothing to limit; an ordinary user is told only where a limit was asked for.
+            guard resources == LinuxResources() || resources.devices != nil && context.isRootless else {
+                throw SetupError("linux.resources: there is no control group that this user may make")
+            }
+            return
+        }
+        do {
+            try group.apply(resources)
+        } catch {
+            throw Self.refusal(error)
+        }
+    }
+
+    /// Puts the rules of devices in force: before there is a process, since v1's controller refuses everything for a
+    /// moment.
+    func restrictDevices(_ resources: LinuxResources?, _ context: RuntimeContext) throws {
+        try FaultPoint.devices.reached()
+        if group.directories.isEmpty { return }
+        let resources = resources ?? LinuxResources()
+        do {
+            try group.restrictDevices((resources.devices ?? []) + LinuxResources.DeviceRule.defaults)
+        } catch {
+            // Devices of the host are out of an ordinary user's reach anyway.
+            if !context.isRootless { throw Self.refusal(error) }
+        }
+    }
+
+    /// What the kernel was not even asked for is told apart from what it refuses.
+    static func refusal(_ error: ResourceError) -> SetupError {
+        SetupError(error.cause == nil ? "invalid configuration: \(error)" : "\(error)")
+    }
+
+    /// Takes the group away, with whatever is left in it.
+    func undo() {
+        Self.remove(group, unit: unit, isUserUnit: isUserUnit)
+    }
+
+    /// How long processes may take to die, nanoseconds.
+    private static let patience: Int64 = 10_000_000_000
+
+    /// Kills what is left in a group and takes it away; false where that does not succeed in time.
+    @discardableResult static func remove(_ group: ControlGroup, unit: String?, isUserUnit: Bool) -> Bool {
+        let deadline = Clock.sinceBoot() + patience
+        var isGone = group.remove()
+        while !isGone, Clock.sinceBoot() < deadline {
+            group.killAll()
+            var code: Int32 = 0
+            while cl_wait(-1, 1, &code) > 0 {}
+            isGone = group.remove()
+            if !isGone { usleep(500) }
+        }
+        if let unit, var manager = try? SystemdManager(isUserUnit ? .user : .system) { try? manager.stop(unit) }
+        return isGone
+    }
+}

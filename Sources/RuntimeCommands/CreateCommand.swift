@@ -1,0 +1,152 @@
+import Cgroups
+import Containment
+import Glibc
+import JSON
+import LinuxSystem
+import RuntimeProtocol
+import RuntimeSpec
+import Seccomp
+
+/// `create`: everything of a container but its program (runtime.md: Create). Each step that succeeded is undone where a
+/// later one fails.
+struct CreateCommand {
+    private let context: RuntimeContext
+    private let id: String
+    private let options: CreateOptions
+
+    init(_ context: RuntimeContext, _ id: String, _ options: CreateOptions) {
+        self.context = context
+        self.id = id
+        // The command goes into the bundle later on.
+        var options = options
+        options.consoleSocket = options.consoleSocket.map(RuntimeContext.absolute)
+        options.pidfdSocket = options.pidfdSocket.map(RuntimeContext.absolute)
+        options.pidFile = options.pidFile.map(RuntimeContext.absolute)
+        self.options = options
+    }
+
+    func create() throws { _ = try make() }
+
+    /// - Parameter isForeground: whether the caller takes the terminal itself, where there is no socket for it.
+    /// - Returns: what was made, and the master of its terminal where it was not handed on.
+    func make(isForeground: Bool = false) throws -> (container: StoredContainer, terminal: Int32?) {
+        let bundle = try Bundle(options.bundle)
+        let hasTerminal = bundle.configuration.process?.terminal == true
+        guard !hasTerminal || options.consoleSocket != nil || isForeground else {
+            throw SetupError("process.terminal: cannot allocate a terminal without --console-socket")
+        }
+        guard hasTerminal || options.consoleSocket == nil else {
+            throw SetupError("process.terminal: --console-socket is given, but no terminal is asked for")
+        }
+        try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: InheritedDescriptors.environment)
+        let preserved = try InheritedDescriptors.prepare(preserved: options.preservedDescriptors)
+        try FaultPoint.stateDirectory.reached()
+        try context.store.claim(id)
+        do {
+            return try make(bundle, preserved)
+        } catch {
+            try? context.store.release(id)
+            throw error
+        }
+    }
+
+    private func make(_ bundle: Bundle, _ preserved: InheritedDescriptors) throws
+        -> (container: StoredContainer, terminal: Int32?)
+    {
+        try FaultPoint.groups.reached()
+        let linux = bundle.configuration.linux ?? LinuxConfiguration()
+        let groups = try ContainerGroups(context, id: id, linux)
+        do {
+            // Hooks and paths of the bundle are relative to it.
+            try syscall("chdir", on: bundle.path) { chdir(bundle.path) }
+            let gate = try UnixSocket.listen(context.store.gate(id), backlog: 1)
+            var cache = FilterCache(directory: context.store.filterCache)
+            var filter: SeccompFilter?
+            let launcher = try ContainerLauncher(plan(bundle, groups.group, preserved), gate: gate.rawValue)
+            try groups.restrictDevices(linux.resources, context)
+            let launched = try launcher.launch { _ in
+                // While the first process mounts, this one does the rest.
+                try groups.limit(linux.resources, context)
+                try FaultPoint.filter.reached()
+                if let seccomp = linux.seccomp { filter = try cache.filter(of: seccomp, seccomp) }
+            }
+            do {
+                return try finish(launched, filter, bundle, groups)
+            } catch {
+                kill(launched.pid, SIGKILL)
+                _ = try? ChildProcess.wait(launched.pid)
+                throw error
+            }
+        } catch {
+            groups.undo()
+            throw error
+        }
+    }
+
+    private func plan(_ bundle: Bundle, _ group: ControlGroup, _ preserved: InheritedDescriptors) -> ContainerPlan {
+        var configuration = bundle.configuration
+        var process = configuration.process ?? ProcessConfiguration(args: [])
+        process.env = (process.env ?? []) + preserved.variables
+        configuration.process = process
+        var first = ProcessPlan(process)
+        first.preservedDescriptors = preserved.count
+        first.makesKeyring = options.makesKeyring
+        first.personality = configuration.linux?.personality
+        var plan = ContainerPlan(
+            id: id, configuration: configuration,
+            root: .directory(path: bundle.root, isReadOnly: configuration.root?.readonly ?? false), process: first,
+            group: group, scratch: context.store.directory(id))
+        plan.bundle = bundle.path
+        plan.usesPivotRoot = options.usesPivotRoot
+        plan.isPrivileged = geteuid() == 0
+        plan.bindsDevices = context.isInUserNamespace
+        return plan
+    }
+
+    private func finish(
+        _ launched: ContainerLauncher.Launched, _ filter: SeccompFilter?, _ bundle: Bundle, _ groups: ContainerGroups
+    ) throws -> (container: StoredContainer, terminal: Int32?) {
+        var terminal = launched.terminal
+        let process = StoredContainer.process(launched.pid)
+        let record = ContainerRecord(
+            id: id, bundle: bundle.path, root: bundle.root, configuration: bundle.configuration, pid: launched.pid,
+            startTicks: process?.startTicks ?? 0, created: Clock.now().description, owner: geteuid(),
+            groups: groups.group.directories, unit: groups.unit, isUserUnit: groups.isUserUnit)
+        try FaultPoint.consoleSocket.reached()
+        if let master = terminal, let path = options.consoleSocket {
+            try ConsoleSocket.send(master, to: path)
+            close(master)
+            terminal = nil
+        }
+        if let path = options.pidfdSocket { try ConsoleSocket.send(launched.pidfd, to: path) }
+        try FaultPoint.state.reached()
+        try context.store.save(record)
+        try FaultPoint.pidFile.reached()
+        if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
+        let channel = SyncChannel(owning: launched.sync)
+        try channel.send(.proceed(pid: launched.pid, filter: filter))
+        close(launched.pidfd)
+        return (StoredContainer(record: record, store: context.store), terminal)
+    }
+}
+
+/// Handing a descriptor on through a socket at a path.
+enum ConsoleSocket {
+    static func send(_ descriptor: Int32, to path: String) throws {
+        do {
+            let connection = try UnixSocket.connect(path)
+            try UnixSocket.send(connection.rawValue, Array("/dev/ptmx".utf8), descriptors: [descriptor])
+        } catch {
+            throw SetupError("console socket \(path): \(describe(error.errno))")
+        }
+    }
+}
+
+enum PidFile {
+    /// The number alone, in a file that is there whole or not at all.
+    static func write(_ pid: pid_t, to path: String) throws(SystemError) {
+        let temporary = path + ".tmp"
+        try Files.write(temporary, "\(pid)")
+        try syscall("rename", on: path) { rename(temporary, path) }
+    }
+}

@@ -1,0 +1,75 @@
+import CLinux
+import Cgroups
+import Containment
+import Glibc
+import LinuxSystem
+import RuntimeSpec
+
+/// `delete`: removes what a container that has stopped left (runtime.md: Delete).
+struct DeleteCommand {
+    private let context: RuntimeContext
+    private let id: String
+
+    /// How long a killed process may take to be gone, nanoseconds.
+    private static let patience: Int64 = 10_000_000_000
+
+    init(_ context: RuntimeContext, _ id: String) {
+        self.context = context
+        self.id = id
+    }
+
+    func delete(force: Bool) throws {
+        let container: StoredContainer
+        do {
+            container = try context.container(id)
+        } catch {
+            guard force else { throw error }
+            // What a broken creation left without a state is taken away too.
+            if Files.exists(context.store.directory(id)) { try context.store.release(id) }
+            return
+        }
+        let lock = try context.store.lock(id)
+        let status = container.status
+        switch status {
+        case .stopped: break
+        case .created: try end(container)
+        case .running, .paused, .creating:
+            guard force else {
+                throw SetupError("cannot delete container \(id) that is not stopped: \(status.rawValue)")
+            }
+            try end(container)
+        }
+        try destroy(container)
+        _ = consume lock
+    }
+
+    /// Kills the first process and waits for its end.
+    private func end(_ container: StoredContainer) throws {
+        guard let process = try? container.openProcess() else { return }
+        _ = cl_pidfd_send_signal(process.rawValue, SIGKILL)
+        if container.record.configuration.linux?.namespace(.pid) == nil { container.group.killAll() }
+        if container.group.isFrozen { try? container.group.setFrozen(false) }
+        let deadline = Clock.sinceBoot() + Self.patience
+        // A pidfd is readable when its process has ended, a zombie too.
+        while Clock.sinceBoot() < deadline {
+            var entry = pollfd(fd: process.rawValue, events: Int16(POLLIN), revents: 0)
+            if poll(&entry, 1, 100) > 0 { return }
+        }
+        throw SetupError("container \(id) is still running \(Self.patience / 1_000_000_000) s after it was killed")
+    }
+
+    /// Removes the group, runs the last hooks and forgets the container.
+    func destroy(_ container: StoredContainer) throws {
+        let record = container.record
+        guard ContainerGroups.remove(container.group, unit: record.unit, isUserUnit: record.isUserUnit) else {
+            throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
+        }
+        try context.store.release(id)
+        do {
+            try HookRunner.run(record.configuration.hooks?.poststop, "poststop", container.state(.stopped))
+        } catch {
+            // runtime.md, Lifecycle: the rest goes on as if it had succeeded.
+            context.log.warning(SetupError(error).reason)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import CLinux
+import Containment
+import Glibc
+import LinuxSystem
+import RuntimeSpec
+
+/// `run`: creates and starts a container, waits for it unless it is detached, and deletes it.
+struct RunCommand {
+    private let context: RuntimeContext
+    private let id: String
+    private let options: CreateOptions
+    private let isDetached: Bool
+    private let keeps: Bool
+
+    init(_ context: RuntimeContext, _ id: String, _ options: CreateOptions, isDetached: Bool, keeps: Bool) {
+        self.context = context
+        self.id = id
+        self.options = options
+        self.isDetached = isDetached
+        self.keeps = keeps
+    }
+
+    /// - Returns: the exit code of its process; 0 for one that is detached.
+    func run() throws -> Int32 {
+        let creation = CreateCommand(context, id, options)
+        guard !isDetached else {
+            try start(creation.make().container)
+            return 0
+        }
+        // Processes that the container leaves behind come to this one.
+        let subreaper: Int32 = 36
+        _ = cl_prctl(subreaper, 1, 0, 0, 0)
+        let (container, terminal) = try creation.make(isForeground: true)
+        let process = try ForegroundProcess()
+        try start(container)
+        let code = try process.wait(container.record.pid, terminal: terminal)
+        if !keeps { try DeleteCommand(context, id).destroy(container) }
+        return code
+    }
+
+    /// A container that cannot be started is taken away again.
+    private func start(_ container: StoredContainer) throws {
+        do {
+            try StartCommand(context, id).start(container)
+        } catch {
+            kill(container.record.pid, SIGKILL)
+            _ = try? ChildProcess.wait(container.record.pid)
+            try? DeleteCommand(context, id).destroy(container)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import Containment
+import Glibc
+import LinuxSystem
+import RuntimeSpec
+
+/// What every command needs: settings, the log, and where states are kept.
+struct RuntimeContext {
+    let settings: RuntimeSettings
+    let log: RuntimeLog
+    let store: StateStore
+    /// Whether this process is in a user namespace that is not the machine's first, as root of which it may less.
+    let isInUserNamespace: Bool
+    /// Whether groups and the like that cannot be had are left out.
+    let isRootless: Bool
+
+    init(_ settings: RuntimeSettings, _ log: RuntimeLog) {
+        self.settings = settings
+        self.log = log
+        let map = (try? Files.text("/proc/self/uid_map")) ?? ""
+        let words = map.split(whereSeparator: \.isWhitespace)
+        isInUserNamespace = !words.isEmpty && words != ["0", "0", "4294967295"]
+        isRootless = settings.isRootless ?? (geteuid() != 0 || isInUserNamespace)
+        store = StateStore(root: settings.root ?? Self.usualRoot)
+    }
+
+    private static var usualRoot: String {
+        if geteuid() != 0, let directory = getenv("XDG_RUNTIME_DIR") {
+            return String(cString: directory) + "/martlet-runtime"
+        }
+        return "/run/martlet-runtime"
+    }
+
+    func container(_ id: String) throws -> StoredContainer { try store.load(id) }
+
+    /// An absolute path of what a user gave, beneath the directory that the command was given in.
+    static func absolute(_ path: String) -> String {
+        if path.hasPrefix("/") { return path }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        guard getcwd(&buffer, buffer.count) != nil else { return path }
+        let here = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return path == "." ? here : here + "/" + path
+    }
+}

@@ -1,0 +1,67 @@
+import Containment
+import Glibc
+import JSON
+import LinuxSystem
+import RuntimeSpec
+
+/// The directory of containers' states (`--root`), one directory each.
+struct StateStore {
+    let root: String
+
+    private static let stateFile = "state.json"
+    /// The longest state that is read, in bytes.
+    private static let stateLimit = 16 << 20
+
+    func directory(_ id: String) -> String { root + "/" + id }
+
+    /// Where who starts a container finds its first process; gone once it has been started.
+    func gate(_ id: String) -> String { directory(id) + "/start.sock" }
+
+    /// Filters that were compiled; no identifier has a colon.
+    var filterCache: String { root + "/:filters" }
+
+    /// Takes an identifier; who comes second is told.
+    func claim(_ id: String) throws {
+        try Files.makeDirectories(root, mode: 0o711)
+        guard mkdir(directory(id), 0o711) == 0 else {
+            if errno == EEXIST { throw SetupError("container with id \(id) already exists") }
+            throw SystemError("mkdir", directory(id), errno: errno)
+        }
+    }
+
+    func release(_ id: String) throws { try Files.removeTree(directory(id)) }
+
+    func save(_ record: ContainerRecord) throws {
+        let path = directory(record.id) + "/" + Self.stateFile
+        // Environments hold secrets.
+        try Files.write(path + ".tmp", JSONCoding.encode(record), mode: 0o600)
+        try syscall("rename", on: path) { rename(path + ".tmp", path) }
+    }
+
+    func load(_ id: String) throws -> StoredContainer {
+        let path = directory(id) + "/" + Self.stateFile
+        guard Files.exists(path) else { throw SetupError("container \(id) does not exist") }
+        do {
+            let text = try Files.read(path, limit: Self.stateLimit)
+            let record = try JSONCoding.decode(ContainerRecord.self, from: text)
+            guard record.version <= ContainerRecord.currentVersion else {
+                throw SetupError("it was made by a newer martlet-runtime")
+            }
+            return StoredContainer(record: record, store: self)
+        } catch {
+            throw SetupError("the state of container \(id) is unreadable: \(SetupError(error).reason)")
+        }
+    }
+
+    /// The containers that have a state, by identifier.
+    func all() -> [StoredContainer] {
+        ((try? Files.list(root)) ?? []).compactMap { $0.contains(":") ? nil : try? load($0) }
+    }
+
+    /// Waits until no other command changes the container; held until the descriptor ends.
+    func lock(_ id: String) throws -> Descriptor {
+        let lock = try Descriptor.open(directory(id), O_RDONLY | O_DIRECTORY)
+        try syscall("flock", on: directory(id)) { flock(lock.rawValue, LOCK_EX) }
+        return lock
+    }
+}
