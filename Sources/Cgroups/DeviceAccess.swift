@@ -41,10 +41,10 @@ struct DeviceAccess: OptionSet, Hashable {
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Of `r`, `w` and `m`, one at least.
+    /// Of `r`, `w` and `m`, one at least. `a`, which is a type and no access, means nothing here, as in runc.
     init?(_ text: some StringProtocol) {
         self = []
-        for letter in text {
+        for letter in text where letter != "a" {
             guard let found = Self.letters.first(where: { $0.0 == letter }) else { return nil }
             insert(found.1)
         }

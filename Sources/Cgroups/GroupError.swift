@@ -17,7 +17,7 @@ public enum GroupError: Error, Hashable, CustomStringConvertible {
         case .badPath(let path, let reason): "linux.cgroupsPath \"\(path)\" \(reason)"
         case .notEmpty(let path, let count):
             "container's cgroup is not empty: \(count) process(es) found in \(path); choose another cgroupsPath"
-        case .frozen(let path): "container's cgroup is frozen: \(path); thaw or remove it"
+        case .frozen(let path): "container's cgroup unexpectedly frozen: \(path); thaw or remove it"
         case .noHierarchy: "no cgroup hierarchy is mounted in which the group could be made"
         case .system(let error): "\(error)"
         }

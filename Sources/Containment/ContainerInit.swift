@@ -57,12 +57,13 @@ struct ContainerInit: ~Copyable {
         let place = try MountTree.reopen(root.descriptor.rawValue)
         try FaultPoint.mounts.reached()
         try ContainerMounts(plan: plan, namespaces: namespaces, root: root, sources: sources, proc: proc).mountAll()
-        try runHooksOfCreation()
+        try runHooksOfCreation(in: place.rawValue)
         if plan.root.isReadOnly { try MountTree.change(place.rawValue, set: Int(CL_ATTR_RDONLY)) }
         try FaultPoint.pivot.reached()
         try changeRoot(to: place.rawValue)
         try setRootPropagation()
         let terminal = try openStreams()
+        try ContainerMounts.closeDevices(plan)
         if gate >= 0 { try waitAtGate(terminal) } else { try waitForWord(terminal) }
     }
 
@@ -143,20 +144,34 @@ struct ContainerInit: ~Copyable {
 
     // MARK: Root
 
+    /// Where the root is mounted before it becomes the root: a directory at its own path, at which hooks look for it,
+    /// unless a user namespace keeps this process from it.
+    private var place: String {
+        guard case .directory(let path, _) = plan.root, access(path, X_OK) == 0 else { return plan.scratch }
+        return path
+    }
+
     private func mountRoot() throws -> RootTree {
         try FaultPoint.root.reached()
         let wanted = plan.linux.rootfsPropagation ?? ""
         let isShared = wanted.hasSuffix("shared")
+        let place = place
         // What is mounted here stays here; what the host mounts later comes in, unless the root is to be private.
-        if !isShared { try Mounts.setPropagation("/", UInt(CL_MS_REC) | UInt(CL_MS_SLAVE)) }
-        if isShared { try MountTree.makePrivate(around: plan.scratch) }
+        // Where the mounts are the host's own they stay as they are.
+        if namespaces.isSeparate(.mount) {
+            if isShared {
+                try MountTree.makePrivate(around: place)
+            } else {
+                try Mounts.setPropagation("/", UInt(CL_MS_REC) | UInt(CL_MS_SLAVE))
+            }
+        }
         return try RootMount.make(
-            plan.root, tree: sources.root, scratch: plan.scratch,
+            plan.root, tree: sources.root, scratch: place,
             propagation: Int(wanted.hasSuffix("slave") ? CL_MS_SLAVE : CL_MS_PRIVATE))
     }
 
     private func setRootPropagation() throws {
-        guard let wanted = plan.linux.rootfsPropagation, !wanted.isEmpty else { return }
+        guard namespaces.isSeparate(.mount), let wanted = plan.linux.rootfsPropagation, !wanted.isEmpty else { return }
         let words = MountWords([wanted])
         guard let propagation = words.propagation else { return }
         try MountTree.change(
@@ -167,7 +182,9 @@ struct ContainerInit: ~Copyable {
     /// pivot_root(2): the old root comes to lie over the new one and is taken away.
     private func changeRoot(to root: Int32) throws {
         try syscall("fchdir", on: "rootfs") { fchdir(root) }
-        if plan.usesPivotRoot {
+        if !namespaces.isSeparate(.mount) {
+            try syscall("chroot", on: "rootfs") { chroot(".") }
+        } else if plan.usesPivotRoot {
             let old = try Descriptor.open("/", pathOnly | O_DIRECTORY)
             try checked("pivot_root", cl_pivot_root(".", "."))
             try syscall("fchdir", on: "old root") { fchdir(old.rawValue) }
@@ -175,6 +192,7 @@ struct ContainerInit: ~Copyable {
             try Mounts.setPropagation(".", UInt(CL_MS_REC) | UInt(CL_MS_SLAVE))
             try Mounts.detach(".")
         } else {
+            try KernelViews.cover(except: place)
             try Mounts.mount(".", on: "/", flags: UInt(CL_MS_MOVE))
             try syscall("chroot", on: "rootfs") { chroot(".") }
         }
@@ -183,13 +201,15 @@ struct ContainerInit: ~Copyable {
 
     // MARK: Hooks and streams
 
-    private mutating func runHooksOfCreation() throws {
+    /// Hooks of the container find its root as their working directory, as with runc.
+    private mutating func runHooksOfCreation(in root: Int32) throws {
         let hooks = plan.hooks
         let ofRuntime = (hooks.prestart ?? []) + (hooks.createRuntime ?? [])
         guard !ofRuntime.isEmpty || hooks.createContainer?.isEmpty == false else { return }
         try sync.send(.mounted)
         guard case .go(let pid) = try sync.receive() else { _exit(1) }
         try FaultPoint.containerHooks.reached()
+        try syscall("fchdir", on: "rootfs") { fchdir(root) }
         try HookRunner.run(hooks.createContainer, "createContainer", plan.state(.creating, pid: pid))
     }
 

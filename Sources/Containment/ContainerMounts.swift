@@ -60,8 +60,11 @@ struct ContainerMounts: ~Copyable {
         }
     }
 
-    private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ words: MountWords) throws {
+    private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ given: MountWords) throws {
         let type = mount.type ?? ""
+        var words = given
+        // The devices and the terminal come first.
+        if mount.isDevices { words.set.remove(.readOnly) }
         var data = words.data
         // A tmpfs over a directory takes its mode, as with runc.
         if type == "tmpfs", !data.contains(where: { $0.name == "mode" }), let present = try root.open(mount.destination)
@@ -148,6 +151,13 @@ struct ContainerMounts: ~Copyable {
         try MountTree.change(list.rawValue, set: readOnly)
     }
 
+    /// Makes /dev read-only where that was asked for, once everything is in it. Inside the container's root.
+    static func closeDevices(_ plan: ContainerPlan) throws {
+        for mount in plan.configuration.mounts ?? [] where mount.isDevices && mount.words.set.contains(.readOnly) {
+            try MountTree.change(AT_FDCWD, path: "/dev", set: Int(CL_ATTR_RDONLY))
+        }
+    }
+
     /// Nodes and links in /dev, unless it is the host's.
     private func makeDevices() throws {
         let isHosts = mounts.contains { RootTree.components($0.destination) == ["dev"] && $0.isBind($0.words) }
@@ -195,7 +205,7 @@ struct ContainerMounts: ~Copyable {
     /// Nothing is mounted over what the kernel says of processes, but for the files that lxcfs gives.
     private func refuseProc(_ target: Int32, _ path: String) throws {
         let procMagic: Int64 = 0x9fa0
-        guard cl_filesystem_type(target) == procMagic else { return }
+        guard Guard.procFile.holds, cl_filesystem_type(target) == procMagic else { return }
         let allowed: Set<String> = [
             "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
             "sys/kernel/ns_last_pid",
@@ -293,6 +303,7 @@ struct ContainerMounts: ~Copyable {
     private func makeWorkingDirectory() throws {
         let path = plan.process.configuration.cwd
         guard path.hasPrefix("/") else { throw SetupError("process.cwd: \"\(path)\" is not absolute") }
+        guard Guard.workingDirectory.holds else { return }
         do {
             _ = try root.directory(path)
         } catch let error {

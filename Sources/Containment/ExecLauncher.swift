@@ -56,6 +56,8 @@ public struct ExecLauncher {
         let entrances = try GroupEntrances(group, exceptUnified: unified >= 0)
         defer { entrances.close() }
         let proc = try HostProc()
+        // Joining a mount namespace takes its root; within one the root is the container's all the same.
+        let root = try Descriptor.open("/proc/\(containerPid)/root", pathOnly | O_DIRECTORY)
         let spaces = Self.namespaces(of: containerPid)
         let forChildren = spaces & (UInt64(CL_CLONE_NEWPID) | UInt64(CL_CLONE_NEWTIME))
         if forChildren != 0 {
@@ -71,7 +73,8 @@ public struct ExecLauncher {
                 close(own)
                 ExecInit(
                     plan: plan, namespaces: spaces & ~forChildren, container: container, entrances: entrances,
-                    streams: streams, filter: filter, sync: SyncChannel(owning: other), proc: proc
+                    streams: streams, filter: filter, sync: SyncChannel(owning: other), proc: proc,
+                    root: spaces & UInt64(CL_CLONE_NEWNS) == 0 ? root.rawValue : nil
                 ).run()
             }
         } catch {
@@ -92,6 +95,8 @@ struct ExecInit: ~Copyable {
     let filter: SeccompFilter?
     let sync: SyncChannel
     let proc: HostProc
+    /// The container's root, where it shares the runtime's mount namespace.
+    let root: Int32?
 
     consuming func run() -> Never {
         do {
@@ -108,6 +113,10 @@ struct ExecInit: ~Copyable {
         try entrances.enter()
         try setAffinity(plan.configuration.execCPUAffinity?.final, "final")
         if namespaces != 0 { try checked("setns", on: "container", cl_setns(container, Int32(namespaces))) }
+        if let root {
+            try syscall("fchdir", on: "rootfs") { fchdir(root) }
+            try syscall("chroot", on: "rootfs") { chroot(".") }
+        }
         let hasUser = namespaces & UInt64(CL_CLONE_NEWUSER) != 0
         if hasUser { try ContainerInit.becomeRoot() }
         setsid()

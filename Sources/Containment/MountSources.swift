@@ -128,6 +128,9 @@ extension RuntimeConfiguration.Mount {
     /// A part of the host's files, rather than a file system of its own.
     func isBind(_ words: MountWords) -> Bool { words.isBind || type == "bind" }
 
+    /// A /dev of the container's own.
+    var isDevices: Bool { RootTree.components(destination) == ["dev"] && !isBind(words) && !words.isRemount }
+
     /// The container's control groups, in the form that the host has.
     var isGroups: Bool { (type == "cgroup" || type == "cgroup2") && !isBind(words) }
 }

@@ -3,7 +3,7 @@ import Glibc
 import LinuxSystem
 
 /// Opens for reference only (open(2)); a GNU name that the C library's module hides.
-let pathOnly = Int32(CL_O_PATH)
+public let pathOnly = Int32(CL_O_PATH)
 
 /// Mounts that are made or copied first and attached by descriptor afterwards (fsopen(2), open_tree(2), move_mount(2)),
 /// so that no path is looked up twice.

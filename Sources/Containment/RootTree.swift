@@ -9,8 +9,9 @@ struct RootTree: ~Copyable {
 
     /// Opens what is there, for reference (O_PATH) unless `flags` say otherwise; nil where there is nothing.
     func open(_ path: String, _ flags: Int32 = pathOnly) throws(SystemError) -> Descriptor? {
-        let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_MAGICLINKS)
-        let result = cl_openat2(descriptor.rawValue, path, flags | O_CLOEXEC, 0, resolve)
+        let resolve = Guard.mountTarget.holds ? UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_MAGICLINKS) : 0
+        let given = Guard.mountTarget.holds ? path : "./" + path
+        let result = cl_openat2(descriptor.rawValue, given, flags | O_CLOEXEC, 0, resolve)
         if result == -ENOENT || result == -ENOTDIR { return nil }
         return Descriptor(owning: try checked("open", on: path, result))
     }
@@ -27,7 +28,8 @@ struct RootTree: ~Copyable {
     /// A file to mount on, made empty with the directories above it where it is missing.
     func file(_ path: String) throws(SystemError) -> Descriptor {
         let found = try existing(path, makingFile: true)
-        if try Self.kind(found.rawValue, path) == S_IFDIR { throw SystemError("mount a file", path, errno: EISDIR) }
+        // mount(2) says it so of both, and dockerd explains it then.
+        if try Self.kind(found.rawValue, path) == S_IFDIR { throw SystemError("mount a file", path, errno: ENOTDIR) }
         return found
     }
 

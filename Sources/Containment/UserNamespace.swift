@@ -58,7 +58,8 @@ enum UserNamespace {
 
     private static func run(_ program: String, _ pid: pid_t, _ mappings: [IDMapping], _ member: String) throws {
         let words = mappings.flatMap { ["\($0.containerID)", "\($0.hostID)", "\($0.size)"] }
-        guard let path = ["/usr/bin/", "/bin/", "/usr/local/bin/"].map({ $0 + program }).first(where: Files.exists) else {
+        guard let path = ["/usr/bin/", "/bin/", "/usr/local/bin/"].map({ $0 + program }).first(where: Files.exists)
+        else {
             throw SetupError("\(member): \(program) is not installed; on Debian: apt-get install uidmap")
         }
         let null = try Descriptor.open("/dev/null", O_RDWR)

@@ -1,3 +1,4 @@
+import Containment
 import RuntimeProtocol
 import RuntimeSpec
 
@@ -19,6 +20,8 @@ struct ContainerRecord: Codable {
     var owner: UInt32
     /// The group, in the hierarchies in which it is.
     var groups: [CgroupDirectory]
+    /// Its mounts, where they are in the runtime's own mount namespace.
+    var hostMounts: HostMounts?
     /// The unit that systemd made for it.
     var unit: String?
     /// Whether `unit` belongs to the user's systemd.

@@ -38,7 +38,6 @@ struct CreateCommand {
         guard hasTerminal || options.consoleSocket == nil else {
             throw SetupError("process.terminal: --console-socket is given, but no terminal is asked for")
         }
-        try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: InheritedDescriptors.environment)
         let preserved = try InheritedDescriptors.prepare(preserved: options.preservedDescriptors)
         try FaultPoint.stateDirectory.reached()
         try context.store.claim(id)
@@ -56,7 +55,13 @@ struct CreateCommand {
         try FaultPoint.groups.reached()
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
         let groups = try ContainerGroups(context, id: id, linux)
+        var mounts: HostMounts?
         do {
+            mounts = try HostMounts(root: bundle.root, linux)
+            try context.store.save(
+                CreationRecord(
+                    groups: groups.group.directories, unit: groups.unit, isUserUnit: groups.isUserUnit,
+                    hostMounts: mounts), id)
             // Hooks and paths of the bundle are relative to it.
             try syscall("chdir", on: bundle.path) { chdir(bundle.path) }
             let gate = try UnixSocket.listen(context.store.gate(id), backlog: 1)
@@ -71,20 +76,24 @@ struct CreateCommand {
                 if let seccomp = linux.seccomp { filter = try cache.filter(of: seccomp, seccomp) }
             }
             do {
-                return try finish(launched, filter, bundle, groups)
+                return try finish(launched, filter, bundle, groups, mounts)
             } catch {
                 kill(launched.pid, SIGKILL)
                 _ = try? ChildProcess.wait(launched.pid)
                 throw error
             }
         } catch {
+            try? mounts?.remove()
             groups.undo()
             throw error
         }
     }
 
-    private func plan(_ bundle: Bundle, _ group: ControlGroup, _ preserved: InheritedDescriptors) -> ContainerPlan {
+    private func plan(
+        _ bundle: Bundle, _ group: ControlGroup, _ preserved: InheritedDescriptors
+    ) throws -> ContainerPlan {
         var configuration = bundle.configuration
+        try NotifySocket(context.store, id)?.prepare(&configuration)
         var process = configuration.process ?? ProcessConfiguration(args: [])
         process.env = (process.env ?? []) + preserved.variables
         configuration.process = process
@@ -104,14 +113,15 @@ struct CreateCommand {
     }
 
     private func finish(
-        _ launched: ContainerLauncher.Launched, _ filter: SeccompFilter?, _ bundle: Bundle, _ groups: ContainerGroups
+        _ launched: ContainerLauncher.Launched, _ filter: SeccompFilter?, _ bundle: Bundle, _ groups: ContainerGroups,
+        _ mounts: HostMounts?
     ) throws -> (container: StoredContainer, terminal: Int32?) {
         var terminal = launched.terminal
         let process = StoredContainer.process(launched.pid)
         let record = ContainerRecord(
             id: id, bundle: bundle.path, root: bundle.root, configuration: bundle.configuration, pid: launched.pid,
             startTicks: process?.startTicks ?? 0, created: Clock.now().description, owner: geteuid(),
-            groups: groups.group.directories, unit: groups.unit, isUserUnit: groups.isUserUnit)
+            groups: groups.group.directories, hostMounts: mounts, unit: groups.unit, isUserUnit: groups.isUserUnit)
         try FaultPoint.consoleSocket.reached()
         if let master = terminal, let path = options.consoleSocket {
             try ConsoleSocket.send(master, to: path)
@@ -123,8 +133,14 @@ struct CreateCommand {
         try context.store.save(record)
         try FaultPoint.pidFile.reached()
         if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
-        let channel = SyncChannel(owning: launched.sync)
-        try channel.send(.proceed(pid: launched.pid, filter: filter))
+        do {
+            try FaultPoint.handover.reached()
+            let channel = SyncChannel(owning: launched.sync)
+            try channel.send(.proceed(pid: launched.pid, filter: filter))
+        } catch {
+            if let path = options.pidFile { unlink(path) }
+            throw error
+        }
         close(launched.pidfd)
         return (StoredContainer(record: record, store: context.store), terminal)
     }

@@ -24,8 +24,7 @@ struct DeleteCommand {
             container = try context.container(id)
         } catch {
             guard force else { throw error }
-            // What a broken creation left without a state is taken away too.
-            if Files.exists(context.store.directory(id)) { try context.store.release(id) }
+            try clearCreation()
             return
         }
         let lock = try context.store.lock(id)
@@ -41,6 +40,19 @@ struct DeleteCommand {
         }
         try destroy(container)
         _ = consume lock
+    }
+
+    /// Takes away what a creation that was killed left, which has no state.
+    private func clearCreation() throws {
+        guard Files.exists(context.store.directory(id)) else { return }
+        if let record = context.store.creation(id) {
+            let group = ControlGroup(directories: record.groups)
+            guard ContainerGroups.remove(group, unit: record.unit, isUserUnit: record.isUserUnit) else {
+                throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
+            }
+            try record.hostMounts?.remove()
+        }
+        try context.store.release(id)
     }
 
     /// Kills the first process and waits for its end.
@@ -64,6 +76,7 @@ struct DeleteCommand {
         guard ContainerGroups.remove(container.group, unit: record.unit, isUserUnit: record.isUserUnit) else {
             throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
         }
+        try record.hostMounts?.remove()
         try context.store.release(id)
         do {
             try HookRunner.run(record.configuration.hooks?.poststop, "poststop", container.state(.stopped))

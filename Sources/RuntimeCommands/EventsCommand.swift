@@ -15,7 +15,7 @@ struct EventsCommand {
         self.id = id
     }
 
-    func run(intervalSeconds: Int, once: Bool) throws {
+    func run(intervalMilliseconds: Int, once: Bool) throws {
         let container = try context.container(id)
         guard container.status != .stopped else { throw SetupError("container \(id) is not running") }
         if once { return try Self.print(ContainerEvent(id: id, statistics: container.group.containerStatistics())) }
@@ -27,7 +27,7 @@ struct EventsCommand {
             let now = Clock.sinceBoot()
             if now >= next {
                 try Self.print(ContainerEvent(id: id, statistics: container.group.containerStatistics()))
-                next = now + Int64(intervalSeconds) * 1_000_000_000
+                next = now + Int64(intervalMilliseconds) * 1_000_000
             }
             var entries = [pollfd(fd: process.rawValue, events: Int16(POLLIN), revents: 0)]
             if let watch { entries.append(pollfd(fd: watch.watch.rawValue, events: Int16(POLLIN), revents: 0)) }
@@ -40,7 +40,7 @@ struct EventsCommand {
     }
 
     private static func print(_ event: ContainerEvent) throws {
-        try Bytes.writeAll(1, JSONCoding.encode(event) + [0x0a])
+        try Bytes.writeAll(1, Array((PrintedJSON.text(event, first: ["type", "id"]) + "\n").utf8))
     }
 }
 

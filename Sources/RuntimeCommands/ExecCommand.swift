@@ -25,7 +25,6 @@ struct ExecCommand {
 
     /// - Returns: the exit code of the process; 0 for one that is detached.
     func run() throws -> Int32 {
-        try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: InheritedDescriptors.environment)
         let preserved = try InheritedDescriptors.prepare(preserved: options.preservedDescriptors)
         let container = try context.container(id)
         switch container.status {
@@ -103,22 +102,32 @@ struct ExecCommand {
     }
 
     private func group(_ container: StoredContainer) throws -> ControlGroup {
-        guard let name = options.cgroup, !name.isEmpty else { return container.group }
         var directories = container.group.directories
-        // `controllers:path` names the group in some hierarchies, a path alone in all.
-        let parts = name.split(separator: ":", maxSplits: 1).map(String.init)
-        let controllers = parts.count == 2 ? Set(parts[0].split(separator: ",").map(String.init)) : nil
-        let path = parts.last ?? name
-        guard !path.split(separator: "/").contains("..") else { throw SetupError("--cgroup \(name) leads upwards") }
-        for index in directories.indices {
-            let directory = directories[index]
-            if let controllers, controllers.isDisjoint(with: directory.controllers) { continue }
-            directories[index].name += "/" + path.split(separator: "/").joined(separator: "/")
-            guard Files.isDirectory(directories[index].path) else {
-                throw SetupError("--cgroup \(name): there is no such group beneath the container's")
+        for name in options.cgroups where !name.isEmpty {
+            // `controllers:path` names the group in some hierarchies, a path alone in all.
+            let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let controllers = parts.count == 2 ? parts[0].split(separator: ",").map(String.init) : nil
+            let path = (parts.last ?? "").split(separator: "/").map(String.init)
+            guard !path.contains("..") else { throw SetupError("--cgroup: \(name) is not a sub cgroup path") }
+            for controller in controllers ?? [] where !directories.contains(where: { Self.is($0, controller) }) {
+                throw SetupError("--cgroup \(name): unknown controller \(controller)")
+            }
+            for index in directories.indices {
+                let directory = directories[index]
+                if let controllers, !controllers.contains(where: { Self.is(directory, $0) }) { continue }
+                directories[index].name += path.map { "/" + $0 }.joined()
+                let file = directories[index].path + "/cgroup.procs"
+                guard Files.exists(file) else {
+                    throw SetupError("--cgroup \(name): adding pid to \(file): \(describe(ENOENT))")
+                }
             }
         }
         return ControlGroup(directories: directories)
+    }
+
+    /// v2's hierarchy is named by its controllers, or by none.
+    private static func `is`(_ directory: CgroupDirectory, _ controller: String) -> Bool {
+        directory.controllers.contains(controller) || directory.isUnified && controller.isEmpty
     }
 
     private func filter(_ record: ContainerRecord) throws -> SeccompFilter? {

@@ -43,6 +43,7 @@ struct InheritedDescriptors {
         for descriptor in 3..<Int32(3 + count) where fcntl(descriptor, F_GETFD) < 0 {
             throw SetupError("descriptor \(descriptor) is to be preserved, but is not open")
         }
+        guard Guard.descriptors.holds else { return InheritedDescriptors(count: count, variables: variables) }
         let closeOnExec: UInt32 = 4
         _ = cl_close_range(UInt32(3 + count), .max, closeOnExec)
         return InheritedDescriptors(count: count, variables: variables)

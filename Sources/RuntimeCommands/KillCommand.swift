@@ -21,7 +21,9 @@ struct KillCommand {
         guard !all else { return Self.signalAll(container.group, signal) }
         guard container.isAlive else { throw SetupError("container not running: \(id)") }
         let process = try container.openProcess()
-        try checked("kill", on: id, cl_pidfd_send_signal(process.rawValue, signal))
+        let sent = cl_pidfd_send_signal(process.rawValue, signal)
+        guard sent != -ESRCH else { throw SetupError("container not running: \(id)") }
+        try checked("kill", on: id, sent)
         let hasOwnProcesses = container.record.configuration.linux?.namespace(.pid) != nil
         if signal == SIGKILL, !hasOwnProcesses { Self.signalAll(container.group, signal) }
         // A process that v1's freezer holds dies when it is thawed.
@@ -44,9 +46,9 @@ enum SignalName {
     private static let firstOfRealTime: Int32 = 34
     private static let last: Int32 = 64
 
-    /// `9`, `KILL`, `SIGKILL`, `RTMIN+3`; nil for what is none.
+    /// `9`, `KILL`, `SIGKILL`, `RTMIN+3`, and 0, which only asks (kill(2)); nil for what is none.
     static func number(_ text: String) -> Int32? {
-        if let number = Int32(text) { return (1...last).contains(number) ? number : nil }
+        if let number = Int32(text) { return (0...last).contains(number) ? number : nil }
         var name = text.uppercased()
         if name.hasPrefix("SIG") { name.removeFirst(3) }
         if let index = names.firstIndex(of: name) { return Int32(index + 1) }

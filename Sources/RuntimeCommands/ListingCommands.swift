@@ -17,7 +17,7 @@ struct ListingCommands {
             return
         }
         switch format {
-        case .json: print(String(decoding: try JSONCoding.encode(containers), as: UTF8.self))
+        case .json: print(try PrintedJSON.text(containers, first: StoredContainer.Printed.order))
         case .table:
             let rows = containers.map {
                 [$0.id, "\($0.pid)", $0.status.rawValue, $0.bundle, $0.created, $0.owner]
@@ -45,9 +45,11 @@ struct ListingCommands {
             return
         }
         let result = try CapturedProcess.run(
-            ["/bin/ps", "/usr/bin/ps"].first(where: Files.exists) ?? "ps", ["ps"] + (arguments.isEmpty ? ["-ef"] : arguments), environment: InheritedDescriptors.environment)
+            ["/bin/ps", "/usr/bin/ps"].first(where: Files.exists) ?? "ps",
+            ["ps"] + (arguments.isEmpty ? ["-ef"] : arguments), environment: InheritedDescriptors.environment)
         guard result.code == 0 else {
-            throw SetupError("ps \(arguments.joined(separator: " ")): \(String(decoding: result.errors, as: UTF8.self))")
+            let errors = String(decoding: result.errors, as: UTF8.self)
+            throw SetupError("ps \(arguments.joined(separator: " ")): \(errors)")
         }
         let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
         guard let title = lines.first,

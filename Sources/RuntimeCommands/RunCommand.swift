@@ -23,8 +23,13 @@ struct RunCommand {
     /// - Returns: the exit code of its process; 0 for one that is detached.
     func run() throws -> Int32 {
         let creation = CreateCommand(context, id, options)
+        let notify = NotifySocket(context.store, id)
         guard !isDetached else {
-            try start(creation.make().container)
+            let container = try creation.make().container
+            let socket = try notify?.open()
+            let process = try container.openProcess()
+            try start(container)
+            if let notify, let socket { try notify.relay(socket, container.record.pid, process) }
             return 0
         }
         // Processes that the container leaves behind come to this one.
@@ -32,7 +37,11 @@ struct RunCommand {
         _ = cl_prctl(subreaper, 1, 0, 0, 0)
         let (container, terminal) = try creation.make(isForeground: true)
         let process = try ForegroundProcess()
+        let socket = try notify?.open()
         try start(container)
+        if let notify, let socket {
+            try notify.relayBeside(socket, container.record.pid, container.openProcess())
+        }
         let code = try process.wait(container.record.pid, terminal: terminal)
         if !keeps { try DeleteCommand(context, id).destroy(container) }
         return code

@@ -28,7 +28,9 @@ struct RuntimeLog {
         // One line each, whatever a file name holds.
         let text = String(text.map { $0.isNewline ? " " : $0 })
         if toStandardError { try? Bytes.writeAll(2, Array("martlet-runtime: \(text)\n".utf8)) }
-        guard let path, let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644) else { return }
+        guard let path, let file = try? Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644) else {
+            return
+        }
         let time = Clock.now().description
         switch format {
         case .json:
@@ -36,7 +38,8 @@ struct RuntimeLog {
             try? Bytes.writeAll(file.rawValue, (line ?? []) + [0x0a])
         case .text:
             let quoted = text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
-            try? Bytes.writeAll(file.rawValue, Array("time=\"\(time)\" level=\(level) msg=\"\(String(quoted))\"\n".utf8))
+            let line = "time=\"\(time)\" level=\(level) msg=\"\(String(quoted))\"\n"
+            try? Bytes.writeAll(file.rawValue, Array(line.utf8))
         }
     }
 }

@@ -7,6 +7,9 @@ import RuntimeSpec
 public enum RuntimeProgram {
     public static let version = "0.1.0"
 
+    /// Commands that make processes of containers.
+    private static let cloning: Set = ["create", "run", "exec"]
+
     /// Carries a command line out.
     ///
     /// - Returns: the exit status: 0, 1 for an error, 255 for an `exec` that failed, and that of the process for `run`
@@ -14,6 +17,10 @@ public enum RuntimeProgram {
     public static func run(_ arguments: [String]) -> Int32 {
         let invocation: RuntimeInvocation
         do {
+            // First of all: what is done before is done again by the program that this one becomes.
+            if !Self.cloning.isDisjoint(with: arguments) {
+                try ExecutableGuard.enter(arguments: arguments, environment: InheritedDescriptors.environment)
+            }
             invocation = try RuntimeInvocation(parsing: arguments.dropFirst())
         } catch {
             RuntimeLog(RuntimeSettings()).error("\(error)")
@@ -52,7 +59,7 @@ public enum RuntimeProgram {
         case .resume(let id): try PauseCommand(context, id).resume()
         case .update(let id, let options): try UpdateCommand(context, id).update(options)
         case .events(let id, let interval, let once):
-            try EventsCommand(context, id).run(intervalSeconds: interval, once: once)
+            try EventsCommand(context, id).run(intervalMilliseconds: interval, once: once)
         case .features: try FeaturesCommand.print()
         case .specification(let bundle, let isRootless): try SpecCommand.write(bundle: bundle, isRootless: isRootless)
         case .version: print("martlet-runtime version \(version)\nspec: \(RuntimeConfiguration.version)")

@@ -23,8 +23,13 @@ struct StartCommand {
         case .stopped: throw SetupError("cannot start a container that has stopped")
         case .running, .paused, .creating: throw SetupError("cannot start an already running container")
         }
+        let notify = NotifySocket(context.store, id)
+        let socket = try notify?.open()
+        let process = try container.openProcess()
         try start(container)
+        // Whoever wants to end a container that is never ready may.
         _ = consume lock
+        if let notify, let socket { try notify.relay(socket, container.record.pid, process) }
     }
 
     func start(_ container: StoredContainer) throws {

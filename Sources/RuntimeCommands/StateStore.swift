@@ -9,6 +9,7 @@ struct StateStore {
     let root: String
 
     private static let stateFile = "state.json"
+    private static let creationFile = "creation.json"
     /// The longest state that is read, in bytes.
     private static let stateLimit = 16 << 20
 
@@ -32,10 +33,25 @@ struct StateStore {
     func release(_ id: String) throws { try Files.removeTree(directory(id)) }
 
     func save(_ record: ContainerRecord) throws {
-        let path = directory(record.id) + "/" + Self.stateFile
+        try write(record, directory(record.id) + "/" + Self.stateFile)
+    }
+
+    func save(_ record: CreationRecord, _ id: String) throws {
+        try write(record, directory(id) + "/" + Self.creationFile)
+    }
+
+    private func write(_ record: some Encodable, _ path: String) throws {
         // Environments hold secrets.
         try Files.write(path + ".tmp", JSONCoding.encode(record), mode: 0o600)
         try syscall("rename", on: path) { rename(path + ".tmp", path) }
+    }
+
+    /// What a creation noted before it began; nil where it did not come so far.
+    func creation(_ id: String) -> CreationRecord? {
+        guard let text = try? Files.read(directory(id) + "/" + Self.creationFile, limit: Self.stateLimit) else {
+            return nil
+        }
+        return try? JSONCoding.decode(CreationRecord.self, from: text)
     }
 
     func load(_ id: String) throws -> StoredContainer {

@@ -54,6 +54,8 @@ struct StoredContainer {
         var annotations: [String: String]?
         var owner: String
 
+        static let order = ["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created"]
+
         init(_ container: StoredContainer) {
             let status = container.status
             let record = container.record
@@ -71,12 +73,14 @@ struct StoredContainer {
         }
     }
 
-    func printState() throws { print(String(decoding: try JSONCoding.encode(Printed(self)), as: UTF8.self)) }
+    func printState() throws { print(try PrintedJSON.text(Printed(self), first: Printed.order)) }
 
     /// A pidfd of the first process, which is the one that was recorded.
     func openProcess() throws -> Descriptor {
-        let pidfd = Descriptor(owning: try checked("pidfd_open", on: "\(record.pid)", cl_pidfd_open(record.pid)))
-        guard isAlive else { throw SetupError("container \(record.id) is not running") }
+        let opened = cl_pidfd_open(record.pid)
+        guard opened != -ESRCH else { throw SetupError("container not running: \(record.id)") }
+        let pidfd = Descriptor(owning: try checked("pidfd_open", on: "\(record.pid)", opened))
+        guard isAlive else { throw SetupError("container not running: \(record.id)") }
         return pidfd
     }
 

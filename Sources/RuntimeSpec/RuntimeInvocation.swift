@@ -74,7 +74,7 @@ public enum RuntimeCommand: Hashable, Sendable {
     case pause(id: String)
     case resume(id: String)
     case update(id: String, UpdateOptions)
-    case events(id: String, intervalSeconds: Int, once: Bool)
+    case events(id: String, intervalMilliseconds: Int, once: Bool)
     case features
     case specification(bundle: String, isRootless: Bool)
     case version
@@ -122,8 +122,8 @@ public enum RuntimeCommand: Hashable, Sendable {
         case "events":
             let words = try CommandWords(words, [.value("interval"), .flag("stats")])
             self = .events(
-                id: try words.onlyIdentifier(name), intervalSeconds: try Self.seconds(words.text("interval") ?? "5s"),
-                once: words.isSet("stats"))
+                id: try words.onlyIdentifier(name),
+                intervalMilliseconds: try Self.milliseconds(words.text("interval") ?? "5s"), once: words.isSet("stats"))
         case "features": self = .features
         case "spec":
             let words = try CommandWords(words, [.value("bundle", "b"), .flag("rootless")])
@@ -133,10 +133,12 @@ public enum RuntimeCommand: Hashable, Sendable {
         }
     }
 
-    /// `5s`, `2m`.
-    private static func seconds(_ text: String) throws(InvocationError) -> Int {
-        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600]
-        guard let unit = text.last.flatMap({ units[$0] }), let count = Int(text.dropLast()), count > 0, count < 1 << 20
+    /// `100ms`, `5s`, `2m`.
+    private static func milliseconds(_ text: String) throws(InvocationError) -> Int {
+        let units = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000]
+        let digits = text.prefix { $0.isNumber }
+        guard let unit = units[String(text.dropFirst(digits.count))], let count = Int(digits),
+            (1..<1 << 20).contains(count)
         else { throw InvocationError("invalid value \"\(text)\" for flag --interval: use a duration such as 5s") }
         return count * unit
     }
@@ -176,8 +178,8 @@ public struct ExecOptions: Hashable, Sendable {
     public var pidFile: String?
     public var isDetached: Bool
     public var preservedDescriptors: Int
-    /// A group beneath the container's own.
-    public var cgroup: String?
+    /// Groups beneath the container's own: `PATH`, or `CONTROLLER,CONTROLLER:PATH` for some hierarchies.
+    public var cgroups: [String]
     public var ignoresPause: Bool
     /// A file with the whole process (a `ProcessConfiguration`); nothing of the following is looked at then.
     public var processFile: String?
@@ -210,7 +212,7 @@ public struct ExecOptions: Hashable, Sendable {
         pidFile = words.text("pid-file")
         isDetached = words.isSet("detach")
         preservedDescriptors = try words.preservedDescriptors()
-        cgroup = words.text("cgroup")
+        cgroups = words.all("cgroup")
         ignoresPause = words.isSet("ignore-paused")
         processFile = words.text("process")
         arguments = Array(words.rest.dropFirst())

@@ -26,7 +26,7 @@ import Testing
 
     @Test func membersAreKilled() throws {
         try Self.withGroup("kill") { group in
-            let pid = try Self.shell("sleep 1000")
+            let pid = try Self.shell("exec sleep 1000")
             try group.add(pid)
             #expect(group.processes() == [pid])
             group.killAll()

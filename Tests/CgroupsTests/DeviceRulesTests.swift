@@ -190,7 +190,7 @@ import Testing
         }
         #expect(
             try lines(["+c 1:3 rwm", "+b *:* m"], from: "a *:* rwm\n") == [
-                "devices.deny a", "devices.allow b *:* m", "devices.allow c 1:3 rwm",
+                "devices.deny a", "devices.allow c 1:3 rwm", "devices.allow b *:* m",
             ])
         #expect(try lines(["+a", "-c 1:3 w"], from: "c 1:3 rwm\n") == ["devices.allow a", "devices.deny c 1:3 w"])
         // What both allow is not touched.

@@ -51,7 +51,8 @@ struct PeerTraces: Sendable {
 
     /// Containers that the runtime still knows: in its root, or those whose bundle lies in the directory.
     private var statesLeft: [String] {
-        if let states { return (try? Files.list(states)) ?? [] }
+        // Names with a colon are no containers: martlet-runtime keeps compiled filters so.
+        if let states { return ((try? Files.list(states)) ?? []).filter { !$0.contains(":") } }
         guard let runtime = PeerRuntime.path,
             let listed = try? Command.runBlocking([runtime, "list", "--format", "json"], within: .seconds(10))
         else { return [] }

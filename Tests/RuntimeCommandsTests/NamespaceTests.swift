@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [Kind.pid, .network, .ipc, .uts, .cgroup, .user])
+    @Test(arguments: [Kind.pid, .network, .ipc, .uts, .mount, .cgroup, .user])
     func `one that is not named is the runtime's own`(kind: Kind) async throws {
         try await withBundles("inherited") { fixture in
             let pid = try await fixture.launch("c") {
@@ -71,14 +71,22 @@ import Testing
         }
     }
 
-    @Test func `no mount namespace is an error that says so`() async throws {
+    @Test func `without a mount namespace the root is the container's all the same, and its mounts go with it`()
+        async throws
+    {
         try await withBundles("nomount") { fixture in
-            let bundle = try fixture.prepare("c", "true") { $0.remove(.mount) }
-            let result = try await fixture.command("create", "--bundle", bundle, "c")
-            #expect(result.code == 1)
-            let errors = result.errors.lowercased()
-            #expect(errors.contains("namespace") && (errors.contains("mount") || errors.contains("mnt")), "\(result)")
+            try await fixture.launch("c") { $0.remove(.mount) }
+            let first = try await fixture.exec("c", "readlink /proc/1/cwd; ls /")
+            #expect(first.output.contains("data"), "\(first)")
+            #expect(try Files.text("/proc/self/mountinfo").contains(fixture.inRoot("c", "/proc")))
+            try await fixture.succeed("delete", "--force", "c")
             try await fixture.expectNothingLeft("c")
+            #expect(try !Files.text("/proc/self/mountinfo").contains(fixture.inRoot("c", "")))
+            let bundle = try fixture.prepare("d", ["/missing"]) { $0.remove(.mount) }
+            let result = try await fixture.command("create", "--bundle", bundle, "d")
+            #expect(result.code == 1)
+            try await fixture.expectNothingLeft("d")
+            #expect(try !Files.text("/proc/self/mountinfo").contains(fixture.inRoot("d", "")))
         }
     }
 

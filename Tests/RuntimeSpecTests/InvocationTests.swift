@@ -66,8 +66,13 @@ import Testing
         #expect(try parse("list -q").command == .list(format: .table, isQuiet: true))
         #expect(
             try parse("ps --format json c -ef").command == .processes(id: "c", format: .json, arguments: ["-ef"]))
-        #expect(try parse("events --interval 2m c").command == .events(id: "c", intervalSeconds: 120, once: false))
-        #expect(try parse("events --stats c").command == .events(id: "c", intervalSeconds: 5, once: true))
+        #expect(
+            try parse("events --interval 2m c").command
+                == .events(id: "c", intervalMilliseconds: 120_000, once: false))
+        #expect(
+            try parse("events c --interval 100ms").command
+                == .events(id: "c", intervalMilliseconds: 100, once: false))
+        #expect(try parse("events --stats c").command == .events(id: "c", intervalMilliseconds: 5000, once: true))
         #expect(try parse("spec --rootless").command == .specification(bundle: ".", isRootless: true))
         #expect(try parse("--rootless=true features").settings.isRootless == true)
         #expect(try parse("--version").command == .version)

@@ -88,19 +88,21 @@ class Engine:
 
 
 class Cluster:
-    """Three hosts with a swarm, of Martlet or of Docker."""
+    """Hosts of Martlet or of Docker: three with a swarm unless told otherwise."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, hosts=HOSTS, swarm=True):
         self.kind = kind
+        self.hosts = hosts
+        self.swarm = swarm
         self.lab = f"bench-{kind}"
         self.daemons = []
 
     def __enter__(self):
         run(MARTLET, "lab", "down", self.lab, check=False)
         configuration = tempfile.NamedTemporaryFile("w", suffix=".yml")
-        configuration.write(f"name: {self.lab}\nhosts: [{', '.join('{name: ' + host + '}' for host in HOSTS)}]\n")
+        configuration.write(f"name: {self.lab}\nhosts: [{', '.join('{name: ' + host + '}' for host in self.hosts)}]\n")
         configuration.flush()
-        options = ["--no-swarm"] if self.kind == "docker" else []
+        options = ["--no-swarm"] if self.kind == "docker" or not self.swarm else []
         run(MARTLET, "lab", "up", "-f", configuration.name, *options)
         try:
             rows = run(MARTLET, "lab", "ls", "--lab", self.lab, "--format", "{{.Name}} {{.Address}} {{.Socket}}")
@@ -110,7 +112,7 @@ class Cluster:
             if self.kind == "docker":
                 self.start_docker()
             self.engines = {name: Engine(path) for name, path in self.sockets.items()}
-            if self.kind == "docker":
+            if self.kind == "docker" and self.swarm:
                 self.form_docker_swarm()
         except BaseException:
             self.__exit__()
@@ -123,11 +125,11 @@ class Cluster:
             daemon.wait()
 
     def start_docker(self):
-        for name in HOSTS:
+        for name in self.hosts:
             run(MARTLET, "lab", "stop", "--lab", self.lab, name)
             self.sockets[name] = os.path.join(os.path.dirname(self.sockets[name]), "docker.sock")
             self.daemons.append(self.docker(name))
-        for name in HOSTS:
+        for name in self.hosts:
             wait_for(f"dockerd on {name}", lambda: self.answers(name), 60)
 
     def docker(self, name):
@@ -170,7 +172,7 @@ class Cluster:
     def load(self, images, *names):
         for name in names:
             path = os.path.join(images, name)
-            for host in HOSTS:
+            for host in self.hosts:
                 with open(path, "rb") as file:
                     subprocess.run(
                         ["curl", "-fsS", "-o", "/dev/null", "--unix-socket", self.sockets[host], "-H",

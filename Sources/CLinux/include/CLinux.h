@@ -6,6 +6,7 @@
 #include "sockets.h"
 #include "security.h"
 #include "scheduling.h"
+#include "notify.h"
 #include "filters.h"
 #include "tree.h"
 #include "containers.h"
