@@ -1,4 +1,3 @@
-import CLinux
 import Cgroups
 import Glibc
 import JSON
@@ -8,11 +7,19 @@ import RuntimeProtocol
 /// Files of containers on disk and the starting of shims; everything here blocks.
 struct ShimFilesystem: Sendable {
     let runtimePath: String
+    private let executable: RuntimeExecutable
     let dataDirectory: String
     let runDirectory: String
 
     /// How long a shim may take to make a container, milliseconds.
     private static let creationLimit: Int32 = 120_000
+
+    init(runtimePath: String, dataDirectory: String, runDirectory: String) {
+        self.runtimePath = runtimePath
+        executable = RuntimeExecutable(path: runtimePath)
+        self.dataDirectory = dataDirectory
+        self.runDirectory = runDirectory
+    }
 
     func data(_ id: String) -> String { dataDirectory + "/containers/" + id }
     func run(_ id: String) -> String { runDirectory + "/containers/" + id }
@@ -79,14 +86,10 @@ struct ShimFilesystem: Sendable {
             "martlet-runtime", "shim", "--data", data(id), "--run", run(id), "--cache", runDirectory + "/filters",
         ]
         do {
-            let tree = cl_open_tree_clone(runtimePath)
-            if tree >= 0 {
-                let program = Descriptor(owning: tree)
-                if cl_mount_set_readonly(tree) >= 0 {
-                    return try ChildProcess.spawn(
-                        "/proc/self/fd/\(ShimFiles.reportDescriptor + 1)", arguments, environment: [],
-                        descriptors: [null, null, null, report, program.rawValue])
-                }
+            if let program = try executable.guarded() {
+                return try ChildProcess.spawn(
+                    "/proc/self/fd/\(ShimFiles.reportDescriptor + 1)", arguments, environment: [],
+                    descriptors: [null, null, null, report, program.rawValue])
             }
             return try ChildProcess.spawn(
                 runtimePath, arguments, environment: [], descriptors: [null, null, null, report])

@@ -73,7 +73,7 @@ struct ContainerInit: ~Copyable {
         guard case .proceed(let pid, let filter) = try sync.receive() else { _exit(1) }
         var setup = ProcessSetup(plan.process, hasUserNamespace: namespaces.hasUser)
         let program = try setup.prepare(proc)
-        try setup.execute(program, filter, sync) { try runStartHooks(pid) }
+        throw try setup.execute(program, filter, sync) { try runStartHooks(pid) }
     }
 
     /// What is wrong with the process is told when it is created, and who starts it comes later.
@@ -89,7 +89,10 @@ struct ContainerInit: ~Copyable {
         sync = SyncChannel(owning: try checked("accept", on: "start", cl_accept(gate)))
         close(gate)
         try sync.awaitAnswer()
-        try setup.execute(program, filter, sync) { try runStartHooks(pid) }
+        // Who drives the runtime takes a container that was started for one that runs, and looks for its end.
+        let failure = try setup.execute(program, filter, sync) { try runStartHooks(pid) }
+        try? Bytes.writeAll(2, Array((failure.reason + "\n").utf8))
+        _exit(failure.code)
     }
 
     // MARK: Namespaces
@@ -106,7 +109,10 @@ struct ContainerInit: ~Copyable {
             for join in namespaces.joins { try Self.join(join) }
         }
         try ProcessSetup.hide(endsWithMaker: plan.process.endsWithMaker)
-        if namespaces.hasUser { try Self.becomeRoot() }
+        if namespaces.hasUser {
+            try Self.becomeRoot()
+            try ProcessSetup.becomeOpaque()
+        }
         try FaultPoint.joinGroups.reached()
         try entrances.enter()
         if namespaces.hasNewGroups {

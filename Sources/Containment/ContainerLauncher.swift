@@ -49,6 +49,7 @@ public struct ContainerLauncher {
         defer { if unified >= 0 { close(unified) } }
         let entrances = try GroupEntrances(plan.group, exceptUnified: unified >= 0)
         defer { entrances.close() }
+        let proc = try HostProc()
         let (own, other) = try SyncChannel.pair()
         var launched = Launched(pid: 0, pidfd: -1, sync: own, terminal: nil)
         do {
@@ -56,8 +57,8 @@ public struct ContainerLauncher {
             try FaultPoint.clone.reached()
             launched.pid =
                 namespaces.needsStage
-                ? try cloneStage(other, own, unified, entrances, sources)
-                : try cloneInit(namespaces.flags, other, own, unified, entrances, sources, &launched.pidfd)
+                ? try cloneStage(other, own, unified, entrances, sources, proc)
+                : try cloneInit(namespaces.flags, other, own, unified, entrances, sources, proc, &launched.pidfd)
         } catch {
             close(own)
             throw error
@@ -122,9 +123,9 @@ public struct ContainerLauncher {
 
     private func cloneInit(
         _ flags: UInt64, _ other: Int32, _ own: Int32, _ unified: Int32, _ entrances: GroupEntrances,
-        _ sources: MountSources, _ pidfd: UnsafeMutablePointer<Int32>?
+        _ sources: MountSources, _ proc: borrowing HostProc, _ pidfd: UnsafeMutablePointer<Int32>?
     ) throws -> pid_t {
-        let proc = try HostProc()
+        let proc = try HostProc(sharing: proc)
         let pid: pid_t
         do {
             pid = try checked("clone", cl_clone_process(flags, unified, pidfd))
@@ -141,16 +142,19 @@ public struct ContainerLauncher {
 
     /// A process that joins and makes what holds for children only, clones the first process as its brother and ends.
     private func cloneStage(
-        _ other: Int32, _ own: Int32, _ unified: Int32, _ entrances: GroupEntrances, _ sources: MountSources
+        _ other: Int32, _ own: Int32, _ unified: Int32, _ entrances: GroupEntrances, _ sources: MountSources,
+        _ proc: borrowing HostProc
     ) throws -> pid_t {
         let pid = try checked("clone", cl_clone_process(0, -1, nil))
         guard pid == 0 else { return pid }
         close(own)
         do {
             let channel = try SyncChannel(sharing: other)
-            try enterStage(channel)
+            try enterStage(channel, proc)
+            // Whoever is in a PID namespace that was joined sees the first process from its beginning.
+            try ProcessSetup.becomeOpaque()
             let flags = (namespaces.flags & ~UInt64(CL_CLONE_NEWUSER)) | UInt64(CL_CLONE_PARENT)
-            let child = try cloneInit(flags, other, -1, unified, entrances, sources, nil)
+            let child = try cloneInit(flags, other, -1, unified, entrances, sources, proc, nil)
             try channel.send(.cloned(child))
         } catch {
             if let channel = try? SyncChannel(sharing: other) { try? channel.send(.failure(SetupError(error))) }
@@ -158,7 +162,7 @@ public struct ContainerLauncher {
         _exit(0)
     }
 
-    private func enterStage(_ channel: borrowing SyncChannel) throws {
+    private func enterStage(_ channel: borrowing SyncChannel, _ proc: borrowing HostProc) throws {
         for join in namespaces.joins { try ContainerInit.join(join) }
         if namespaces.hasNewUser {
             try checked("unshare", on: "user namespace", cl_unshare(Int32(CL_CLONE_NEWUSER)))
@@ -170,8 +174,7 @@ public struct ContainerLauncher {
         try checked("unshare", on: "time namespace", cl_unshare(Int32(CL_CLONE_NEWTIME)))
         for (clock, offset) in plan.linux.timeOffsets ?? [:] {
             do {
-                try Files.set(
-                    "/proc/self/timens_offsets", "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n")
+                try proc.write("self/timens_offsets", "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n")
             } catch {
                 throw SetupError("linux.timeOffsets.\(clock): \(describe(error.errno))")
             }

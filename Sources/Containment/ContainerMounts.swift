@@ -90,6 +90,15 @@ struct ContainerMounts: ~Copyable {
         }
         // What is copied in is written before the mount is read-only.
         let later: MountWords.Attributes = words.copiesUp ? .readOnly : []
+        let options = data.map { ($0.name, $0.value) }
+        if MountTree.needsOldInterface(source: mount.source ?? type, options: options) {
+            try MountTree.mount(
+                type, source: mount.source ?? type, options: options, onto: target.rawValue, shown: mount.destination)
+            guard let mounted = try root.open(mount.destination) else {
+                throw SystemError("mount", mount.destination, errno: ENOENT)
+            }
+            return try Self.change(mounted.rawValue, words)
+        }
         let tree = try create(type, mount, data, Self.bits(words.set.subtracting(later)))
         if words.copiesUp, type == "tmpfs", let present = try root.open(mount.destination, O_RDONLY | O_DIRECTORY) {
             try TreeCopy.copy(from: present.rawValue, to: tree.rawValue)

@@ -64,6 +64,8 @@ public struct ExecLauncher {
             // Joined by the runtime, since they hold for children.
             try checked("setns", on: "container", cl_setns(container, Int32(forChildren)))
         }
+        // Processes of the container see the new one from its beginning.
+        try ProcessSetup.becomeOpaque()
         let (own, other) = try SyncChannel.pair()
         let pid: pid_t
         do {
@@ -118,7 +120,10 @@ struct ExecInit: ~Copyable {
             try syscall("chroot", on: "rootfs") { chroot(".") }
         }
         let hasUser = namespaces & UInt64(CL_CLONE_NEWUSER) != 0
-        if hasUser { try ContainerInit.becomeRoot() }
+        if hasUser {
+            try ContainerInit.becomeRoot()
+            try ProcessSetup.becomeOpaque()
+        }
         setsid()
         if plan.configuration.terminal == true {
             let size = plan.configuration.consoleSize
@@ -130,7 +135,7 @@ struct ExecInit: ~Copyable {
         }
         var setup = ProcessSetup(plan, hasUserNamespace: hasUser)
         let program = try setup.prepare(proc)
-        try setup.execute(program, filter, sync)
+        throw try setup.execute(program, filter, sync)
     }
 
     private func setAffinity(_ list: String?, _ member: String) throws {

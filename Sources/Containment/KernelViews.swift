@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import LinuxSystem
 
-/// The host's mounts of proc and sysfs. Where the root is not changed by pivot_root(2) they stay in the container's mount
-/// namespace, and with a whole one there the kernel lets the container mount another, without what is masked.
+/// The host's mounts of proc and sysfs. Where the root is not changed by pivot_root(2) they stay in the container's
+/// mount namespace, and with a whole one there the kernel lets the container mount another, without what is masked.
 enum KernelViews {
     /// Takes them away in this mount namespace, or covers those that may not be taken away.
     ///

@@ -27,6 +27,22 @@ enum MountTree {
         return Descriptor(owning: try checked("mount", on: type, mount))
     }
 
+    /// Whether fsconfig(2) refuses these, which takes strings of 255 bytes: layers of overlayfs are longer.
+    static func needsOldInterface(source: String, options: [(name: String, value: String?)]) -> Bool {
+        source.utf8.count > 255 || options.contains { ($0.value ?? "").utf8.count > 255 }
+    }
+
+    /// A new mount on the directory that `target` is open on, with all options in one page (mount(2)).
+    static func mount(
+        _ type: String, source: String, options: [(name: String, value: String?)], onto target: Int32, shown: String
+    ) throws {
+        let data = options.map { name, value in value.map { name + "=" + $0 } ?? name }.joined(separator: ",")
+        guard data.utf8.count < 4096 else {
+            throw SetupError("\(shown): mount options of \(data.utf8.count) bytes are more than the kernel takes, 4095")
+        }
+        try checked("mount \(type)", on: shown, cl_mount(source, "/proc/self/fd/\(target)", type, 0, data))
+    }
+
     /// A copy of the mount at a path of this namespace, not attached yet.
     static func clone(_ path: String, recursive: Bool) throws(SystemError) -> Descriptor {
         Descriptor(

@@ -37,9 +37,13 @@ struct ProcessSetup {
     /// descriptors stays.
     static func hide(endsWithMaker: Bool) throws(SystemError) {
         if endsWithMaker { try checked("prctl", cl_prctl(deathSignal, UInt(SIGKILL), 0, 0, 0)) }
-        try checked("prctl", cl_prctl(dumpable, 0, 0, 0, 0))
+        try becomeOpaque()
         hideArguments()
     }
+
+    /// Keeps others from tracing the process and from what it has open (ptrace(2), CVE-2016-9962); a child inherits it,
+    /// a change of user may undo it.
+    static func becomeOpaque() throws(SystemError) { try checked("prctl", cl_prctl(dumpable, 0, 0, 0, 0)) }
 
     /// Until exec the process is a copy of the runtime: its arguments are paths of the host.
     private static func hideArguments() {
@@ -82,12 +86,13 @@ struct ProcessSetup {
         return Program(path: path, environment: environment, held: held, permitted: permitted)
     }
 
-    /// Becomes the program; returns only by an error. `sync` closes with exec.
+    /// Becomes the program; returns why the kernel does not take it, and throws what else goes wrong before. `sync`
+    /// closes with exec.
     ///
     /// - Parameter beforehand: done with the program's own rights and under its filter.
     func execute(
         _ program: Program, _ filter: SeccompFilter?, _ sync: borrowing SyncChannel, beforehand: () throws -> Void = {}
-    ) throws {
+    ) throws -> SetupError {
         cl_reset_signals()
         closeDescriptors()
         if plan.hasReaper { try split() }
@@ -101,7 +106,7 @@ struct ProcessSetup {
         let result = ChildProcess.withCStrings(process.args ?? []) { arguments in
             ChildProcess.withCStrings(program.environment) { cl_execve(program.path, arguments, $0) }
         }
-        throw SetupError("exec \(program.path): \(describe(-result))", code: -result == ENOENT ? 127 : 126)
+        return SetupError("exec \(program.path): \(describe(-result))", code: -result == ENOENT ? 127 : 126)
     }
 
     // MARK: Filter
@@ -155,8 +160,7 @@ struct ProcessSetup {
             try checked("setuid", on: "\(identity.uid)", cl_setresuid(identity.uid))
         }
         try checked("prctl", cl_prctl(Self.keepCapabilities, 0, 0, 0, 0))
-        // A change of user makes a process dumpable where the system is set so.
-        try checked("prctl", cl_prctl(Self.dumpable, 0, 0, 0, 0))
+        try Self.becomeOpaque()
     }
 
     private static func member(_ name: String, _ body: () throws(SystemError) -> Int32) throws(SetupError) {

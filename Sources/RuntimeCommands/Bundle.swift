@@ -7,6 +7,8 @@ import RuntimeSpec
 /// A directory with a `config.json` (bundle.md).
 struct Bundle {
     let path: String
+    /// `config.json` as it is, and what it says.
+    let text: [UInt8]
     let configuration: RuntimeConfiguration
     /// The container's root, absolute.
     let root: String
@@ -21,7 +23,6 @@ struct Bundle {
             throw SetupError("bundle \(given): \(describe(error.errno))")
         }
         let file = path + "/config.json"
-        let text: [UInt8]
         do {
             text = try Files.read(file, limit: Self.limit)
         } catch {

@@ -10,6 +10,7 @@ struct ContainerRecord: Codable {
     var id: String
     var bundle: String
     var root: String
+    /// In a file of its own, as the bundle had it: to write it anew takes longer than all the rest.
     var configuration: RuntimeConfiguration
     /// Of its first process, in the runtime's PID namespace.
     var pid: Int32
@@ -26,4 +27,37 @@ struct ContainerRecord: Codable {
     var unit: String?
     /// Whether `unit` belongs to the user's systemd.
     var isUserUnit = false
+
+    private enum CodingKeys: CodingKey {
+        case version, id, bundle, root, pid, startTicks, created, owner, groups, hostMounts, unit, isUserUnit
+    }
+
+    init(id: String, bundle: Bundle, pid: Int32, startTicks: UInt64, created: String, owner: UInt32) {
+        self.id = id
+        self.bundle = bundle.path
+        root = bundle.root
+        configuration = bundle.configuration
+        self.pid = pid
+        self.startTicks = startTicks
+        self.created = created
+        self.owner = owner
+        groups = []
+    }
+
+    init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        version = try members.decode(Int.self, forKey: .version)
+        id = try members.decode(String.self, forKey: .id)
+        bundle = try members.decode(String.self, forKey: .bundle)
+        root = try members.decode(String.self, forKey: .root)
+        configuration = RuntimeConfiguration()
+        pid = try members.decode(Int32.self, forKey: .pid)
+        startTicks = try members.decode(UInt64.self, forKey: .startTicks)
+        created = try members.decode(String.self, forKey: .created)
+        owner = try members.decode(UInt32.self, forKey: .owner)
+        groups = try members.decode([CgroupDirectory].self, forKey: .groups)
+        hostMounts = try members.decodeIfPresent(HostMounts.self, forKey: .hostMounts)
+        unit = try members.decodeIfPresent(String.self, forKey: .unit)
+        isUserUnit = try members.decode(Bool.self, forKey: .isUserUnit)
+    }
 }

@@ -69,14 +69,17 @@ struct CreateCommand {
             var filter: SeccompFilter?
             let launcher = try ContainerLauncher(plan(bundle, groups.group, preserved), gate: gate.rawValue)
             try groups.restrictDevices(linux.resources, context)
-            let launched = try launcher.launch { _ in
+            var container: StoredContainer?
+            let launched = try launcher.launch { pid in
                 // While the first process mounts, this one does the rest.
                 try groups.limit(linux.resources, context)
                 try FaultPoint.filter.reached()
                 if let seccomp = linux.seccomp { filter = try cache.filter(of: seccomp, seccomp) }
+                container = try note(pid, bundle, groups, mounts)
             }
             do {
-                return try finish(launched, filter, bundle, groups, mounts)
+                guard let container else { throw SetupError("the first process was not noted") }
+                return (container, try finish(launched, filter))
             } catch {
                 kill(launched.pid, SIGKILL)
                 _ = try? ChildProcess.wait(launched.pid)
@@ -112,16 +115,26 @@ struct CreateCommand {
         return plan
     }
 
-    private func finish(
-        _ launched: ContainerLauncher.Launched, _ filter: SeccompFilter?, _ bundle: Bundle, _ groups: ContainerGroups,
-        _ mounts: HostMounts?
-    ) throws -> (container: StoredContainer, terminal: Int32?) {
+    /// Keeps what other commands have to know.
+    private func note(
+        _ pid: pid_t, _ bundle: Bundle, _ groups: ContainerGroups, _ mounts: HostMounts?
+    ) throws -> StoredContainer {
+        try FaultPoint.state.reached()
+        var record = ContainerRecord(
+            id: id, bundle: bundle, pid: pid, startTicks: StoredContainer.process(pid)?.startTicks ?? 0,
+            created: Clock.now().description, owner: geteuid())
+        record.groups = groups.group.directories
+        record.hostMounts = mounts
+        (record.unit, record.isUserUnit) = (groups.unit, groups.isUserUnit)
+        try context.store.save(record, configuration: bundle.text)
+        return StoredContainer(record: record, store: context.store)
+    }
+
+    /// Hands on what others wait for, and lets the first process go to its gate.
+    ///
+    /// - Returns: the master of its terminal where it was not handed on.
+    private func finish(_ launched: ContainerLauncher.Launched, _ filter: SeccompFilter?) throws -> Int32? {
         var terminal = launched.terminal
-        let process = StoredContainer.process(launched.pid)
-        let record = ContainerRecord(
-            id: id, bundle: bundle.path, root: bundle.root, configuration: bundle.configuration, pid: launched.pid,
-            startTicks: process?.startTicks ?? 0, created: Clock.now().description, owner: geteuid(),
-            groups: groups.group.directories, hostMounts: mounts, unit: groups.unit, isUserUnit: groups.isUserUnit)
         try FaultPoint.consoleSocket.reached()
         if let master = terminal, let path = options.consoleSocket {
             try ConsoleSocket.send(master, to: path)
@@ -129,8 +142,6 @@ struct CreateCommand {
             terminal = nil
         }
         if let path = options.pidfdSocket { try ConsoleSocket.send(launched.pidfd, to: path) }
-        try FaultPoint.state.reached()
-        try context.store.save(record)
         try FaultPoint.pidFile.reached()
         if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
         do {
@@ -141,8 +152,9 @@ struct CreateCommand {
             if let path = options.pidFile { unlink(path) }
             throw error
         }
+        context.store.endCreation(id)
         close(launched.pidfd)
-        return (StoredContainer(record: record, store: context.store), terminal)
+        return terminal
     }
 }
 

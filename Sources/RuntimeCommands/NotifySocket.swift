@@ -4,8 +4,8 @@ import Glibc
 import LinuxSystem
 import RuntimeSpec
 
-/// Readiness as sd_notify(3) tells it: the container gets a socket of its own, and what it says there goes on to the one
-/// that this program was given in `NOTIFY_SOCKET`.
+/// Readiness as sd_notify(3) tells it: the container gets a socket of its own, and what it says there goes on to the
+/// one that this program was given in `NOTIFY_SOCKET`.
 struct NotifySocket {
     /// The host's socket.
     private let target: String

@@ -21,7 +21,8 @@ struct StartCommand {
         switch container.status {
         case .created: break
         case .stopped: throw SetupError("cannot start a container that has stopped")
-        case .running, .paused, .creating: throw SetupError("cannot start an already running container")
+        case .creating: throw SetupError("cannot start a container that is still being created")
+        case .running, .paused: throw SetupError("cannot start an already running container")
         }
         let notify = NotifySocket(context.store, id)
         let socket = try notify?.open()

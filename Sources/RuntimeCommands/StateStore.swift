@@ -10,6 +10,7 @@ struct StateStore {
 
     private static let stateFile = "state.json"
     private static let creationFile = "creation.json"
+    private static let configurationFile = "config.json"
     /// The longest state that is read, in bytes.
     private static let stateLimit = 16 << 20
 
@@ -32,19 +33,27 @@ struct StateStore {
 
     func release(_ id: String) throws { try Files.removeTree(directory(id)) }
 
-    func save(_ record: ContainerRecord) throws {
-        try write(record, directory(record.id) + "/" + Self.stateFile)
+    /// - Parameter configuration: the text of the record's configuration; nil keeps the one that is there.
+    func save(_ record: ContainerRecord, configuration: [UInt8]?) throws {
+        if let configuration { try write(configuration, Self.configurationFile, record.id) }
+        try write(JSONCoding.encode(record), Self.stateFile, record.id)
     }
 
     func save(_ record: CreationRecord, _ id: String) throws {
-        try write(record, directory(id) + "/" + Self.creationFile)
+        try write(JSONCoding.encode(record), Self.creationFile, id)
     }
 
-    private func write(_ record: some Encodable, _ path: String) throws {
+    private func write(_ text: [UInt8], _ name: String, _ id: String) throws {
+        let path = directory(id) + "/" + name
         // Environments hold secrets.
-        try Files.write(path + ".tmp", JSONCoding.encode(record), mode: 0o600)
+        try Files.write(path + ".tmp", text, mode: 0o600)
         try syscall("rename", on: path) { rename(path + ".tmp", path) }
     }
+
+    /// Whether a creation has begun and was not ended.
+    func isBeingCreated(_ id: String) -> Bool { Files.exists(directory(id) + "/" + Self.creationFile) }
+
+    func endCreation(_ id: String) { unlink(directory(id) + "/" + Self.creationFile) }
 
     /// What a creation noted before it began; nil where it did not come so far.
     func creation(_ id: String) -> CreationRecord? {
@@ -59,10 +68,12 @@ struct StateStore {
         guard Files.exists(path) else { throw SetupError("container \(id) does not exist") }
         do {
             let text = try Files.read(path, limit: Self.stateLimit)
-            let record = try JSONCoding.decode(ContainerRecord.self, from: text)
+            var record = try JSONCoding.decode(ContainerRecord.self, from: text)
             guard record.version <= ContainerRecord.currentVersion else {
                 throw SetupError("it was made by a newer martlet-runtime")
             }
+            let configuration = try Files.read(directory(id) + "/" + Self.configurationFile, limit: Self.stateLimit)
+            record.configuration = try JSONCoding.decode(RuntimeConfiguration.self, from: configuration)
             return StoredContainer(record: record, store: self)
         } catch {
             throw SetupError("the state of container \(id) is unreadable: \(SetupError(error).reason)")

@@ -32,6 +32,7 @@ struct StoredContainer {
 
     var status: ContainerState.Status {
         guard isAlive else { return .stopped }
+        if store.isBeingCreated(record.id) { return .creating }
         if group.isFrozen { return .paused }
         return Files.exists(store.gate(record.id)) ? .created : .running
     }

@@ -37,7 +37,8 @@ struct UpdateCommand {
         var linux = container.record.configuration.linux ?? LinuxConfiguration()
         linux.resources = stored.merged(with: change)
         container.record.configuration.linux = linux
-        try context.store.save(container.record)
+        try context.store.save(
+            container.record, configuration: JSONCoding.encode(container.record.configuration))
         _ = consume lock
     }
 

@@ -36,6 +36,14 @@ struct PeerGroups: Sendable {
         }
     }
 
+    /// Removes a group below the parent where nothing is in it but conmon's.
+    func removeEmpty(_ group: String) {
+        for parent in parents {
+            rmdir(parent + "/" + group + "/conmon")
+            rmdir(parent + "/" + group)
+        }
+    }
+
     /// Kills what is still in the groups and removes them.
     func remove() async {
         for parent in parents {

@@ -12,7 +12,6 @@ struct Podman: ContainerCLI {
     let traces: PeerTraces
     let environment: [String]
     let command: [String]
-    // What podman wants to give containers by itself exceeds the limits of a process without CAP_SYS_RESOURCE.
     let runOptions: [String]
     let absentExecCode: Int32 = 127
     // conmon 2.1 reports none with runc on cgroup v1 here.
@@ -22,7 +21,9 @@ struct Podman: ContainerCLI {
         let directory = try TemporaryDirectory("podman")
         let groups = PeerGroups("podman-" + purpose)
         traces = PeerTraces(directory: directory, groups: groups, states: nil)
-        environment = ["CONTAINERS_CONF=" + (try directory.write("containers.conf", ""))]
+        // What podman wants to give containers by itself exceeds the limits of a process without CAP_SYS_RESOURCE.
+        let settings = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1000:1000\"]\n"
+        environment = ["CONTAINERS_CONF=" + (try directory.write("containers.conf", settings))]
         command = [
             "podman", "--root", directory.path("storage"), "--runroot", directory.path("run"),
             "--tmpdir", directory.path("tmp"), "--cgroup-manager", "cgroupfs", "--events-backend", "file",

@@ -7,8 +7,8 @@ import Testing
 extension EscapeTests {
     // MARK: CVE-2025-52881
 
-    /// A /proc of the image's own, in which files lead to those of another, which is real: what the runtime writes about
-    /// the process would set a parameter.
+    /// A /proc of the image's own, in which files lead to those of another, which is real: what the runtime writes
+    /// about the process would set a parameter.
     @Test(arguments: states("procFile"))
     func `what is written in /proc is in the kernel's own (CVE-2025-52881)`(without: [String]) async throws {
         try await withBundles("ownproc") { fixture in
@@ -45,7 +45,8 @@ extension EscapeTests {
         }
     }
 
-    /// A link of the image that leads to the host's /proc. The place of the mount is the first guard, so both are taken.
+    /// A link of the image that leads to the host's /proc. The place of the mount is the first guard, so both are
+    /// taken.
     @Test(arguments: states("mountTarget", "procFile"))
     func `a parameter is written past a mount over it (CVE-2025-52881)`(without: [String]) async throws {
         try await withBundles("sysctl") { fixture in

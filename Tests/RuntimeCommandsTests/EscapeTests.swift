@@ -4,8 +4,8 @@ import RuntimeSpec
 import TestSupport
 import Testing
 
-/// Ways out of a container that other runtimes had. Each attack is made twice: it must fail, and succeed where its guard
-/// is taken away, which shows that the test would see it.
+/// Ways out of a container that other runtimes had. Each attack is made twice: it must fail, and succeed where its
+/// guard is taken away, which shows that the test would see it.
 @Suite(.bundles, .serialized) struct EscapeTests {
     /// What `MARTLET_WITHOUT_GUARD` names: nothing, and all that stands before an attack.
     static func states(_ guards: String...) -> [[String]] { [[], guards] }
@@ -56,9 +56,11 @@ import Testing
             case .interpreter: try Files.write(evil, "#!/proc/self/exe --root\n", mode: 0o755)
             }
             try await fixture.launch("c", Self.overwriter)
+            // In the container the runtime would guard itself once more.
+            let inner = Self.environment(without).flatMap { ["--env", $0] }
             let result = try await CommandResult.run(
-                [copy, "--root", fixture.stateRoot, "exec", "c", "/data/evil"] + words, in: fixture.directory,
-                environment: Self.environment(without))
+                [copy, "--root", fixture.stateRoot, "exec"] + inner + ["c", "/data/evil"] + words,
+                in: fixture.directory, environment: Self.environment(without))
             try await fixture.waitFile(fixture.inRoot("c", "/data/done"))
             let isOverwritten = try Files.read(copy, limit: 1 << 28) != original
             #expect(isOverwritten == !without.isEmpty, "\(result)")

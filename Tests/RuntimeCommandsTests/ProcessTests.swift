@@ -157,4 +157,15 @@ import Testing
             #expect(listened.lines == ["kept", "1 1"], "\(listened)")
         }
     }
+
+    /// As with runc the start has succeeded by then: the reason is the container's own output.
+    @Test func `a program without its interpreter ends with 127`() async throws {
+        try await withBundles("interpreter") { fixture in
+            let bundle = try fixture.prepare("c", "true") { $0.process?.args = ["/script"] }
+            try Files.write(bundle + "/rootfs/script", "#!/no/such/interpreter\n", mode: 0o755)
+            let result = try await fixture.command("run", "--bundle", bundle, "c")
+            #expect(result.code == 127, "\(result)")
+            #expect(result.errors.contains("exec /script: no such file or directory"), "\(result)")
+        }
+    }
 }
