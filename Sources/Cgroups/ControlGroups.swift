@@ -33,11 +33,9 @@ public struct ControlGroups: Sendable {
         }
         var found: [Hierarchy] = []
         for line in mounts.split(separator: "\n") {
-            let halves = line.split(separator: " - ", maxSplits: 1)
-            guard let fields = halves.first?.split(separator: " "), fields.count >= 5, halves.count == 2 else {
-                continue
-            }
-            let details = halves[1].split(separator: " ")
+            let fields = line.split(separator: " ")
+            guard fields.count >= 10, let separator = fields[6...].firstIndex(of: "-") else { continue }
+            let details = Array(fields[(separator + 1)...])
             guard details.count >= 3 else { continue }
             let root = String(fields[3])
             let mountPoint = String(fields[4])

@@ -62,6 +62,7 @@ struct ContainerInit: ~Copyable {
         try FaultPoint.pivot.reached()
         try changeRoot(to: place.rawValue)
         try setRootPropagation()
+        _ = consume place
         let terminal = try openStreams()
         try ContainerMounts.closeDevices(plan)
         if gate >= 0 { try waitAtGate(terminal) } else { try waitForWord(terminal) }
@@ -85,6 +86,8 @@ struct ContainerInit: ~Copyable {
         try sync.send(.ready(terminal: terminal))
         if let terminal { close(terminal) }
         guard case .proceed(let pid, let filter) = try sync.receive() else { _exit(1) }
+        // It may be long until somebody comes, and processes of the container may see what is open here.
+        setup.closeDescriptors(but: [gate, sync.descriptor.rawValue])
         // Without the gate's own copy here nobody could start it a second time.
         sync = SyncChannel(owning: try checked("accept", on: "start", cl_accept(gate)))
         close(gate)

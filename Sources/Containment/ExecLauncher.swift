@@ -34,19 +34,27 @@ public struct ExecLauncher {
     }
 
     /// Namespaces of the container that are not the runtime's, as bits for setns(2).
-    public static func namespaces(of pid: pid_t) -> UInt64 {
+    ///
+    /// - Throws: where the process has ended, of which the kernel tells only a part.
+    public static func namespaces(of pid: pid_t) throws -> UInt64 {
         let names: [(String, LinuxConfiguration.NamespaceType)] = [
             ("user", .user), ("net", .network), ("ipc", .ipc), ("uts", .uts), ("cgroup", .cgroup), ("pid", .pid),
             ("time", .time), ("mnt", .mount),
         ]
-        return names.reduce(0) { bits, entry in
+        return try names.reduce(0) { bits, entry in
             var own = stat()
             var other = stat()
-            guard stat("/proc/self/ns/" + entry.0, &own) == 0, stat("/proc/\(pid)/ns/" + entry.0, &other) == 0,
-                own.st_ino != other.st_ino
-            else { return bits }
-            return bits | NamespacePlan.bits[entry.1]!
+            // A kernel without a kind of namespace has it for nobody.
+            guard stat("/proc/self/ns/" + entry.0, &own) == 0 else { return bits }
+            guard stat("/proc/\(pid)/ns/" + entry.0, &other) == 0 else { throw SetupError("the container has ended") }
+            return own.st_ino == other.st_ino ? bits : bits | NamespacePlan.bits[entry.1]!
         }
+    }
+
+    /// What was read of the first process by its number was its own.
+    private func requireAlive() throws {
+        var entry = pollfd(fd: container, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, 0) == 0 else { throw SetupError("the container has ended") }
     }
 
     /// - Parameter filter: of its system calls.
@@ -58,7 +66,8 @@ public struct ExecLauncher {
         let proc = try HostProc()
         // Joining a mount namespace takes its root; within one the root is the container's all the same.
         let root = try Descriptor.open("/proc/\(containerPid)/root", pathOnly | O_DIRECTORY)
-        let spaces = Self.namespaces(of: containerPid)
+        let spaces = try Self.namespaces(of: containerPid)
+        try requireAlive()
         let forChildren = spaces & (UInt64(CL_CLONE_NEWPID) | UInt64(CL_CLONE_NEWTIME))
         if forChildren != 0 {
             // Joined by the runtime, since they hold for children.
@@ -125,6 +134,7 @@ struct ExecInit: ~Copyable {
             try ProcessSetup.becomeOpaque()
         }
         setsid()
+        if plan.makesKeyring { _ = cl_new_session_keyring(nil) }
         if plan.configuration.terminal == true {
             let size = plan.configuration.consoleSize
             let master = try StandardStreams.installTerminal(

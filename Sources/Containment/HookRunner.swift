@@ -56,11 +56,30 @@ public enum HookRunner {
             _ = try? ChildProcess.wait(pid)
             throw SetupError("took longer than \(hook.timeout ?? usualTimeout) s and was killed")
         }
+        guard Self.ends(pid, before: deadline) else {
+            kill(-pid, SIGKILL)
+            kill(pid, SIGKILL)
+            _ = try? ChildProcess.wait(pid)
+            throw SetupError("took longer than \(hook.timeout ?? usualTimeout) s and was killed")
+        }
         let code = try ChildProcess.wait(pid)
         guard code != 0 else { return }
         let words = String(decoding: said, as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: " ")
         let how = code > 128 ? "signal: \(SignalText.of(code - 128))" : "exit status \(code)"
         throw SetupError(words.isEmpty ? how : "\(how), output: \(words)")
+    }
+
+    /// Whether a child ends in time; one may close its output and stay.
+    private static func ends(_ pid: pid_t, before deadline: Int64) -> Bool {
+        let process = cl_pidfd_open(pid)
+        guard process >= 0 else { return true }
+        defer { close(process) }
+        while true {
+            let left = (deadline - Clock.sinceBoot() + 999_999) / 1_000_000
+            var entry = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+            if left <= 0 { return false }
+            if poll(&entry, 1, Int32(min(left, 60_000))) > 0 { return true }
+        }
     }
 
     /// Feeds the state, closes its descriptor, and reads the output to its end; nil when the deadline passes first.

@@ -250,12 +250,12 @@ struct ProcessSetup {
 
     /// The streams belong to the user, so that it may open /dev/stdout and the like again.
     private func own(_ uid: UInt32) {
-        var null = stat()
-        let hasNull = stat("/dev/null", &null) == 0
         for descriptor in 0..<Int32(3) {
             var information = stat()
             guard fstat(descriptor, &information) == 0, information.st_uid != uid else { continue }
-            if hasNull, information.st_rdev == null.st_rdev, information.st_mode & S_IFMT == S_IFCHR { continue }
+            // The null device may be the host's own node.
+            let number = UInt64(information.st_rdev)
+            if information.st_mode & S_IFMT == S_IFCHR, cl_major(number) == 1, cl_minor(number) == 3 { continue }
             _ = fchown(descriptor, uid, gid_t.max)
         }
     }
@@ -265,6 +265,17 @@ struct ProcessSetup {
         guard Guard.descriptors.holds else { return }
         let closeOnExec: UInt32 = 4
         _ = cl_close_range(UInt32(3 + plan.preservedDescriptors), .max, closeOnExec)
+    }
+
+    /// Closes everything but 0, 1, 2, those that are to stay, and `kept`.
+    func closeDescriptors(but kept: [Int32]) {
+        guard Guard.descriptors.holds else { return }
+        var first = UInt32(3 + plan.preservedDescriptors)
+        for descriptor in kept.map(UInt32.init).sorted() where descriptor >= first {
+            if descriptor > first { _ = cl_close_range(first, descriptor - 1, 0) }
+            first = descriptor + 1
+        }
+        _ = cl_close_range(first, .max, 0)
     }
 
     /// A directory of the host is no path of the container's root: the kernel says so (getcwd(3), CVE-2024-21626).

@@ -84,7 +84,11 @@ public struct SyncChannel: ~Copyable {
         case 0x4d: return .mounted
         case 0x48: return .go(pid: Self.number(rest))
         case 0x52: return .ready(terminal: descriptors.first)
-        case 0x47: return .proceed(pid: Self.number(rest), filter: SeccompFilter(bytes: Array(rest.dropFirst(4))))
+        case 0x47:
+            let filter = Array(rest.dropFirst(4))
+            if filter.isEmpty { return .proceed(pid: Self.number(rest), filter: nil) }
+            // A filter that cannot be read is not the same as none.
+            return SeccompFilter(bytes: filter).map { .proceed(pid: Self.number(rest), filter: $0) } ?? .end
         case 0x4c: return .listening(descriptor: Self.number(rest))
         case 0x45 where rest.count >= 1:
             return .failure(SetupError(String(decoding: rest.dropFirst(), as: UTF8.self), code: Int32(rest[0])))

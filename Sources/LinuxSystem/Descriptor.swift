@@ -53,10 +53,16 @@ public enum Bytes {
 
     /// Reads up to `count` bytes; empty at the end (read(2)).
     public static func read(_ descriptor: Int32, upTo count: Int) throws(SystemError) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: count)
-        let received = try syscall("read") { Glibc.read(descriptor, &buffer, count) }
-        buffer.removeLast(count - received)
-        return buffer
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, received in
+            do throws(SystemError) {
+                received = try syscall("read") { Glibc.read(descriptor, buffer.baseAddress, count) }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
     }
 
     /// Reads to the end, at most `limit` bytes; EFBIG where there is more.

@@ -12,6 +12,8 @@ struct ContainerGroups {
     private(set) var unit: String?
     let isUserUnit: Bool
     private let settings: RuntimeSettings
+    /// Keeps systemd's scope until the container's own process is in it.
+    private var holder: pid_t?
 
     /// Makes the group; nothing of it stays where this throws.
     init(_ context: RuntimeContext, id: String, _ linux: LinuxConfiguration) throws {
@@ -46,10 +48,27 @@ struct ContainerGroups {
             _ = cl_close_range(0, .max, 0)
             while true { pause() }
         }
-        defer {
-            kill(holder, SIGKILL)
-            _ = try? ChildProcess.wait(holder)
+        self.holder = holder
+        do {
+            try startUnit(path, holder, scope, groups, id, linux)
+        } catch {
+            endHolder()
+            throw error
         }
+    }
+
+    /// The scope has the container's own process by now.
+    mutating func endHolder() {
+        guard let pid = holder else { return }
+        holder = nil
+        kill(pid, SIGKILL)
+        _ = try? ChildProcess.wait(pid)
+    }
+
+    private mutating func startUnit(
+        _ path: SystemdCgroupPath, _ holder: pid_t, _ scope: SystemdScope, _ groups: ControlGroups, _ id: String,
+        _ linux: LinuxConfiguration
+    ) throws {
         var manager = try SystemdManager(scope)
         let properties = ResourceProperties(
             hierarchy: groups.isUnifiedOnly ? .unified : .legacy, version: try manager.version(),
@@ -109,7 +128,8 @@ struct ContainerGroups {
     }
 
     /// Takes the group away, with whatever is left in it.
-    func undo() {
+    mutating func undo() {
+        endHolder()
         Self.remove(group, unit: unit, isUserUnit: isUserUnit)
     }
 

@@ -54,7 +54,7 @@ struct CreateCommand {
     {
         try FaultPoint.groups.reached()
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
-        let groups = try ContainerGroups(context, id: id, linux)
+        var groups = try ContainerGroups(context, id: id, linux)
         var mounts: HostMounts?
         do {
             mounts = try HostMounts(root: bundle.root, linux)
@@ -77,6 +77,7 @@ struct CreateCommand {
                 if let seccomp = linux.seccomp { filter = try cache.filter(of: seccomp, seccomp) }
                 container = try note(pid, bundle, groups, mounts)
             }
+            groups.endHolder()
             do {
                 guard let container else { throw SetupError("the first process was not noted") }
                 return (container, try finish(launched, filter))
@@ -173,8 +174,16 @@ enum ConsoleSocket {
 enum PidFile {
     /// The number alone, in a file that is there whole or not at all.
     static func write(_ pid: pid_t, to path: String) throws(SystemError) {
+        // What is there may be a link that somebody else made.
         let temporary = path + ".tmp"
-        try Files.write(temporary, "\(pid)")
-        try syscall("rename", on: path) { rename(temporary, path) }
+        unlink(temporary)
+        let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        do {
+            try Bytes.writeAll(file.rawValue, Array("\(pid)".utf8))
+            try syscall("rename", on: path) { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
     }
 }

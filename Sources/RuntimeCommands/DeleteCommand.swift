@@ -19,15 +19,15 @@ struct DeleteCommand {
     }
 
     func delete(force: Bool) throws {
+        if force, !Files.exists(context.store.directory(id)) { return }
+        let lock = try context.store.lock(id)
         let container: StoredContainer
         do {
             container = try context.container(id)
         } catch {
             guard force else { throw error }
-            try clearCreation()
-            return
+            return try clearCreation()
         }
-        let lock = try context.store.lock(id)
         let status = container.status
         switch status {
         case .stopped: break
@@ -44,7 +44,6 @@ struct DeleteCommand {
 
     /// Takes away what a creation that was killed left, which has no state.
     private func clearCreation() throws {
-        guard Files.exists(context.store.directory(id)) else { return }
         if let record = context.store.creation(id) {
             let group = ControlGroup(directories: record.groups)
             guard ContainerGroups.remove(group, unit: record.unit, isUserUnit: record.isUserUnit) else {
@@ -59,7 +58,7 @@ struct DeleteCommand {
     private func end(_ container: StoredContainer) throws {
         guard let process = try? container.openProcess() else { return }
         _ = cl_pidfd_send_signal(process.rawValue, SIGKILL)
-        if container.record.configuration.linux?.namespace(.pid) == nil { container.group.killAll() }
+        if container.record.configuration.linux?.choice(.pid) != .new { container.group.killAll() }
         if container.group.isFrozen { try? container.group.setFrozen(false) }
         let deadline = Clock.sinceBoot() + Self.patience
         // A pidfd is readable when its process has ended, a zombie too.

@@ -24,7 +24,7 @@ struct KillCommand {
         let sent = cl_pidfd_send_signal(process.rawValue, signal)
         guard sent != -ESRCH else { throw SetupError("container not running: \(id)") }
         try checked("kill", on: id, sent)
-        let hasOwnProcesses = container.record.configuration.linux?.namespace(.pid) != nil
+        let hasOwnProcesses = container.record.configuration.linux?.choice(.pid) == .new
         if signal == SIGKILL, !hasOwnProcesses { Self.signalAll(container.group, signal) }
         // A process that v1's freezer holds dies when it is thawed.
         if signal == SIGKILL, container.group.isFrozen { try? container.group.setFrozen(false) }

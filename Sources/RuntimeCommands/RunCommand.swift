@@ -38,12 +38,12 @@ struct RunCommand {
         let (container, terminal) = try creation.make(isForeground: true)
         let process = try ForegroundProcess()
         let socket = try notify?.open()
+        // A short program may have ended by the time that it is started.
+        let first = try container.openProcess()
         try start(container)
-        if let notify, let socket {
-            try notify.relayBeside(socket, container.record.pid, container.openProcess())
-        }
+        if let notify, let socket { try notify.relayBeside(socket, container.record.pid, first) }
         let code = try process.wait(container.record.pid, terminal: terminal)
-        if !keeps { try DeleteCommand(context, id).destroy(container) }
+        if !keeps { try takeAway(container) }
         return code
     }
 
@@ -54,8 +54,15 @@ struct RunCommand {
         } catch {
             kill(container.record.pid, SIGKILL)
             _ = try? ChildProcess.wait(container.record.pid)
-            try? DeleteCommand(context, id).destroy(container)
+            try? takeAway(container)
             throw error
         }
+    }
+
+    /// Unless somebody else did so already.
+    private func takeAway(_ container: StoredContainer) throws {
+        guard let lock = try? context.store.lock(id) else { return }
+        try DeleteCommand(context, id).destroy(container)
+        _ = consume lock
     }
 }

@@ -16,8 +16,8 @@ struct StartCommand {
     }
 
     func start() throws {
-        let container = try context.container(id)
         let lock = try context.store.lock(id)
+        let container = try context.container(id)
         switch container.status {
         case .created: break
         case .stopped: throw SetupError("cannot start a container that has stopped")

@@ -87,8 +87,16 @@ struct StateStore {
 
     /// Waits until no other command changes the container; held until the descriptor ends.
     func lock(_ id: String) throws -> Descriptor {
+        let missing = SetupError("container \(id) does not exist")
+        guard Files.isDirectory(directory(id)) else { throw missing }
         let lock = try Descriptor.open(directory(id), O_RDONLY | O_DIRECTORY)
         try syscall("flock", on: directory(id)) { flock(lock.rawValue, LOCK_EX) }
+        // Who held it before may have deleted the container, and another may have its name since.
+        var held = stat()
+        var present = stat()
+        guard fstat(lock.rawValue, &held) == 0, stat(directory(id), &present) == 0, held.st_ino == present.st_ino else {
+            throw missing
+        }
         return lock
     }
 }

@@ -23,8 +23,8 @@ struct UpdateCommand {
         var change = LinuxResources()
         if let file = options.file { change = try Self.read(file) }
         change = change.merged(with: options.resources)
-        var container = try context.container(id)
         let lock = try context.store.lock(id)
+        var container = try context.container(id)
         guard container.status != .stopped else { throw SetupError("container \(id) is not running") }
         let stored = container.record.configuration.linux?.resources ?? LinuxResources()
         let complete = stored.completing(change)

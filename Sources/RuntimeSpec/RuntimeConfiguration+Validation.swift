@@ -92,11 +92,15 @@ extension RuntimeConfiguration.Hooks {
     }
 
     func validate() throws(JSONError) {
+        // A year.
+        let limit = 31_536_000
         for (name, hooks) in all {
             for (index, hook) in hooks.enumerated() {
                 let path = "hooks.\(name)[\(index)]"
                 try check(hook.path.hasPrefix("/"), path + ".path", "\"\(hook.path)\" is not absolute")
-                try check(hook.timeout.map { $0 > 0 } ?? true, path + ".timeout", "must be more than 0 seconds")
+                try check(
+                    hook.timeout.map { (1...limit).contains($0) } ?? true, path + ".timeout",
+                    "must be of 1 to \(limit) seconds")
             }
         }
     }
