@@ -71,6 +71,8 @@ final class ContainedProcess {
     /// Lets go of streams that were never opened.
     func discardStreams() {
         if pumps.isEmpty { streams.closeOwnEnds() }
+        if terminal >= 0 { close(terminal) }
+        terminal = -1
     }
 
     func hasEnded(code: Int32) {

@@ -186,9 +186,17 @@ extension Shim {
             let filter = try filter(of: specification)
             let streams = try StandardStreams(
                 hasTerminal: specification.hasTerminal, hasInput: specification.hasInput)
-            let launched = try ExecLauncher(
-                ProcessPlan(specification), group: group, container: pidfd, containerPid: containerPid, streams: streams
-            ).launch(filter)
+            let launched: ExecLauncher.Launched
+            do {
+                launched = try ExecLauncher(
+                    ProcessPlan(specification), group: group, container: pidfd, containerPid: containerPid,
+                    streams: streams
+                ).launch(filter)
+            } catch {
+                streams.closeChildEnds()
+                streams.closeOwnEnds()
+                throw error
+            }
             let process = ContainedProcess(
                 pid: launched.pid, sync: launched.sync, streams: streams, specification: specification, loop: loop)
             begin(ExecutedProcess(id: id, process: process, client: client))

@@ -85,7 +85,7 @@ public struct ContainerLauncher {
         var compiled: Result<Void, any Error>?
         while true {
             if stage == nil, compiled == nil, !namespaces.hasNewUser || namespaces.needsStage {
-                compiled = Result { try whileMounting(launched.pid) }
+                compiled = Result { try work(launched.pid, whileMounting) }
             }
             switch try channel.receive() {
             case .needsMappings:
@@ -94,7 +94,7 @@ public struct ContainerLauncher {
                     stage ?? launched.pid, uids: plan.linux.uidMappings ?? [], gids: plan.linux.gidMappings ?? [],
                     isPrivileged: plan.isPrivileged)
                 try channel.send(.go(pid: stage ?? launched.pid))
-                if stage == nil { compiled = Result { try whileMounting(launched.pid) } }
+                if stage == nil { compiled = Result { try work(launched.pid, whileMounting) } }
             case .cloned(let pid):
                 if let passed = stage { _ = try ChildProcess.wait(passed) }
                 stage = nil
@@ -117,6 +117,11 @@ public struct ContainerLauncher {
                 throw SetupError("the container's first process ended while it was being set up")
             }
         }
+    }
+
+    private func work(_ pid: pid_t, _ whileMounting: (pid_t) throws -> Void) throws {
+        if namespaces.hasUser, plan.isPrivileged { try plan.process.setScore(of: pid) }
+        try whileMounting(pid)
     }
 
     // MARK: Processes
@@ -169,7 +174,12 @@ public struct ContainerLauncher {
             try channel.send(.needsMappings)
             guard case .go = try channel.receive() else { _exit(1) }
         }
+        // Before the change of user: after it the process's own files in /proc are the host's root's.
+        try makeTime(proc)
         if namespaces.hasUser { try ContainerInit.becomeRoot() }
+    }
+
+    private func makeTime(_ proc: borrowing HostProc) throws {
         guard namespaces.hasNewTime else { return }
         try checked("unshare", on: "time namespace", cl_unshare(Int32(CL_CLONE_NEWTIME)))
         for (clock, offset) in plan.linux.timeOffsets ?? [:] {

@@ -1,4 +1,6 @@
 import Cgroups
+import Glibc
+import LinuxSystem
 import RuntimeProtocol
 import RuntimeSpec
 
@@ -57,8 +59,16 @@ public struct ProcessPlan {
     /// Whether it ends with the process that made it.
     public var endsWithMaker = false
     public var personality: LinuxConfiguration.Personality?
-    /// What the listener of its filter is told with it (`linux.seccomp`).
-    public var listener: (path: String, metadata: String?)?
 
     public init(_ configuration: ProcessConfiguration) { self.configuration = configuration }
+
+    /// For a process in another user namespace, whose files in /proc are not its own (proc(5)).
+    func setScore(of pid: pid_t) throws {
+        guard let score = configuration.oomScoreAdj else { return }
+        do {
+            try Files.set("/proc/\(pid)/oom_score_adj", "\(score)")
+        } catch {
+            throw SetupError("write /proc/self/oom_score_adj: \(describe(error.errno))")
+        }
+    }
 }

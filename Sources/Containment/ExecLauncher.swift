@@ -75,6 +75,8 @@ public struct ExecLauncher {
         }
         // Processes of the container see the new one from its beginning.
         try ProcessSetup.becomeOpaque()
+        let waits =
+            spaces & UInt64(CL_CLONE_NEWUSER) != 0 && geteuid() == 0 && plan.configuration.oomScoreAdj != nil
         let (own, other) = try SyncChannel.pair()
         let pid: pid_t
         do {
@@ -85,12 +87,23 @@ public struct ExecLauncher {
                 ExecInit(
                     plan: plan, namespaces: spaces & ~forChildren, container: container, entrances: entrances,
                     streams: streams, filter: filter, sync: SyncChannel(owning: other), proc: proc,
-                    root: spaces & UInt64(CL_CLONE_NEWNS) == 0 ? root.rawValue : nil
+                    root: spaces & UInt64(CL_CLONE_NEWNS) == 0 ? root.rawValue : nil, waits: waits
                 ).run()
             }
         } catch {
             close(own)
             throw error
+        }
+        if waits {
+            do {
+                try plan.setScore(of: pid)
+                try SyncChannel(sharing: own).send(.go(pid: pid))
+            } catch {
+                kill(pid, SIGKILL)
+                _ = try? ChildProcess.wait(pid)
+                close(own)
+                throw error
+            }
         }
         return Launched(pid: pid, sync: own)
     }
@@ -108,6 +121,8 @@ struct ExecInit: ~Copyable {
     let proc: HostProc
     /// The container's root, where it shares the runtime's mount namespace.
     let root: Int32?
+    /// Whether the runtime sets its score first.
+    let waits: Bool
 
     consuming func run() -> Never {
         do {
@@ -121,6 +136,7 @@ struct ExecInit: ~Copyable {
     private func setUp() throws {
         try setAffinity(plan.configuration.execCPUAffinity?.initial, "initial")
         try ProcessSetup.hide(endsWithMaker: plan.endsWithMaker)
+        if waits { guard case .go = try sync.receive() else { _exit(1) } }
         try entrances.enter()
         try setAffinity(plan.configuration.execCPUAffinity?.final, "final")
         if namespaces != 0 { try checked("setns", on: "container", cl_setns(container, Int32(namespaces))) }

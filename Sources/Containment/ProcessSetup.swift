@@ -184,7 +184,9 @@ struct ProcessSetup {
                 "error setting rlimits for ready process: error setting rlimit type \(number): \(describe(-result))")
         }
         let file = "self/oom_score_adj"
-        if let score = process.oomScoreAdj {
+        if hasUserNamespace, process.oomScoreAdj != nil {
+            // The runtime has set it.
+        } else if let score = process.oomScoreAdj {
             do {
                 try proc.write(file, "\(score)")
             } catch {

@@ -56,6 +56,7 @@ struct CreateCommand {
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
         var groups = try ContainerGroups(context, id: id, linux)
         var mounts: HostMounts?
+        var hasBegun = false
         do {
             mounts = try HostMounts(root: bundle.root, linux)
             try context.store.save(
@@ -71,6 +72,7 @@ struct CreateCommand {
             try groups.restrictDevices(linux.resources, context)
             var container: StoredContainer?
             let launched = try launcher.launch { pid in
+                hasBegun = true
                 // While the first process mounts, this one does the rest.
                 try groups.limit(linux.resources, context)
                 try FaultPoint.filter.reached()
@@ -89,6 +91,7 @@ struct CreateCommand {
         } catch {
             try? mounts?.remove()
             groups.undo()
+            if hasBegun { runLastHooks(bundle) }
             throw error
         }
     }
@@ -114,6 +117,17 @@ struct CreateCommand {
         plan.isPrivileged = geteuid() == 0
         plan.bindsDevices = context.isInUserNamespace
         return plan
+    }
+
+    /// What hooks of the creation made is taken away by those of the end (runtime.md: Lifecycle).
+    private func runLastHooks(_ bundle: Bundle) {
+        let state = ContainerState(
+            id: id, status: .stopped, pid: 0, bundle: bundle.path, annotations: bundle.configuration.annotations)
+        do {
+            try HookRunner.run(bundle.configuration.hooks?.poststop, "poststop", state)
+        } catch {
+            context.log.warning(SetupError(error).reason)
+        }
     }
 
     /// Keeps what other commands have to know.

@@ -25,7 +25,8 @@ struct ExecCommand {
 
     /// - Returns: the exit code of the process; 0 for one that is detached.
     func run() throws -> Int32 {
-        let preserved = try InheritedDescriptors.prepare(preserved: options.preservedDescriptors)
+        let preserved = try InheritedDescriptors.prepare(
+            preserved: options.preservedDescriptors, takesListening: false)
         let container = try context.container(id)
         switch container.status {
         case .stopped, .creating: throw SetupError("cannot exec in a stopped container")

@@ -26,11 +26,13 @@ struct InheritedDescriptors {
     /// To be called before anything else is opened, and after the program has started itself again: until then files
     /// that the command line names by descriptor (`/dev/fd/63`) have to stay.
     ///
-    /// - Parameter preserved: how many `--preserve-fds` names, beside those of `LISTEN_FDS`.
-    static func prepare(preserved: Int) throws -> InheritedDescriptors {
+    /// - Parameters:
+    ///   - preserved: how many `--preserve-fds` names, beside those of `LISTEN_FDS`.
+    ///   - takesListening: whether the process is number 1, to which alone those of `LISTEN_FDS` can be given.
+    static func prepare(preserved: Int, takesListening: Bool = true) throws -> InheritedDescriptors {
         var listening = 0
         var variables: [String] = []
-        if let text = getenv("LISTEN_FDS"), let number = Int(String(cString: text)), number > 0,
+        if takesListening, let text = getenv("LISTEN_FDS"), let number = Int(String(cString: text)), number > 0,
             getenv("LISTEN_PID").map({ String(cString: $0) == "\(getpid())" }) ?? true
         {
             guard number <= limit else { throw SetupError("LISTEN_FDS is more than \(limit)") }

@@ -38,6 +38,22 @@ extension RuntimeConfiguration {
         }
     }
 
+    @Test func `the score of its processes is set, and a time namespace in it has offsets`() async throws {
+        try await withBundles("userscore") { fixture in
+            let script = "cat /proc/self/oom_score_adj"
+            try await fixture.launch("c") {
+                $0.mapUsers(Self.base)
+                $0.add(.time)
+                $0.linux?.timeOffsets = try decoded(#"{"monotonic":{"secs":86400}}"#)
+                $0.process?.oomScoreAdj = 123
+            }
+            #expect(try await fixture.exec("c", script).line == "123")
+            let first = try await fixture.exec("c", "cat /proc/1/oom_score_adj; cat /proc/self/timens_offsets")
+            #expect(first.lines.first == "123", "\(first)")
+            #expect(first.output.contains("86400"), "\(first)")
+        }
+    }
+
     @Test func `a further process is in it too, as any user of it`() async throws {
         try await withBundles("userexec") { fixture in
             let shared = fixture.directory.path("shared")
