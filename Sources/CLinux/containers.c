@@ -2,7 +2,6 @@
 #include "CLinux.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
@@ -157,25 +156,6 @@ int cl_seals(int descriptor) { return RESULT(fcntl(descriptor, F_GET_SEALS)); }
 ssize_t cl_sendfile(int to, int from, size_t count) {
     ssize_t sent = sendfile(to, from, NULL, count);
     return sent < 0 ? -errno : sent;
-}
-
-int cl_attach_device_program(int cgroup, const void *instructions, unsigned count) {
-    union bpf_attr attributes;
-    memset(&attributes, 0, sizeof attributes);
-    attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-    attributes.insns = (uint64_t)(uintptr_t)instructions;
-    attributes.insn_cnt = count;
-    attributes.license = (uint64_t)(uintptr_t) "Apache-2.0";
-    int program = RESULT(syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes));
-    if (program < 0) return program;
-    memset(&attributes, 0, sizeof attributes);
-    attributes.target_fd = (uint32_t)cgroup;
-    attributes.attach_bpf_fd = (uint32_t)program;
-    attributes.attach_type = BPF_CGROUP_DEVICE;
-    attributes.attach_flags = BPF_F_ALLOW_MULTI;
-    int result = RESULT(syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes));
-    close(program);
-    return result;
 }
 
 static volatile pid_t passed_to;

@@ -15,7 +15,6 @@ final class InputWriter {
     var hasRoomAgain: () -> Void = {}
 
     var isFull: Bool { pending.count >= Self.limit }
-    var isClosed: Bool { descriptor < 0 }
 
     /// Takes the descriptor over.
     init(_ descriptor: Int32, isTerminal: Bool, loop: EventLoop) {

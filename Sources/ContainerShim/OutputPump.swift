@@ -25,7 +25,7 @@ final class OutputPump {
         self.ended = ended
         let flags = fcntl(descriptor, F_GETFL)
         _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
-        loop.watch(descriptor, POLLIN) { [unowned self] _ in step(untilEmpty: false) }
+        loop.watch(descriptor, POLLIN) { [unowned self] _ in step() }
     }
 
     func pause() {
@@ -50,7 +50,7 @@ final class OutputPump {
         end()
     }
 
-    private func step(untilEmpty: Bool) {
+    private func step() {
         // A few pieces, then the others have their turn.
         for _ in 0..<4 where !isPaused && !isAtEnd {
             if readOnce() <= 0 { return }

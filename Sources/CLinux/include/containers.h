@@ -49,8 +49,6 @@ int cl_seal(int descriptor);
 int cl_seals(int descriptor);
 int cl_memfd_sealable(const char *name);
 ssize_t cl_sendfile(int to, int from, size_t count);
-/* Loads a device program of `count` instructions of 8 bytes each and attaches it to the v2 group (bpf(2)). */
-int cl_attach_device_program(int cgroup, const void *instructions, unsigned count);
 /* Process 1 of a container that asked for one: passes signals on to `child`, reaps, and ends as `child` does. Does not
    return. Closes what it does not need. */
 void cl_run_reaper(pid_t child) __attribute__((noreturn));
