@@ -74,8 +74,8 @@ let package = Package(
         program("martlet-net", ["NameService", External.logging]),
         program(
             "martlet-runtime",
-            ["RuntimeCommands", "ContainerShim"],
-            linker: [.unsafeFlags(["-static-executable"])]),
+            ["RuntimeCommands", "ContainerShim", "CGuardedStart"],
+            linker: [.unsafeFlags(["-static-executable", "-Xlinker", "-e", "-Xlinker", "cl_guarded_start"])]),
 
         // Faces.
         layer(
@@ -195,6 +195,7 @@ let package = Package(
 
         // C.
         .target(name: "CLinux"),
+        .target(name: "CGuardedStart"),
         .target(name: "CLab"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),

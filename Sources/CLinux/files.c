@@ -35,3 +35,14 @@ int cl_mount_set_readonly(int tree) {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
     return RESULT(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes));
 }
+
+int cl_lock_record(int descriptor) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, F_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+int cl_record_is_locked(int descriptor) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(descriptor, F_GETLK, &lock) < 0) return -errno;
+    return lock.l_type != F_UNLCK;
+}

@@ -62,10 +62,10 @@ int cl_accept(int listener) { return RESULT(accept4(listener, NULL, NULL, SOCK_C
 int cl_socketpair(int descriptors[2]) { return RESULT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, descriptors)); }
 
 ssize_t cl_send_descriptors(int socket, const void *bytes, size_t length, const int *descriptors, int count) {
-    char control[CMSG_SPACE(16 * sizeof(int))] = {0};
+    char control[CMSG_SPACE(CL_DESCRIPTOR_LIMIT * sizeof(int))] = {0};
     struct iovec vector = {(void *)bytes, length};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (count > 16) return -EINVAL;
+    if (count > CL_DESCRIPTOR_LIMIT) return -EINVAL;
     if (count > 0) {
         message.msg_control = control;
         message.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -82,7 +82,7 @@ ssize_t cl_send_descriptors(int socket, const void *bytes, size_t length, const 
 }
 
 ssize_t cl_receive_descriptors(int socket, void *bytes, size_t length, int *descriptors, int *count) {
-    char control[CMSG_SPACE(16 * sizeof(int))];
+    char control[CMSG_SPACE(CL_DESCRIPTOR_LIMIT * sizeof(int))];
     struct iovec vector = {bytes, length};
     struct msghdr message = {
         .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
@@ -94,7 +94,7 @@ ssize_t cl_receive_descriptors(int socket, void *bytes, size_t length, int *desc
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
         int number = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (int index = 0; index < number && *count < 16; index++)
+        for (int index = 0; index < number && *count < CL_DESCRIPTOR_LIMIT; index++)
             memcpy(&descriptors[(*count)++], CMSG_DATA(header) + index * sizeof(int), sizeof(int));
     }
     return received;

@@ -3,13 +3,20 @@ import LinuxSystem
 import RuntimeProtocol
 
 extension ControlGroup {
+    /// Takes the group away where nothing is in it, and leaves the rest of it as it is.
+    public func removeEmpty() {
+        for directory in directories { rmdir(directory.path) }
+    }
+
     /// Makes the group for a new container: it may exist, but only empty and thawed. What was made is taken away again
     /// where this fails; controllers that were handed on stay so.
     ///
     /// - Parameter isOptional: leaves out the hierarchies in which this process may not make the group (EACCES, EPERM,
     ///   EROFS), as one without privileges must.
     /// - Returns: the group in the hierarchies in which it now is.
+    /// - Throws: also where there is no hierarchy at all, unless `isOptional`.
     public func createEmpty(isOptional: Bool = false) throws(GroupError) -> ControlGroup {
+        if directories.isEmpty, !isOptional { throw .noHierarchy }
         var made: [String] = []
         do throws(GroupError) {
             var result: [CgroupDirectory] = []
@@ -27,7 +34,6 @@ extension ControlGroup {
                 if !isNew { try Self.checkUnused(directory) }
                 result.append(directory)
             }
-            if result.isEmpty, !isOptional { throw .noHierarchy }
             return ControlGroup(directories: result)
         } catch {
             Self.unmake(made[...])

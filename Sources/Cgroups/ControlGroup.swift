@@ -10,6 +10,11 @@ public struct ControlGroup: Hashable, Sendable {
 
     public init(directories: [CgroupDirectory]) { self.directories = directories }
 
+    /// The group in v2, or in v1 alone.
+    public func part(isUnified: Bool) -> ControlGroup {
+        ControlGroup(directories: directories.filter { $0.isUnified == isUnified })
+    }
+
     /// The directory that limits `controller`; nil where it is not mounted.
     public func path(_ controller: String) -> String? {
         directories.first { $0.controllers.contains(controller) }?.path

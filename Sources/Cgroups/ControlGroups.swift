@@ -32,8 +32,8 @@ public struct ControlGroups: Sendable {
             own[String(fields[1])] = String(fields[2])
         }
         var found: [Hierarchy] = []
-        for line in mounts.split(separator: "\n") {
-            let fields = line.split(separator: " ")
+        for line in mounts.utf8.split(separator: 0x0a) where Self.isGroupsMount(line) {
+            let fields = Substring(line).split(separator: " ")
             guard fields.count >= 10, let separator = fields[6...].firstIndex(of: "-") else { continue }
             let details = Array(fields[(separator + 1)...])
             guard details.count >= 3 else { continue }
@@ -60,6 +60,16 @@ public struct ControlGroups: Sendable {
             }
         }
         hierarchies = found
+    }
+
+    /// Whether a line of mountinfo is about a hierarchy: there are many others, which are not looked at any further.
+    private static func isGroupsMount(_ line: Substring.UTF8View) -> Bool {
+        var rest = line[...]
+        while let dash = rest.firstIndex(of: 0x2d) {
+            if rest[dash...].starts(with: "- cgroup".utf8) { return true }
+            rest = rest[rest.index(after: dash)...]
+        }
+        return false
     }
 
     /// A group's path below the mount's root; a mount may show a part of its hierarchy only.

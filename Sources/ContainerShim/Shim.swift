@@ -39,6 +39,8 @@ final class Shim {
 
     /// The most connections at a time.
     private static let clientLimit = 256
+    /// How long no client is taken in where there is no descriptor for it, nanoseconds.
+    private static let acceptPause: Int64 = 100_000_000
 
     var containerPid: pid_t { container?.pid ?? 0 }
 
@@ -65,11 +67,8 @@ final class Shim {
             signals = try checked("signalfd", cl_signal_descriptor())
             log = try ContainerLog(specification.log)
             let devices = try HostDevices(specification)
-            try group.create()
-            try group.apply(specification.resources)
-            if !specification.resources.allowsAllDevices, !specification.isPrivileged {
-                try group.restrictDevices(rules(devices))
-            }
+            // What there is of v2 is where the first process begins.
+            try group.part(isUnified: true).create()
             try cloneInit(devices)
             listener = try UnixSocket.listen(runDirectory + "/" + ShimFiles.socket).release()
             let state = ShimState(
@@ -77,7 +76,7 @@ final class Shim {
                 cgroups: group.directories)
             try Files.write(runDirectory + "/" + ShimFiles.state, JSONCoding.encode(state), mode: 0o600)
         } catch {
-            removeGroup()
+            group.removeWithProcesses(reapsChildren: true)
             unlink(runDirectory + "/" + ShimFiles.socket)
             throw error
         }
@@ -110,8 +109,15 @@ final class Shim {
     private func cloneInit(_ devices: HostDevices) throws {
         let streams = try StandardStreams(
             hasTerminal: specification.process.hasTerminal, hasInput: specification.process.hasInput)
-        // While the first process mounts, this one compiles its filter.
+        // While the first process mounts, this one makes its group and compiles its filter.
         let launched = try ContainerLauncher(plan(devices), streams: streams).launch { [unowned self] _ in
+            try group.part(isUnified: false).create()
+            try group.apply(specification.resources)
+            if !specification.resources.allowsAllDevices, !specification.isPrivileged {
+                try group.restrictDevices(rules(devices))
+            }
+            return group
+        } whileMounting: { [unowned self] _ in
             _ = try filter(of: specification.process)
         }
         pidfd = launched.pidfd
@@ -143,7 +149,11 @@ final class Shim {
 
     private func acceptClient() {
         let connection = cl_accept(listener)
-        guard connection >= 0 else { return }
+        guard connection >= 0 else {
+            // Without a descriptor for it the client waits, and would be reported for as long.
+            if [-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM].contains(connection) { restFromAccepting() }
+            return
+        }
         if clients.count >= Self.clientLimit {
             close(connection)
             return
@@ -152,6 +162,11 @@ final class Shim {
         clients[ObjectIdentifier(client)] = client
         client.received = { [unowned self, unowned client] in handle($0, from: client) }
         client.closed = { [unowned self, unowned client] in forget(client) }
+    }
+
+    private func restFromAccepting() {
+        loop.setEvents(listener, POLLIN, isPaused: true)
+        loop.at(Clock.sinceBoot() + Self.acceptPause) { [unowned self] in loop.setEvents(listener, POLLIN) }
     }
 
     private func forget(_ client: ShimClient) {
@@ -198,29 +213,21 @@ final class Shim {
             record.error = startFailure.reason
         }
         exit = record
-        write(record)
+        // Without its record the container counts as killed; there is nobody else to tell.
+        try? Files.replaceDurably(
+            dataDirectory + "/" + ShimFiles.exit, JSONCoding.encode(record), mode: 0o600)
+        // Who waits is told at once. The connection ends when the group is gone too, so that nobody finds it then.
+        let told = waiters
+        for client in told { client.answer(ShimAnswer(code: record.code, exit: record), then: .waiting) }
         for exec in execs.values { exec.ended(code: 137) }
-        for client in waiters { client.answer(ShimAnswer(code: record.code, exit: record)) }
         for client in watchers { client.finish(code: record.code) }
+        group.removeWithProcesses(reapsChildren: true)
+        for client in told { client.finish() }
         loop.at(Clock.sinceBoot() + Self.farewell) { [unowned self] in
             for client in clients.values { client.close() }
             finish()
         }
         endIfServed()
-    }
-
-    /// The record is renamed into place before it is made durable: one fsync brings both to the disk, and a reader sees
-    /// all of it or nothing.
-    private func write(_ record: ExitRecord) {
-        let path = dataDirectory + "/" + ShimFiles.exit
-        do {
-            let file = try Descriptor.open(path + ".tmp", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-            try Bytes.writeAll(file.rawValue, JSONCoding.encode(record))
-            try syscall("rename", on: path) { rename(path + ".tmp", path) }
-            try syscall("fsync", on: path) { fsync(file.rawValue) }
-        } catch {
-            // Without its record the container counts as killed; there is nobody else to tell.
-        }
     }
 
     private func endIfServed() {
@@ -230,20 +237,8 @@ final class Shim {
     private func finish() {
         if isDone { return }
         isDone = true
-        removeGroup()
         unlink(runDirectory + "/" + ShimFiles.socket)
         unlink(runDirectory + "/" + ShimFiles.state)
-    }
-
-    /// Kills what is left in the group and takes it away.
-    private func removeGroup() {
-        let deadline = Clock.sinceBoot() + 10_000_000_000
-        while !group.remove(), Clock.sinceBoot() < deadline {
-            group.killAll()
-            var code: Int32 = 0
-            while cl_wait(-1, 1, &code) > 0 {}
-            usleep(500)
-        }
     }
 }
 

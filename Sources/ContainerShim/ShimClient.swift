@@ -8,7 +8,7 @@ import RuntimeProtocol
 final class ShimClient {
     enum Mode {
         case request
-        /// The answer comes later.
+        /// The answer comes later, or has been given and the end of the connection will say more.
         case waiting
         /// Frames of a process, whose input it may write.
         case stream(input: InputWriter?)

@@ -9,6 +9,8 @@ import RuntimeProtocol
 /// `martlet-runtime shim`: becomes the process that owns one container, away from the one that started it.
 public enum ShimCommand {
 
+    private static let options = ["--data", "--run", "--cache"]
+
     /// Arguments: `--data` and `--run`, the container's own directories there; `--cache`, a directory for what shims
     /// share until the host is restarted, which may be left out. How it went is reported on descriptor 3.
     public static func run(_ arguments: [String]) -> Never {
@@ -16,17 +18,19 @@ public enum ShimCommand {
         var run: String?
         var cache: String?
         var rest = arguments[...]
-        while let name = rest.popFirst(), let value = rest.popFirst() {
+        while let name = rest.popFirst() {
+            guard options.contains(name) else {
+                complain("unknown option \"\(name)\"; there are \(options.joined(separator: ", "))")
+            }
+            guard let value = rest.popFirst() else { complain("\(name) wants a directory") }
             switch name {
             case "--data": data = value
             case "--run": run = value
-            case "--cache": cache = value
-            default: data = nil
+            default: cache = value
             }
         }
-        guard let data, let run else {
-            complain("martlet-runtime shim: --data and --run name the container's directories\n")
-        }
+        guard let data else { complain("--data is missing: the container's directory of what survives a reboot") }
+        guard let run else { complain("--run is missing: the container's directory of what does not") }
         do {
             try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: [])
             let text = try Files.read(data + "/" + ShimFiles.specification)
@@ -52,7 +56,7 @@ public enum ShimCommand {
 
     /// Ends with a message for whoever typed the command.
     private static func complain(_ text: String) -> Never {
-        try? Bytes.writeAll(2, Array(text.utf8))
+        try? Bytes.writeAll(2, Array("martlet-runtime shim: \(text)\n".utf8))
         exit(2)
     }
 

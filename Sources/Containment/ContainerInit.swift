@@ -11,26 +11,27 @@ import Seccomp
 struct ContainerInit: ~Copyable {
     let plan: ContainerPlan
     let namespaces: NamespacePlan
-    let entrances: GroupEntrances
     let streams: StandardStreams?
     var sync: SyncChannel
-    /// Listens for who starts the container; -1 where the channel brings that word.
-    let gate: Int32
+    let start: ContainerLauncher.Start
+    let handover: Handover
+    private let bringsNetwork: Bool
     var sources: MountSources
     let proc: HostProc
     /// Its number in the runtime's PID namespace, once it is told.
     private var pid: pid_t = 0
 
     init(
-        plan: ContainerPlan, namespaces: NamespacePlan, entrances: GroupEntrances, streams: StandardStreams?,
-        sync: consuming SyncChannel, gate: Int32, sources: MountSources, proc: consuming HostProc
+        plan: ContainerPlan, namespaces: NamespacePlan, streams: StandardStreams?, sync: consuming SyncChannel,
+        start: ContainerLauncher.Start, bringsNetwork: Bool, sources: MountSources, proc: consuming HostProc
     ) {
         self.plan = plan
         self.namespaces = namespaces
-        self.entrances = entrances
         self.streams = streams
+        handover = Handover(sync.descriptor.rawValue, namespaces, bringsNetwork: bringsNetwork)
         self.sync = sync
-        self.gate = gate
+        self.start = start
+        self.bringsNetwork = bringsNetwork
         self.sources = sources
         self.proc = proc
     }
@@ -56,7 +57,11 @@ struct ContainerInit: ~Copyable {
         let root = try mountRoot()
         let place = try MountTree.reopen(root.descriptor.rawValue)
         try FaultPoint.mounts.reached()
-        try ContainerMounts(plan: plan, namespaces: namespaces, root: root, sources: sources, proc: proc).mountAll()
+        try ContainerMounts(
+            plan: plan, namespaces: namespaces, root: root, sources: sources, handover: handover, proc: proc
+        ).mountAll()
+        // The rest is the container's own work.
+        try handover.enterGroup()
         try runHooksOfCreation(in: place.rawValue)
         if plan.root.isReadOnly { try MountTree.change(place.rawValue, set: Int(CL_ATTR_RDONLY)) }
         try FaultPoint.pivot.reached()
@@ -65,7 +70,7 @@ struct ContainerInit: ~Copyable {
         _ = consume place
         let terminal = try openStreams()
         try ContainerMounts.closeDevices(plan)
-        if gate >= 0 { try waitAtGate(terminal) } else { try waitForWord(terminal) }
+        if case .whenTold = start { try waitForWord(terminal) } else { try waitPrepared(terminal) }
     }
 
     /// The engine starts what it creates: what is wrong with the process is told at its start.
@@ -77,8 +82,8 @@ struct ContainerInit: ~Copyable {
         throw try setup.execute(program, filter, sync) { try runStartHooks(pid) }
     }
 
-    /// What is wrong with the process is told when it is created, and who starts it comes later.
-    private mutating func waitAtGate(_ terminal: Int32?) throws {
+    /// What is wrong with the process is told when it is created.
+    private mutating func waitPrepared(_ terminal: Int32?) throws {
         try FaultPoint.process.reached()
         var setup = ProcessSetup(plan.process, hasUserNamespace: namespaces.hasUser)
         let program = try setup.prepare(proc)
@@ -86,12 +91,16 @@ struct ContainerInit: ~Copyable {
         try sync.send(.ready(terminal: terminal))
         if let terminal { close(terminal) }
         guard case .proceed(let pid, let filter) = try sync.receive() else { _exit(1) }
-        // It may be long until somebody comes, and processes of the container may see what is open here.
-        setup.closeDescriptors(but: [gate, sync.descriptor.rawValue])
-        // Without the gate's own copy here nobody could start it a second time.
-        sync = SyncChannel(owning: try checked("accept", on: "start", cl_accept(gate)))
-        close(gate)
-        try sync.awaitAnswer()
+        if case .atGate(let gate) = start {
+            // It may be long until somebody comes, and processes of the container may see what is open here.
+            setup.closeDescriptors(but: [gate, sync.descriptor.rawValue])
+            // Who connects may be killed before its word: then somebody else may come.
+            repeat {
+                sync = SyncChannel(owning: try checked("accept", on: "start", cl_accept(gate)))
+            } while (try? sync.awaitAnswer()) == nil
+            // Without the gate's own copy here nobody could start it a second time.
+            close(gate)
+        }
         // Who drives the runtime takes a container that was started for one that runs, and looks for its end.
         let failure = try setup.execute(program, filter, sync) { try runStartHooks(pid) }
         try? Bytes.writeAll(2, Array((failure.reason + "\n").utf8))
@@ -116,12 +125,7 @@ struct ContainerInit: ~Copyable {
             try Self.becomeRoot()
             try ProcessSetup.becomeOpaque()
         }
-        try FaultPoint.joinGroups.reached()
-        try entrances.enter()
-        if namespaces.hasNewGroups {
-            try checked("unshare", on: "cgroup namespace", cl_unshare(Int32(CL_CLONE_NEWCGROUP)))
-        }
-        if plan.linux.choice(.network) == .new { try checked("set up", on: "lo", cl_loopback_up()) }
+        if !bringsNetwork, plan.linux.choice(.network) == .new { try checked("set up", on: "lo", cl_loopback_up()) }
     }
 
     static func join(_ join: NamespacePlan.Join) throws {

@@ -18,25 +18,41 @@ public struct ContainerLauncher {
         public var terminal: Int32?
     }
 
+    /// When the first process becomes the container's program, once all the rest is made.
+    public enum Start {
+        /// When its channel says so. Only then does it look at what it is to become: the engine is told of that at the
+        /// start of the container.
+        case whenTold
+        /// The same, but what is wrong with the process is told when it is created.
+        case prepared
+        /// When somebody connects to this listening socket and sends a byte; it looks at the process before.
+        case atGate(Int32)
+    }
+
     private let plan: ContainerPlan
     private let namespaces: NamespacePlan
     private let streams: StandardStreams?
-    private let gate: Int32
+    private let start: Start
 
     /// - Parameters:
     ///   - streams: pipes for it; nil hands the runtime's own 0, 1 and 2 on.
-    ///   - gate: a listening socket at which it waits for who starts it; nil waits for `.proceed` on its channel alone.
-    public init(_ plan: ContainerPlan, streams: StandardStreams? = nil, gate: Int32? = nil) {
+    ///   - start: what it does once everything is made.
+    public init(_ plan: ContainerPlan, streams: StandardStreams? = nil, start: Start = .whenTold) {
         self.plan = plan
         namespaces = NamespacePlan(plan.linux)
         self.streams = streams
-        self.gate = gate ?? -1
+        self.start = start
     }
 
     /// Leaves no process behind where it throws.
     ///
-    /// - Parameter whileMounting: called once the process is on its way.
-    public func launch(whileMounting: (pid_t) throws -> Void = { _ in }) throws -> Launched {
+    /// - Parameters:
+    ///   - makingGroup: called once the process is on its way: makes what the plan's group has beside v2, or all of it
+    ///     where there is only v1, and returns the whole group. The process enters it then.
+    ///   - whileMounting: called after that, while the process still mounts.
+    public func launch(
+        makingGroup: ((pid_t) throws -> ControlGroup)? = nil, whileMounting: (pid_t) throws -> Void = { _ in }
+    ) throws -> Launched {
         try FaultPoint.streams.reached()
         let sources = try MountSources.ofRuntime(plan, namespaces)
         defer { sources.close() }
@@ -47,8 +63,6 @@ public struct ContainerLauncher {
                 isCloned ? try Descriptor.open($0, O_RDONLY | O_DIRECTORY).release() : nil
             } ?? -1
         defer { if unified >= 0 { close(unified) } }
-        let entrances = try GroupEntrances(plan.group, exceptUnified: unified >= 0)
-        defer { entrances.close() }
         let proc = try HostProc()
         let (own, other) = try SyncChannel.pair()
         var launched = Launched(pid: 0, pidfd: -1, sync: own, terminal: nil)
@@ -57,15 +71,21 @@ public struct ContainerLauncher {
             try FaultPoint.clone.reached()
             launched.pid =
                 namespaces.needsStage
-                ? try cloneStage(other, own, unified, entrances, sources, proc)
-                : try cloneInit(namespaces.flags, other, own, unified, entrances, sources, proc, &launched.pidfd)
+                ? try cloneStage(other, own, unified, sources, proc)
+                : try cloneInit(flags, other, own, unified, sources, proc, &launched.pidfd)
         } catch {
             close(own)
             throw error
         }
         do {
             let channel = try SyncChannel(sharing: own)
-            try follow(channel, &launched, whileMounting)
+            try follow(channel, &launched) { pid in
+                if namespaces.hasUser, plan.isPrivileged { try plan.process.setScore(of: pid) }
+                if bringsNetwork { try Handover.sendNetwork(on: channel) }
+                let group = try makingGroup?(pid) ?? plan.group
+                try Handover.sendGroup(group, on: channel, exceptUnified: unified >= 0, plan, namespaces)
+                try whileMounting(pid)
+            }
             return launched
         } catch {
             kill(launched.pid, SIGKILL)
@@ -77,24 +97,37 @@ public struct ContainerLauncher {
         }
     }
 
+    /// Whether the network namespace is made beside the first process: in a new user namespace, and where a stage
+    /// stands between, it comes with the process.
+    private var bringsNetwork: Bool {
+        !namespaces.needsStage && !namespaces.hasUser && plan.isPrivileged
+            && namespaces.flags & UInt64(CL_CLONE_NEWNET) != 0
+    }
+
+    /// The namespaces that come with the first process.
+    private var flags: UInt64 { bringsNetwork ? namespaces.flags & ~UInt64(CL_CLONE_NEWNET) : namespaces.flags }
+
     private func follow(
-        _ channel: borrowing SyncChannel, _ launched: inout Launched, _ whileMounting: (pid_t) throws -> Void
+        _ channel: borrowing SyncChannel, _ launched: inout Launched, _ work: (pid_t) throws -> Void
     ) throws {
         var stage: pid_t?
         if namespaces.needsStage { stage = launched.pid }
-        var compiled: Result<Void, any Error>?
+        var outcome: Result<Void, any Error>?
         while true {
-            if stage == nil, compiled == nil, !namespaces.hasNewUser || namespaces.needsStage {
-                compiled = Result { try work(launched.pid, whileMounting) }
+            if stage == nil, outcome == nil, !namespaces.hasNewUser || namespaces.needsStage {
+                outcome = attempt(work, launched.pid, channel)
             }
-            switch try channel.receive() {
+            let message = try channel.receive()
+            if case .failure(let error) = message { throw error }
+            try outcome?.get()
+            switch message {
             case .needsMappings:
                 try FaultPoint.mapping.reached()
                 try UserNamespace.map(
                     stage ?? launched.pid, uids: plan.linux.uidMappings ?? [], gids: plan.linux.gidMappings ?? [],
                     isPrivileged: plan.isPrivileged)
                 try channel.send(.go(pid: stage ?? launched.pid))
-                if stage == nil { compiled = Result { try work(launched.pid, whileMounting) } }
+                if stage == nil { outcome = attempt(work, launched.pid, channel) }
             case .cloned(let pid):
                 if let passed = stage { _ = try ChildProcess.wait(passed) }
                 stage = nil
@@ -110,25 +143,28 @@ public struct ContainerLauncher {
                 try channel.send(.go(pid: launched.pid))
             case .ready(let terminal):
                 launched.terminal = terminal
-                try compiled?.get()
                 return
-            case .failure(let error): throw error
-            case .end, .go, .proceed, .listening:
+            case .failure, .end, .go, .network, .group, .proceed, .listening:
                 throw SetupError("the container's first process ended while it was being set up")
             }
         }
     }
 
-    private func work(_ pid: pid_t, _ whileMounting: (pid_t) throws -> Void) throws {
-        if namespaces.hasUser, plan.isPrivileged { try plan.process.setScore(of: pid) }
-        try whileMounting(pid)
+    /// What fails here may fail because the process has ended, which says why then: it is listened to once more, and is
+    /// told that nothing more comes.
+    private func attempt(
+        _ work: (pid_t) throws -> Void, _ pid: pid_t, _ channel: borrowing SyncChannel
+    ) -> Result<Void, any Error> {
+        let outcome = Result { try work(pid) }
+        if case .failure = outcome { shutdown(channel.descriptor.rawValue, Int32(SHUT_WR)) }
+        return outcome
     }
 
     // MARK: Processes
 
     private func cloneInit(
-        _ flags: UInt64, _ other: Int32, _ own: Int32, _ unified: Int32, _ entrances: GroupEntrances,
-        _ sources: MountSources, _ proc: borrowing HostProc, _ pidfd: UnsafeMutablePointer<Int32>?
+        _ flags: UInt64, _ other: Int32, _ own: Int32, _ unified: Int32, _ sources: MountSources,
+        _ proc: borrowing HostProc, _ pidfd: UnsafeMutablePointer<Int32>?
     ) throws -> pid_t {
         let proc = try HostProc(sharing: proc)
         let pid: pid_t
@@ -140,14 +176,14 @@ public struct ContainerLauncher {
         guard pid == 0 else { return pid }
         if own >= 0 { close(own) }
         ContainerInit(
-            plan: plan, namespaces: namespaces, entrances: entrances, streams: streams,
-            sync: SyncChannel(owning: other), gate: gate, sources: sources, proc: proc
+            plan: plan, namespaces: namespaces, streams: streams, sync: SyncChannel(owning: other), start: start,
+            bringsNetwork: bringsNetwork, sources: sources, proc: proc
         ).run()
     }
 
     /// A process that joins and makes what holds for children only, clones the first process as its brother and ends.
     private func cloneStage(
-        _ other: Int32, _ own: Int32, _ unified: Int32, _ entrances: GroupEntrances, _ sources: MountSources,
+        _ other: Int32, _ own: Int32, _ unified: Int32, _ sources: MountSources,
         _ proc: borrowing HostProc
     ) throws -> pid_t {
         let pid = try checked("clone", cl_clone_process(0, -1, nil))
@@ -158,8 +194,8 @@ public struct ContainerLauncher {
             try enterStage(channel, proc)
             // Whoever is in a PID namespace that was joined sees the first process from its beginning.
             try ProcessSetup.becomeOpaque()
-            let flags = (namespaces.flags & ~UInt64(CL_CLONE_NEWUSER)) | UInt64(CL_CLONE_PARENT)
-            let child = try cloneInit(flags, other, -1, unified, entrances, sources, proc, nil)
+            let childFlags = (namespaces.flags & ~UInt64(CL_CLONE_NEWUSER)) | UInt64(CL_CLONE_PARENT)
+            let child = try cloneInit(childFlags, other, -1, unified, sources, proc, nil)
             try channel.send(.cloned(child))
         } catch {
             if let channel = try? SyncChannel(sharing: other) { try? channel.send(.failure(SetupError(error))) }

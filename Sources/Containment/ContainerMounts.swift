@@ -11,18 +11,20 @@ struct ContainerMounts: ~Copyable {
     let namespaces: NamespacePlan
     let root: RootTree
     let sources: MountSources
+    let handover: Handover
     let proc: HostProc
 
     static let inert = Int(CL_ATTR_NOSUID) | Int(CL_ATTR_NODEV) | Int(CL_ATTR_NOEXEC)
 
     init(
         plan: ContainerPlan, namespaces: NamespacePlan, root: consuming RootTree, sources: MountSources,
-        proc: borrowing HostProc
+        handover: Handover, proc: borrowing HostProc
     ) throws {
         self.plan = plan
         self.namespaces = namespaces
         self.root = root
         self.sources = sources
+        self.handover = handover
         self.proc = try HostProc(sharing: proc)
     }
 
@@ -39,6 +41,7 @@ struct ContainerMounts: ~Copyable {
             }
         }
         try makeDevices()
+        try handover.enterNetwork()
         try setParameters()
         try hide()
         try makeWorkingDirectory()
@@ -62,6 +65,8 @@ struct ContainerMounts: ~Copyable {
 
     private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ given: MountWords) throws {
         let type = mount.type ?? ""
+        // It shows the network of who mounts it.
+        if type == "sysfs" { try handover.enterNetwork() }
         var words = given
         // The devices and the terminal come first.
         if mount.isDevices { words.set.remove(.readOnly) }
@@ -101,6 +106,8 @@ struct ContainerMounts: ~Copyable {
         }
         let tree = try create(type, mount, data, Self.bits(words.set.subtracting(later)))
         if words.copiesUp, type == "tmpfs", let present = try root.open(mount.destination, O_RDONLY | O_DIRECTORY) {
+            // What is copied counts as the container's memory.
+            try handover.enterGroup()
             try TreeCopy.copy(from: present.rawValue, to: tree.rawValue)
         }
         try Self.change(tree.rawValue, words, isNew: true)
@@ -139,17 +146,19 @@ struct ContainerMounts: ~Copyable {
     private func mountGroups(on path: String, _ words: MountWords) throws {
         guard let target = try root.open(path) else { return }
         let readOnly = words.set.contains(.readOnly) ? Int(CL_ATTR_RDONLY) : 0
-        if sources.groups.count == 1, sources.groups[0].name == "unified" {
-            let tree = sources.groups[0].tree
+        let sources = try handover.enterGroup()
+        if sources.count == 1, sources[0].name == "unified" {
+            let tree = sources[0].tree
             try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
             try MountTree.attach(tree, onto: target.rawValue, shown: path)
             return
         }
-        guard !sources.groups.isEmpty else { return }
+        guard !sources.isEmpty else { return }
         let list = try MountTree.create(
             "tmpfs", source: "tmpfs", options: [("mode", "755"), ("size", "64k")], attributes: Self.inert)
         try MountTree.attach(list.rawValue, onto: target.rawValue, shown: path)
-        for (name, tree) in sources.groups {
+        for source in sources {
+            let (name, tree) = (source.name, source.tree)
             let short = name.hasPrefix("name=") ? String(name.dropFirst(5)) : name
             try syscall("mkdir", on: short) { mkdirat(list.rawValue, short, 0o755) }
             let directory = Descriptor(
@@ -177,40 +186,6 @@ struct ContainerMounts: ~Copyable {
         try DeviceNodes.link(in: directory.rawValue)
     }
 
-    // MARK: Words into the kernel's bits
-
-    /// Gives a mount the attributes that its words ask for; a new one has those that are set already.
-    private static func change(_ tree: Int32, _ words: MountWords, isNew: Bool = false) throws {
-        for (set, clear, isRecursive) in [
-            (words.set, words.clear, false), (words.setRecursively, words.clearRecursively, true),
-        ] where !set.isEmpty || !clear.isEmpty && !(isNew && !isRecursive) {
-            var cleared = bits(clear.subtracting(.accessTimes))
-            if !set.isDisjoint(with: .accessTimes) || !clear.isDisjoint(with: .accessTimes) {
-                cleared |= Int(CL_ATTR_ATIME_MASK)
-            }
-            try MountTree.change(tree, set: bits(set), clear: cleared, recursive: isRecursive)
-        }
-    }
-
-    static func bits(_ attributes: MountWords.Attributes) -> Int {
-        let table: [(MountWords.Attributes, Int)] = [
-            (.readOnly, Int(CL_ATTR_RDONLY)), (.noSuid, Int(CL_ATTR_NOSUID)), (.noDevices, Int(CL_ATTR_NODEV)),
-            (.noExec, Int(CL_ATTR_NOEXEC)), (.noAccessTime, Int(CL_ATTR_NOATIME)),
-            (.strictAccessTime, Int(CL_ATTR_STRICTATIME)), (.noDirectoryAccessTime, Int(CL_ATTR_NODIRATIME)),
-            (.noSymlinkFollow, Int(CL_ATTR_NOSYMFOLLOW)),
-        ]
-        return table.reduce(0) { attributes.contains($1.0) ? $0 | $1.1 : $0 }
-    }
-
-    static func bits(_ propagation: MountWords.Propagation) -> Int {
-        switch propagation {
-        case .private: Int(CL_MS_PRIVATE)
-        case .slave: Int(CL_MS_SLAVE)
-        case .shared: Int(CL_MS_SHARED)
-        case .unbindable: Int(CL_MS_UNBINDABLE)
-        }
-    }
-
     /// Nothing is mounted over what the kernel says of processes, but for the files that lxcfs gives.
     private func refuseProc(_ target: Int32, _ path: String) throws {
         let procMagic: Int64 = 0x9fa0
@@ -223,90 +198,6 @@ struct ContainerMounts: ~Copyable {
         let components = RootTree.components(path)
         if components.first == "proc", allowed.contains(components.dropFirst().joined(separator: "/")) { return }
         throw SetupError("\"\(path)\" cannot be mounted because it is inside /proc")
-    }
-
-    /// Kernel parameters of the container's own namespaces (sysctl(8)).
-    private func setParameters() throws {
-        for (name, value) in (plan.linux.sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
-            guard isNamespaced(name) else {
-                throw SetupError("linux.sysctl: sysctl \"\(name)\" is not in a separate kernel namespace")
-            }
-            let path = "sys/" + Self.path(ofParameter: name)
-            do {
-                try proc.write(path, value)
-            } catch {
-                throw SetupError("linux.sysctl: cannot write \"\(value)\" to /proc/\(path): \(describe(error.errno))")
-            }
-        }
-    }
-
-    /// Dots part the components, and a slash is a dot then; or the other way round where a slash comes first
-    /// (sysctl.d(5)).
-    private static func path(ofParameter name: String) -> String {
-        guard let first = name.first(where: { $0 == "." || $0 == "/" }), first == "." else { return name }
-        return String(name.map { $0 == "." ? "/" : $0 == "/" ? "." : $0 })
-    }
-
-    private func isNamespaced(_ parameter: String) -> Bool {
-        let name = Self.path(ofParameter: parameter).split(separator: "/").joined(separator: ".")
-        if name.split(separator: ".").contains("..") || parameter.contains("..") { return false }
-        if name.hasPrefix("net.") { return namespaces.isSeparate(.network) }
-        let ipc: Set<String> = [
-            "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
-            "kernel.shmmni", "kernel.shm_rmid_forced",
-        ]
-        if ipc.contains(name) || name.hasPrefix("fs.mqueue.") { return namespaces.isSeparate(.ipc) }
-        return ["kernel.domainname", "kernel.hostname"].contains(name) && namespaces.isSeparate(.uts)
-    }
-
-    private func hide() throws {
-        for path in plan.linux.readonlyPaths ?? [] {
-            guard let target = try root.open(path) else { continue }
-            let tree = try MountTree.clone(of: target.rawValue, recursive: true)
-            try MountTree.change(tree.rawValue, set: Int(CL_ATTR_RDONLY), recursive: true)
-            try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
-        }
-        let masked = plan.linux.maskedPaths ?? []
-        guard !masked.isEmpty else { return }
-        let empty = try MountTree.create(
-            "tmpfs", source: "tmpfs", options: [("size", "0"), ("nr_blocks", "1")],
-            attributes: Self.inert | Int(CL_ATTR_RDONLY))
-        // Kernels before 6.15 copy only mounts that are attached.
-        var isAttached = false
-        for path in masked {
-            guard let target = try root.open(path) else { continue }
-            var information = stat()
-            try syscall("stat", on: path) { fstat(target.rawValue, &information) }
-            if information.st_mode & S_IFMT == S_IFDIR {
-                if isAttached {
-                    let tree = try MountTree.clone(of: empty.rawValue)
-                    try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
-                } else {
-                    try MountTree.attach(empty.rawValue, onto: target.rawValue, shown: path)
-                    isAttached = true
-                }
-            } else {
-                let null = try nullDevice()
-                let tree = try MountTree.clone(of: null.rawValue)
-                try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
-            }
-        }
-    }
-
-    /// What covers files is the null device and nothing that stands in its place (CVE-2025-31133).
-    private func nullDevice() throws -> Descriptor {
-        guard let null = try root.open("/dev/null") else {
-            throw SetupError("linux.maskedPaths: there is no /dev/null to cover files with")
-        }
-        var information = stat()
-        try syscall("stat", on: "/dev/null") { fstat(null.rawValue, &information) }
-        let number = UInt64(information.st_rdev)
-        let isNull =
-            information.st_mode & S_IFMT == S_IFCHR && cl_major(number) == 1 && cl_minor(number) == 3
-        guard isNull || !Guard.nullDevice.holds else {
-            throw SetupError("linux.maskedPaths: /dev/null of the container is not the null device")
-        }
-        return null
     }
 
     private func makeWorkingDirectory() throws {
@@ -322,22 +213,4 @@ struct ContainerMounts: ~Copyable {
             }
         }
     }
-}
-
-extension RootTree {
-    /// What is at `path` where no component of it is a link; nil otherwise.
-    func openDirect(_ path: String) throws(SystemError) -> Descriptor? {
-        let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_SYMLINKS)
-        let result = cl_openat2(descriptor.rawValue, path, pathOnly | O_CLOEXEC, 0, resolve)
-        if result == -ENOENT || result == -ELOOP { return nil }
-        return Descriptor(owning: try checked("open", on: path, result))
-    }
-}
-
-/// Whether two descriptors are open on one file.
-func sameFile(_ left: Int32, _ right: Int32) -> Bool {
-    var first = stat()
-    var second = stat()
-    return fstat(left, &first) == 0 && fstat(right, &second) == 0 && first.st_dev == second.st_dev
-        && first.st_ino == second.st_ino
 }

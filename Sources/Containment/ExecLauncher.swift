@@ -46,7 +46,10 @@ public struct ExecLauncher {
             var other = stat()
             // A kernel without a kind of namespace has it for nobody.
             guard stat("/proc/self/ns/" + entry.0, &own) == 0 else { return bits }
-            guard stat("/proc/\(pid)/ns/" + entry.0, &other) == 0 else { throw SetupError("the container has ended") }
+            guard stat("/proc/\(pid)/ns/" + entry.0, &other) == 0 else {
+                if errno == ENOENT { throw SetupError("the container has ended") }
+                throw SetupError("the container's namespaces cannot be seen: \(describe(errno))")
+            }
             return own.st_ino == other.st_ino ? bits : bits | NamespacePlan.bits[entry.1]!
         }
     }
@@ -57,55 +60,153 @@ public struct ExecLauncher {
         guard poll(&entry, 1, 0) == 0 else { throw SetupError("the container has ended") }
     }
 
-    /// - Parameter filter: of its system calls.
-    public func launch(_ filter: SeccompFilter?) throws -> Launched {
-        let unified = try group.unifiedPath.map { try Descriptor.open($0, O_RDONLY | O_DIRECTORY).release() } ?? -1
+    /// - Parameters:
+    ///   - filter: of its system calls.
+    ///   - moves: moves a process into the container's group, where this one may not; it is called for an ordinary
+    ///     user's container alone.
+    public func launch(_ filter: SeccompFilter?, moves: ((pid_t) throws -> Void)? = nil) throws -> Launched {
+        let spaces = try Self.namespaces(of: containerPid)
+        // Without rights in the container's user namespace nothing else of it can be joined.
+        let isStaged = geteuid() != 0 && spaces & UInt64(CL_CLONE_NEWUSER) != 0
+        let unified =
+            try group.unifiedPath.flatMap {
+                isStaged ? nil : try Descriptor.open($0, O_RDONLY | O_DIRECTORY).release()
+            } ?? -1
         defer { if unified >= 0 { close(unified) } }
-        let entrances = try GroupEntrances(group, exceptUnified: unified >= 0)
+        let moves = isStaged ? moves : nil
+        let entrances = try GroupEntrances(
+            moves == nil ? group : ControlGroup(directories: []), exceptUnified: unified >= 0)
         defer { entrances.close() }
         let proc = try HostProc()
         // Joining a mount namespace takes its root; within one the root is the container's all the same.
         let root = try Descriptor.open("/proc/\(containerPid)/root", pathOnly | O_DIRECTORY)
-        let spaces = try Self.namespaces(of: containerPid)
         try requireAlive()
-        let forChildren = spaces & (UInt64(CL_CLONE_NEWPID) | UInt64(CL_CLONE_NEWTIME))
-        if forChildren != 0 {
-            // Joined by the runtime, since they hold for children.
-            try checked("setns", on: "container", cl_setns(container, Int32(forChildren)))
-        }
-        // Processes of the container see the new one from its beginning.
-        try ProcessSetup.becomeOpaque()
-        let waits =
-            spaces & UInt64(CL_CLONE_NEWUSER) != 0 && geteuid() == 0 && plan.configuration.oomScoreAdj != nil
         let (own, other) = try SyncChannel.pair()
-        let pid: pid_t
         do {
-            defer { close(other) }
-            pid = try checked("clone", cl_clone_process(0, unified, nil))
-            if pid == 0 {
-                close(own)
-                ExecInit(
-                    plan: plan, namespaces: spaces & ~forChildren, container: container, entrances: entrances,
-                    streams: streams, filter: filter, sync: SyncChannel(owning: other), proc: proc,
-                    root: spaces & UInt64(CL_CLONE_NEWNS) == 0 ? root.rawValue : nil, waits: waits
-                ).run()
+            let entry = Entry(
+                spaces: spaces, unified: unified, entrances: entrances, filter: filter, own: own, other: other,
+                root: spaces & UInt64(CL_CLONE_NEWNS) == 0 ? root.rawValue : nil)
+            let pid: pid_t
+            do {
+                defer { close(other) }
+                pid = try isStaged ? cloneStage(entry, proc) : cloneDirectly(entry, proc)
             }
+            return Launched(pid: try isStaged ? follow(pid, own, moves) : release(pid, own, spaces), sync: own)
         } catch {
             close(own)
             throw error
         }
-        if waits {
-            do {
-                try plan.setScore(of: pid)
-                try SyncChannel(sharing: own).send(.go(pid: pid))
-            } catch {
-                kill(pid, SIGKILL)
-                _ = try? ChildProcess.wait(pid)
-                close(own)
-                throw error
-            }
+    }
+
+    /// What a process takes with it into the container.
+    private struct Entry {
+        var spaces: UInt64
+        var unified: Int32
+        var entrances: GroupEntrances
+        var filter: SeccompFilter?
+        /// The runtime's end of the channel, and the process's.
+        var own: Int32
+        var other: Int32
+        /// The container's root, where it shares the runtime's mount namespace.
+        var root: Int32?
+    }
+
+    private func cloneInit(
+        _ flags: UInt64, _ entry: Entry, joined: UInt64, waits: Bool, _ proc: borrowing HostProc
+    ) throws -> pid_t {
+        let proc = try HostProc(sharing: proc)
+        let pid = try checked("clone", cl_clone_process(flags, entry.unified, nil))
+        guard pid == 0 else { return pid }
+        if flags == 0 { close(entry.own) }
+        ExecInit(
+            plan: plan, namespaces: entry.spaces & ~joined, container: container, entrances: entry.entrances,
+            streams: streams, filter: entry.filter, sync: SyncChannel(owning: entry.other), proc: proc,
+            root: entry.root, hasUser: entry.spaces & UInt64(CL_CLONE_NEWUSER) != 0, waits: waits
+        ).run()
+    }
+
+    // MARK: With the runtime's own rights
+
+    private static let forChildren = UInt64(CL_CLONE_NEWPID) | UInt64(CL_CLONE_NEWTIME)
+
+    private func cloneDirectly(_ entry: Entry, _ proc: borrowing HostProc) throws -> pid_t {
+        let joined = entry.spaces & Self.forChildren
+        if joined != 0 {
+            // Joined by the runtime, since they hold for children.
+            try checked("setns", on: "container", cl_setns(container, Int32(joined)))
         }
-        return Launched(pid: pid, sync: own)
+        // Processes of the container see the new one from its beginning.
+        try ProcessSetup.becomeOpaque()
+        return try cloneInit(0, entry, joined: joined, waits: setsScore(entry.spaces), proc)
+    }
+
+    private func setsScore(_ spaces: UInt64) -> Bool {
+        spaces & UInt64(CL_CLONE_NEWUSER) != 0 && geteuid() == 0 && plan.configuration.oomScoreAdj != nil
+    }
+
+    /// Sets what the process waits for.
+    private func release(_ pid: pid_t, _ own: Int32, _ spaces: UInt64) throws -> pid_t {
+        guard setsScore(spaces) else { return pid }
+        do {
+            try plan.setScore(of: pid)
+            try SyncChannel(sharing: own).send(.go(pid: pid))
+            return pid
+        } catch {
+            kill(pid, SIGKILL)
+            _ = try? ChildProcess.wait(pid)
+            throw error
+        }
+    }
+
+    // MARK: As an ordinary user
+
+    /// A stage joins the user namespace, which gives it the right to join those that hold for children, clones the
+    /// process as its brother and ends.
+    private func cloneStage(_ entry: Entry, _ proc: borrowing HostProc) throws -> pid_t {
+        let stage = try checked("clone", cl_clone_process(0, -1, nil))
+        guard stage == 0 else { return stage }
+        close(entry.own)
+        do {
+            let channel = try SyncChannel(sharing: entry.other)
+            guard case .go = try channel.receive() else { _exit(1) }
+            // In the user namespace its files in /proc are not its own.
+            try plan.setScore(of: getpid())
+            try ProcessSetup.hide(endsWithMaker: true)
+            let joined = entry.spaces & (Self.forChildren | UInt64(CL_CLONE_NEWUSER))
+            try checked("setns", on: "container", cl_setns(container, Int32(joined)))
+            try ContainerInit.becomeRoot()
+            try ProcessSetup.becomeOpaque()
+            try channel.send(
+                .cloned(cloneInit(UInt64(CL_CLONE_PARENT), entry, joined: joined, waits: true, proc)))
+        } catch {
+            if let channel = try? SyncChannel(sharing: entry.other) { try? channel.send(.failure(SetupError(error))) }
+        }
+        _exit(0)
+    }
+
+    /// - Returns: the process that the stage has cloned.
+    private func follow(_ stage: pid_t, _ own: Int32, _ moves: ((pid_t) throws -> Void)?) throws -> pid_t {
+        var children = [stage]
+        do {
+            let channel = try SyncChannel(sharing: own)
+            try moves?(stage)
+            try channel.send(.go(pid: stage))
+            switch try channel.receive() {
+            case .cloned(let pid):
+                _ = try ChildProcess.wait(stage)
+                children = [pid]
+                try channel.send(.go(pid: pid))
+                return pid
+            case .failure(let error): throw error
+            default: throw SetupError("the process that enters the container has ended")
+            }
+        } catch {
+            for child in children {
+                kill(child, SIGKILL)
+                _ = try? ChildProcess.wait(child)
+            }
+            throw error
+        }
     }
 }
 
@@ -119,9 +220,10 @@ struct ExecInit: ~Copyable {
     let filter: SeccompFilter?
     let sync: SyncChannel
     let proc: HostProc
-    /// The container's root, where it shares the runtime's mount namespace.
     let root: Int32?
-    /// Whether the runtime sets its score first.
+    /// Whether the container has another user namespace than the runtime; it may have been joined already.
+    let hasUser: Bool
+    /// Whether the runtime has something to do first.
     let waits: Bool
 
     consuming func run() -> Never {
@@ -144,7 +246,6 @@ struct ExecInit: ~Copyable {
             try syscall("fchdir", on: "rootfs") { fchdir(root) }
             try syscall("chroot", on: "rootfs") { chroot(".") }
         }
-        let hasUser = namespaces & UInt64(CL_CLONE_NEWUSER) != 0
         if hasUser {
             try ContainerInit.becomeRoot()
             try ProcessSetup.becomeOpaque()

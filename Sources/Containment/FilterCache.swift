@@ -43,30 +43,60 @@ public struct FilterCache {
         return try JSONCoding.encode(key) + Array(" \(build) \(library)\n".utf8)
     }
 
-    /// A file begins with the whole name, its own name is a hash of it (FNV-1a).
-    private func path(_ name: [UInt8], in directory: String) -> String {
-        let hash = name.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        return directory + "/" + String(hash, radix: 16)
+    /// FNV-1a, which tells files apart and torn ones from whole ones; strangers are kept out by the directory's mode.
+    private static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64 = 0xcbf2_9ce4_8422_2325) -> UInt64 {
+        bytes.reduce(start) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+
+    /// A file is named by a hash of the filter's name. It holds that name, the filter and a hash of both.
+    private static func file(_ name: [UInt8]) -> String { String(hash(name), radix: 16) }
+
+    private static func sum(_ name: [UInt8], _ filter: some Sequence<UInt8>) -> [UInt8] {
+        let hash = hash(filter, from: hash(name))
+        return (0..<8).map { UInt8(truncatingIfNeeded: hash >> ($0 * 8)) }
     }
 
     private func load(_ name: [UInt8]) -> SeccompFilter? {
-        guard let directory, let bytes = try? Files.read(path(name, in: directory)), bytes.starts(with: name) else {
-            return nil
-        }
-        return SeccompFilter(bytes: Array(bytes[name.count...]))
+        guard let directory, let place = try? Self.opened(directory),
+            let file = try? Descriptor.open(Self.file(name), beneath: place.rawValue, O_RDONLY | O_NOFOLLOW),
+            let bytes = try? Bytes.readToEnd(file.rawValue, limit: name.count + SeccompFilter.byteLimit + 8),
+            bytes.count > name.count + 8, bytes.starts(with: name)
+        else { return nil }
+        let filter = bytes[name.count..<bytes.count - 8]
+        return Self.sum(name, filter) == bytes.suffix(8) ? SeccompFilter(bytes: Array(filter)) : nil
     }
 
     private func store(_ name: [UInt8], _ filter: SeccompFilter) {
         guard let directory else { return }
         do {
             try Files.makeDirectories(directory, mode: 0o700)
-            let present = try Files.list(directory)
-            if present.count >= Self.limit { for file in present { unlink(directory + "/" + file) } }
-            let temporary = directory + "/\(getpid()).tmp"
-            try Files.write(temporary, name + filter.bytes, mode: 0o600)
-            rename(temporary, path(name, in: directory))
+            let place = try Self.opened(directory)
+            let present = try Files.list(inDirectory: place.rawValue)
+            if present.count >= Self.limit { for file in present { unlinkat(place.rawValue, file, 0) } }
+            // Numbers of processes are those of their namespaces, and this directory may be seen in several.
+            let temporary = "\(getpid())-\(Clock.sinceBoot()).tmp"
+            let file = try Descriptor.open(
+                temporary, beneath: place.rawValue, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            do {
+                try Bytes.writeAll(file.rawValue, name + filter.bytes + Self.sum(name, filter.bytes))
+                try syscall("rename") { renameat(place.rawValue, temporary, place.rawValue, Self.file(name)) }
+            } catch {
+                unlinkat(place.rawValue, temporary, 0)
+                throw error
+            }
         } catch {
             // The next container compiles again.
         }
+    }
+
+    /// The directory, which has to be this user's, and writable for nobody else.
+    private static func opened(_ directory: String) throws(SystemError) -> Descriptor {
+        let place = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        var information = stat()
+        try syscall("stat", on: directory) { fstat(place.rawValue, &information) }
+        guard information.st_uid == geteuid(), information.st_mode & 0o022 == 0 else {
+            throw SystemError("use", directory, errno: EPERM)
+        }
+        return place
     }
 }

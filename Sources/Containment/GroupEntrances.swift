@@ -5,7 +5,10 @@ import LinuxSystem
 /// Files by which a process moves itself into a control group, opened with the runtime's rights: the kernel asks for
 /// those of who opened them (cgroups(7)).
 struct GroupEntrances {
-    private var files: [Int32] = []
+    private(set) var files: [Int32] = []
+
+    /// Files that another process opened.
+    init(owning files: [Int32]) { self.files = files }
 
     /// - Parameter exceptUnified: leaves out v2, where the process begins in the group (CLONE_INTO_CGROUP).
     init(_ group: ControlGroup, exceptUnified: Bool) throws(SystemError) {

@@ -9,15 +9,11 @@ enum KernelViews {
     ///
     /// - Parameter root: the container's, whose mounts are its own.
     static func cover(except root: String) throws {
-        for line in try Files.text("/proc/self/mountinfo").split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            guard fields.count > 4, let separator = fields.firstIndex(of: "-"), separator + 1 < fields.count else {
-                continue
+        for mount in try MountInfo.all() where Self.isWhole(mount) && !mount.lies(in: root) {
+            let path = mount.mountPoint
+            guard !path.contains("\u{fffd}") else {
+                throw SetupError("--no-pivot: \(mount.type) on \(path) cannot be taken away: its name is no text")
             }
-            let path = String(fields[4])
-            guard fields[3] == "/", ["proc", "sysfs"].contains(fields[separator + 1]),
-                path != root, !path.hasPrefix(root + "/")
-            else { continue }
             do {
                 // What is taken away here is not taken away on the host.
                 try Mounts.setPropagation(path, UInt(CL_MS_REC) | UInt(CL_MS_SLAVE))
@@ -33,5 +29,9 @@ enum KernelViews {
                 try checked("umount", on: path, result)
             }
         }
+    }
+
+    private static func isWhole(_ mount: MountInfo) -> Bool {
+        mount.root == "/" && ["proc", "sysfs"].contains(mount.type)
     }
 }

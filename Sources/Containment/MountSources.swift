@@ -20,8 +20,6 @@ struct MountSources {
     private(set) var root: Int32?
     /// Nodes of the host's /dev by path, where a container cannot make its own.
     private(set) var devices: [String: Int32] = [:]
-    /// Control group directories by their controllers' names, `unified` for v2.
-    private(set) var groups: [(name: String, tree: Int32)] = []
 
     /// What the runtime takes.
     static func ofRuntime(_ plan: ContainerPlan, _ namespaces: NamespacePlan) throws -> MountSources {
@@ -44,7 +42,6 @@ struct MountSources {
     func close() {
         for source in mounts.values { Glibc.close(source.tree) }
         for tree in devices.values { Glibc.close(tree) }
-        for group in groups { Glibc.close(group.tree) }
         if let root { Glibc.close(root) }
     }
 
@@ -57,9 +54,7 @@ struct MountSources {
         }
         for (index, mount) in (plan.configuration.mounts ?? []).enumerated() {
             let words = mount.words
-            if mount.isGroups {
-                if isWhole, groups.isEmpty { try takeGroups(plan, namespaces) }
-            } else if mount.isBind(words), isWanted(words) {
+            if mount.isBind(words), isWanted(words) {
                 mounts[index] = try bind(mount, words, at: index, plan)
             }
         }
@@ -94,17 +89,6 @@ struct MountSources {
             }
         }
         return Source(tree: tree.release(), isDirectory: information.st_mode & S_IFMT == S_IFDIR)
-    }
-
-    private mutating func takeGroups(_ plan: ContainerPlan, _ namespaces: NamespacePlan) throws {
-        for group in plan.group.directories {
-            // A container without a namespace of its own sees all of v2, and its own group of v1, as with runc.
-            let isOwn = namespaces.isSeparate(.cgroup) || !group.isUnified || plan.group.directories.count > 1
-            let path = isOwn ? group.path : group.base
-            guard Files.isDirectory(path) else { continue }
-            let name = group.isUnified ? "unified" : group.controllers.joined(separator: ",")
-            groups.append((name, try MountTree.clone(path, recursive: false).release()))
-        }
     }
 
     /// Says which member an error of the system is about.

@@ -70,12 +70,7 @@ enum MountTree {
     /// Makes the mount that `path` lies on private: what is mounted on it is seen in this namespace alone.
     static func makePrivate(around path: String) throws {
         let real = try Files.realPath(path)
-        // The longest mount point that leads there is the one.
-        let points = try Files.text("/proc/self/mountinfo").split(separator: "\n").compactMap { line -> String? in
-            let fields = line.split(separator: " ")
-            return fields.count > 4 ? String(fields[4]) : nil
-        }
-        let point = points.filter { $0 == "/" || real == $0 || real.hasPrefix($0 + "/") }.max { $0.count < $1.count }
+        let point = MountInfo.containing(real, in: try MountInfo.all())?.mountPoint
         try change(AT_FDCWD, path: point ?? "/", propagation: Int(CL_MS_PRIVATE))
     }
 

@@ -19,7 +19,7 @@ struct ProcessSetup {
     let plan: ProcessPlan
     let hasUserNamespace: Bool
 
-    private var process: ProcessConfiguration { plan.configuration }
+    var process: ProcessConfiguration { plan.configuration }
 
     private static let deathSignal: Int32 = 1
     private static let dumpable: Int32 = 4
@@ -163,7 +163,7 @@ struct ProcessSetup {
         try Self.becomeOpaque()
     }
 
-    private static func member(_ name: String, _ body: () throws(SystemError) -> Int32) throws(SetupError) {
+    static func member(_ name: String, _ body: () throws(SystemError) -> Int32) throws(SetupError) {
         do {
             _ = try body()
         } catch {
@@ -171,114 +171,7 @@ struct ProcessSetup {
         }
     }
 
-    // MARK: Limits
-
-    private func setLimits(_ proc: borrowing HostProc) throws {
-        for (index, limit) in (process.rlimits ?? []).enumerated() {
-            guard let number = ProcessConfiguration.ResourceLimit.numbers[limit.type] else {
-                throw SetupError("process.rlimits[\(index)].type: \"\(limit.type)\" is no limit")
-            }
-            let result = cl_setrlimit(number, limit.soft, limit.hard)
-            guard result < 0 else { continue }
-            throw SetupError(
-                "error setting rlimits for ready process: error setting rlimit type \(number): \(describe(-result))")
-        }
-        let file = "self/oom_score_adj"
-        if hasUserNamespace, process.oomScoreAdj != nil {
-            // The runtime has set it.
-        } else if let score = process.oomScoreAdj {
-            do {
-                try proc.write(file, "\(score)")
-            } catch {
-                throw SetupError("write /proc/\(file): \(describe(error.errno))")
-            }
-        } else if let present = try? proc.text(file), present.hasPrefix("-") {
-            // The daemon's protection is not the container's.
-            try? proc.write(file, "0")
-        }
-    }
-
-    private func schedule() throws {
-        if let personality = plan.personality {
-            let domain = personality.domain == "LINUX32" ? CL_PER_LINUX32 : CL_PER_LINUX
-            try checked("personality", on: personality.domain, cl_set_personality(UInt(domain)))
-        }
-        if let scheduler = process.scheduler {
-            let flags = (scheduler.flags ?? []).reduce(0 as UInt64) {
-                $0 | (ProcessConfiguration.Scheduler.flagBits[$1] ?? 0)
-            }
-            let policy = ProcessConfiguration.Scheduler.policies[scheduler.policy] ?? 0
-            try Self.member("process.scheduler") { () throws(SystemError) in
-                try checked(
-                    "sched_setattr", on: scheduler.policy,
-                    cl_set_scheduler(
-                        policy, flags, scheduler.nice ?? 0, UInt32(bitPattern: scheduler.priority ?? 0),
-                        scheduler.runtime ?? 0, scheduler.deadline ?? 0, scheduler.period ?? 0))
-            }
-        }
-        if let priority = process.ioPriority {
-            let number = ProcessConfiguration.IOPriority.classes[priority.class] ?? 0
-            try Self.member("process.ioPriority") { () throws(SystemError) in
-                try checked("ioprio_set", on: priority.class, cl_set_io_priority(number, priority.priority))
-            }
-        }
-    }
-
-    /// Labels of AppArmor and SELinux, taken on with exec (apparmor(7), selinux(8)).
-    private func label(_ proc: borrowing HostProc) throws {
-        if let profile = process.apparmorProfile, !profile.isEmpty {
-            guard Files.exists("/sys/module/apparmor") || SecurityModules.has("apparmor") else {
-                throw SetupError("process.apparmorProfile: this kernel has no AppArmor")
-            }
-            do {
-                try proc.write("self/attr/apparmor/exec", "exec " + profile)
-            } catch {
-                throw SetupError("process.apparmorProfile: \"\(profile)\" is refused: \(describe(error.errno))")
-            }
-        }
-        if let label = process.selinuxLabel, !label.isEmpty {
-            guard SecurityModules.has("selinux") else {
-                throw SetupError("process.selinuxLabel: this kernel has no SELinux")
-            }
-            do {
-                try proc.write("self/attr/exec", label)
-            } catch {
-                throw SetupError("process.selinuxLabel: \"\(label)\" is refused: \(describe(error.errno))")
-            }
-        }
-    }
-
-    // MARK: Descriptors and directories
-
-    /// The streams belong to the user, so that it may open /dev/stdout and the like again.
-    private func own(_ uid: UInt32) {
-        for descriptor in 0..<Int32(3) {
-            var information = stat()
-            guard fstat(descriptor, &information) == 0, information.st_uid != uid else { continue }
-            // The null device may be the host's own node.
-            let number = UInt64(information.st_rdev)
-            if information.st_mode & S_IFMT == S_IFCHR, cl_major(number) == 1, cl_minor(number) == 3 { continue }
-            _ = fchown(descriptor, uid, gid_t.max)
-        }
-    }
-
-    /// All but 0, 1, 2 and those that are to stay closes with exec, the channel to the runtime too.
-    private func closeDescriptors() {
-        guard Guard.descriptors.holds else { return }
-        let closeOnExec: UInt32 = 4
-        _ = cl_close_range(UInt32(3 + plan.preservedDescriptors), .max, closeOnExec)
-    }
-
-    /// Closes everything but 0, 1, 2, those that are to stay, and `kept`.
-    func closeDescriptors(but kept: [Int32]) {
-        guard Guard.descriptors.holds else { return }
-        var first = UInt32(3 + plan.preservedDescriptors)
-        for descriptor in kept.map(UInt32.init).sorted() where descriptor >= first {
-            if descriptor > first { _ = cl_close_range(first, descriptor - 1, 0) }
-            first = descriptor + 1
-        }
-        _ = cl_close_range(first, .max, 0)
-    }
+    // MARK: Directory and program
 
     /// A directory of the host is no path of the container's root: the kernel says so (getcwd(3), CVE-2024-21626).
     private func verifyWorkingDirectory() throws {
@@ -315,14 +208,5 @@ struct ProcessSetup {
         signal(SIGTTOU, SIG_IGN)
         if isatty(0) == 1 { tcsetpgrp(0, getpid()) }
         signal(SIGTTOU, SIG_DFL)
-    }
-}
-
-/// The kernel's security modules (lsm(7)).
-enum SecurityModules {
-    static func has(_ name: String) -> Bool {
-        let text = (try? Files.text("/sys/kernel/security/lsm")) ?? ""
-        if text.split(whereSeparator: { $0 == "," || $0.isWhitespace }).contains(Substring(name)) { return true }
-        return name == "selinux" && Files.exists("/sys/fs/selinux/enforce")
     }
 }

@@ -9,10 +9,21 @@ struct RootTree: ~Copyable {
 
     /// Opens what is there, for reference (O_PATH) unless `flags` say otherwise; nil where there is nothing.
     func open(_ path: String, _ flags: Int32 = pathOnly) throws(SystemError) -> Descriptor? {
-        let resolve = Guard.mountTarget.holds ? UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_MAGICLINKS) : 0
-        let given = Guard.mountTarget.holds ? path : "./" + path
-        let result = cl_openat2(descriptor.rawValue, given, flags | O_CLOEXEC, 0, resolve)
-        if result == -ENOENT || result == -ENOTDIR { return nil }
+        do {
+            if Guard.mountTarget.holds { return try Descriptor.open(path, inRoot: descriptor.rawValue, flags) }
+            let opened = cl_openat2(descriptor.rawValue, "./" + path, flags | O_CLOEXEC, 0, 0)
+            return Descriptor(owning: try checked("open", opened))
+        } catch {
+            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+            throw SystemError("open", path, errno: error.errno)
+        }
+    }
+
+    /// What is at `path` where no component of it is a link; nil otherwise.
+    func openDirect(_ path: String) throws(SystemError) -> Descriptor? {
+        let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_SYMLINKS)
+        let result = cl_openat2(descriptor.rawValue, path, pathOnly | O_CLOEXEC, 0, resolve)
+        if result == -ENOENT || result == -ELOOP { return nil }
         return Descriptor(owning: try checked("open", on: path, result))
     }
 
@@ -104,4 +115,12 @@ struct RootTree: ~Copyable {
         }
         return result
     }
+}
+
+/// Whether two descriptors are open on one file.
+func sameFile(_ left: Int32, _ right: Int32) -> Bool {
+    var first = stat()
+    var second = stat()
+    return fstat(left, &first) == 0 && fstat(right, &second) == 0 && first.st_dev == second.st_dev
+        && first.st_ino == second.st_ino
 }

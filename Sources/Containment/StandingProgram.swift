@@ -13,19 +13,24 @@ enum StandingProgram {
         try syscall("stat", on: "/proc/self/exe") { stat("/proc/self/exe", &program) }
         let path = "\(directory)/\(program.st_dev)-\(program.st_ino)"
         if let mounted = try? opened(path), isMount(of: program, mounted.rawValue) { return mounted }
-        try prepareDirectory()
+        let lock = try lockedDirectory()
+        // Who held the lock before may have made it.
+        if let mounted = try? opened(path), isMount(of: program, mounted.rawValue) { return mounted }
+        try make(path)
+        let mounted = try opened(path)
+        guard isMount(of: program, mounted.rawValue) else { throw SystemError("mount", path, errno: ESTALE) }
+        _ = consume lock
+        return mounted
+    }
+
+    private static func make(_ path: String) throws(SystemError) {
         sweep(except: path)
         close(try syscall("create", on: path) { Glibc.open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o500) })
         let tree = Descriptor(owning: try checked("open_tree", cl_open_tree_clone("/proc/self/exe")))
         try checked("mount_setattr", cl_mount_set_readonly(tree.rawValue))
         try MountTree.change(tree.rawValue, propagation: Int(CL_MS_PRIVATE))
-        do {
-            let target = try opened(path)
-            try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
-        }
-        let mounted = try opened(path)
-        guard isMount(of: program, mounted.rawValue) else { throw SystemError("mount", path, errno: ESTALE) }
-        return mounted
+        let target = try opened(path)
+        try MountTree.attach(tree.rawValue, onto: target.rawValue, shown: path)
     }
 
     private static func opened(_ path: String) throws(SystemError) -> Descriptor {
@@ -40,14 +45,17 @@ enum StandingProgram {
             && system.f_flag & UInt(ST_RDONLY) != 0
     }
 
-    /// Nobody but root may put anything there.
-    private static func prepareDirectory() throws(SystemError) {
+    /// The directory, which nobody but root may put anything into, locked against others that make mounts there.
+    private static func lockedDirectory() throws(SystemError) -> Descriptor {
         if mkdir(directory, 0o700) != 0, errno != EEXIST { throw SystemError("mkdir", directory, errno: errno) }
+        let opened = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         var information = stat()
-        try syscall("lstat", on: directory) { lstat(directory, &information) }
-        guard information.st_mode & S_IFMT == S_IFDIR, information.st_uid == 0, information.st_mode & 0o077 == 0 else {
+        try syscall("stat", on: directory) { fstat(opened.rawValue, &information) }
+        guard information.st_uid == 0, information.st_mode & 0o077 == 0 else {
             throw SystemError("use", directory, errno: EPERM)
         }
+        try syscall("flock", on: directory) { flock(opened.rawValue, LOCK_EX) }
+        return opened
     }
 
     /// Takes away mounts of programs that have been replaced since.

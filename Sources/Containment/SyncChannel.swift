@@ -11,6 +11,10 @@ public struct SyncChannel: ~Copyable {
         case cloned(pid_t)
         /// The child is in a new user namespace and waits for its mappings.
         case needsMappings
+        /// To the child: a network namespace for it.
+        case network(Int32)
+        /// To the child: its control group is there, by these files and directories.
+        case group(entrances: [Int32], sources: [Handover.Source])
         /// The child has its mounts and waits for the runtime's hooks.
         case mounted
         /// To the child: go on. Its number in the runtime's PID namespace.
@@ -45,6 +49,12 @@ public struct SyncChannel: ~Copyable {
         switch message {
         case .cloned(let pid): try send(0x43, Self.bytes(pid))
         case .needsMappings: try send(0x55)
+        case .network(let descriptor): try send(0x4e, descriptors: [descriptor])
+        case .group(let entrances, let sources):
+            let names = sources.map(\.name).joined(separator: "\n")
+            try send(
+                0x44, [UInt8(truncatingIfNeeded: entrances.count)] + Array(names.utf8),
+                descriptors: entrances + sources.map(\.tree))
         case .mounted: try send(0x4d)
         case .go(let pid): try send(0x48, Self.bytes(pid))
         case .ready(let terminal): try send(0x52, descriptors: terminal.map { [$0] } ?? [])
@@ -74,13 +84,29 @@ public struct SyncChannel: ~Copyable {
         try UnixSocket.send(descriptor.rawValue, [kind] + bytes, descriptors: descriptors)
     }
 
-    public func receive() throws(SystemError) -> Message {
-        // The largest message is a filter.
-        let (bytes, descriptors) = try UnixSocket.receive(descriptor.rawValue, upTo: SeccompFilter.byteLimit + 5)
+    public func receive() throws(SystemError) -> Message { try Self.receive(on: descriptor.rawValue) }
+
+    static func receive(on channel: Int32) throws(SystemError) -> Message {
+        let bytes: [UInt8]
+        let descriptors: [Int32]
+        do {
+            (bytes, descriptors) = try receiveMessage(on: channel)
+        } catch  where error.errno == ECONNRESET {
+            // The other end has ended without having read everything; what it said before is still here (unix(7)).
+            (bytes, descriptors) = try receiveMessage(on: channel)
+        }
         let rest = Array(bytes.dropFirst())
         switch bytes.first {
         case 0x43: return .cloned(Self.number(rest))
         case 0x55: return .needsMappings
+        case 0x44 where !rest.isEmpty && descriptors.count >= rest[0]:
+            let count = Int(rest[0])
+            let names = rest.dropFirst().split(separator: 0x0a).map { String(decoding: $0, as: UTF8.self) }
+            guard descriptors.count - count == names.count else { return .end }
+            return .group(
+                entrances: Array(descriptors[..<count]),
+                sources: zip(names, descriptors[count...]).map { Handover.Source(name: $0, tree: $1) })
+        case 0x4e: return descriptors.first.map { .network($0) } ?? .end
         case 0x4d: return .mounted
         case 0x48: return .go(pid: Self.number(rest))
         case 0x52: return .ready(terminal: descriptors.first)
@@ -94,6 +120,13 @@ public struct SyncChannel: ~Copyable {
             return .failure(SetupError(String(decoding: rest.dropFirst(), as: UTF8.self), code: Int32(rest[0])))
         default: return .end
         }
+    }
+
+    private static func receiveMessage(
+        on channel: Int32
+    ) throws(SystemError) -> (bytes: [UInt8], descriptors: [Int32]) {
+        // The largest message is a filter.
+        try UnixSocket.receive(channel, upTo: SeccompFilter.byteLimit + 5)
     }
 
     private static func bytes(_ number: Int32) -> [UInt8] {

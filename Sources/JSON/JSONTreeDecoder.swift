@@ -15,16 +15,7 @@ final class JSONTreeDecoder: Decoder {
     var nullIsZero: Bool { coding.flavour == .docker && value.isNull }
 
     func mismatch(_ expected: String) -> JSONError {
-        let found =
-            switch value {
-            case .null: "null"
-            case .bool: "a boolean"
-            case .integer, .unsigned, .number: "a number"
-            case .string: "a string"
-            case .array: "an array"
-            case .object: "an object"
-            }
-        return JSONError("expected \(expected), found \(found)", path: JSONError.text(codingPath))
+        value.mismatch(expected, path: JSONError.text(codingPath))
     }
 
     func unbox<T: Decodable>(_ type: T.Type) throws -> T {

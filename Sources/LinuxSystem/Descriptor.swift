@@ -67,12 +67,15 @@ public enum Bytes {
 
     /// Reads to the end, at most `limit` bytes; EFBIG where there is more.
     public static func readToEnd(_ descriptor: Int32, limit: Int) throws(SystemError) -> [UInt8] {
+        // Most files are small, and memory that is not touched costs nothing.
         var bytes: [UInt8] = []
+        var count = 1 << 12
         while true {
-            let piece = try read(descriptor, upTo: 1 << 16)
+            let piece = try read(descriptor, upTo: count)
             if piece.isEmpty { return bytes }
             guard bytes.count + piece.count <= limit else { throw SystemError("read", errno: EFBIG) }
-            bytes += piece
+            if bytes.isEmpty { bytes = piece } else { bytes += piece }
+            count = min(count * 4, 1 << 16)
         }
     }
 }

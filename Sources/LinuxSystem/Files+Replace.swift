@@ -8,4 +8,14 @@ extension Files {
         try write(temporary, bytes, mode: mode)
         try syscall("rename", on: path) { rename(temporary, path) }
     }
+
+    /// The same, on the disk when it returns (fsync(2)): the file is renamed first, so that one call brings both to the
+    /// disk. Until then a loss of power may leave neither, or an empty file.
+    public static func replaceDurably(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
+        let temporary = path + ".new"
+        let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+        try Bytes.writeAll(file.rawValue, bytes)
+        try syscall("rename", on: path) { rename(temporary, path) }
+        try syscall("fsync", on: path) { fsync(file.rawValue) }
+    }
 }

@@ -97,6 +97,11 @@ public enum Files {
         try entries(of: directory, "").map(text)
     }
 
+    /// The same names byte for byte, each with a zero at its end: they need not be text.
+    public static func names(inDirectory directory: Int32) throws(SystemError) -> [[CChar]] {
+        try entries(of: directory, "")
+    }
+
     /// Names with their ends, byte for byte: they need not be text.
     private static func names(_ handle: OpaquePointer) -> [[CChar]] {
         var names: [[CChar]] = []

@@ -4,7 +4,7 @@ import Glibc
 /// Stream sockets at paths, which carry descriptors too (unix(7)).
 public enum UnixSocket {
     /// The most descriptors in one message.
-    public static let descriptorLimit = 16
+    public static let descriptorLimit = Int(CL_DESCRIPTOR_LIMIT)
 
     /// Listens at `path`; a socket left over there is replaced.
     public static func listen(_ path: String, backlog: Int32 = 128, mode: UInt32 = 0o600) throws(SystemError)
@@ -15,6 +15,12 @@ public enum UnixSocket {
 
     public static func connect(_ path: String) throws(SystemError) -> Descriptor {
         Descriptor(owning: try checked("connect", on: path, cl_unix_connect(path)))
+    }
+
+    /// Whether somebody has the socket at `path` open that was bound there; who listens notices nothing. False where
+    /// there is none.
+    public static func isBound(_ path: String) throws(SystemError) -> Bool {
+        try checked("probe", on: path, cl_unix_is_bound(path)) == 1
     }
 
     public static func accept(_ listener: Int32) throws(SystemError) -> Descriptor {
@@ -38,10 +44,15 @@ public enum UnixSocket {
     public static func receive(_ socket: Int32, upTo count: Int) throws(SystemError) -> (
         bytes: [UInt8], descriptors: [Int32]
     ) {
-        var buffer = [UInt8](repeating: 0, count: count)
         var descriptors = [Int32](repeating: -1, count: descriptorLimit)
         var number: Int32 = 0
-        let received = try checked("recvmsg", cl_receive_descriptors(socket, &buffer, count, &descriptors, &number))
-        return (Array(buffer[..<received]), Array(descriptors[..<Int(number)]))
+        var result = 0
+        // What the message does not fill is never touched.
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, received in
+            result = cl_receive_descriptors(socket, buffer.baseAddress, count, &descriptors, &number)
+            received = max(0, result)
+        }
+        try checked("recvmsg", result)
+        return (bytes, Array(descriptors[..<Int(number)]))
     }
 }

@@ -7,30 +7,51 @@ import RuntimeSpec
 import SystemdUnits
 
 /// The control group of a new container: made in the file system, or by systemd.
+///
+/// What there is of v2 comes before the first process, which begins in it; the rest while that one mounts.
 struct ContainerGroups {
+    /// What is made already.
     private(set) var group: ControlGroup
+    /// What is to be made.
+    private(set) var planned: ControlGroup
     private(set) var unit: String?
     let isUserUnit: Bool
     private let settings: RuntimeSettings
+    /// Whether hierarchies in which there can be no group are left out.
+    private let isOptional: Bool
     /// Keeps systemd's scope until the container's own process is in it.
     private var holder: pid_t?
 
-    /// Makes the group; nothing of it stays where this throws.
+    /// Says what there will be, and has systemd make it where that is to; nothing of it stays where this throws.
     init(_ context: RuntimeContext, id: String, _ linux: LinuxConfiguration) throws {
         settings = context.settings
         isUserUnit = geteuid() != 0
         let groups = try ControlGroups()
+        isOptional = context.isRootless
+        group = ControlGroup(directories: [])
+        planned = group
         guard settings.usesSystemd else {
             do {
-                let wanted = try groups.group(forPath: linux.cgroupsPath, id: id)
-                group = try wanted.createEmpty(isOptional: context.isRootless)
+                planned = try groups.group(forPath: linux.cgroupsPath, id: id)
             } catch {
                 throw SetupError("linux.cgroupsPath: \(error)")
             }
             return
         }
-        group = ControlGroup(directories: [])
         try startUnit(groups, id: id, linux)
+        planned = group
+    }
+
+    /// Makes what is planned in v2, or in v1.
+    mutating func make(isUnified: Bool) throws {
+        let missing = planned.part(isUnified: isUnified)
+        if unit != nil || missing.directories.isEmpty && !planned.directories.isEmpty { return }
+        do {
+            let made = try missing.createEmpty(isOptional: isOptional)
+            group = ControlGroup(directories: group.directories + made.directories)
+        } catch {
+            throw SetupError("linux.cgroupsPath: \(error)")
+        }
     }
 
     /// systemd makes a scope around a process: one that waits, until the container's own is in it.
@@ -133,20 +154,9 @@ struct ContainerGroups {
         Self.remove(group, unit: unit, isUserUnit: isUserUnit)
     }
 
-    /// How long processes may take to die, nanoseconds.
-    private static let patience: Int64 = 10_000_000_000
-
     /// Kills what is left in a group and takes it away; false where that does not succeed in time.
     @discardableResult static func remove(_ group: ControlGroup, unit: String?, isUserUnit: Bool) -> Bool {
-        let deadline = Clock.sinceBoot() + patience
-        var isGone = group.remove()
-        while !isGone, Clock.sinceBoot() < deadline {
-            group.killAll()
-            var code: Int32 = 0
-            while cl_wait(-1, 1, &code) > 0 {}
-            isGone = group.remove()
-            if !isGone { usleep(500) }
-        }
+        let isGone = group.removeWithProcesses(reapsChildren: true)
         if let unit, var manager = try? SystemdManager(isUserUnit ? .user : .system) { try? manager.stop(unit) }
         return isGone
     }

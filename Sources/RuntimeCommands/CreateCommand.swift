@@ -25,11 +25,31 @@ struct CreateCommand {
         self.options = options
     }
 
-    func create() throws { _ = try make() }
+    /// What was made.
+    struct Made {
+        var container: StoredContainer
+        /// The master of its terminal, where it was not handed on.
+        var terminal: Int32?
+        /// The channel to a first process that is not at a gate; -1 otherwise.
+        var sync: Int32 = -1
+        fileprivate var filter: SeccompFilter?
 
-    /// - Parameter isForeground: whether the caller takes the terminal itself, where there is no socket for it.
-    /// - Returns: what was made, and the master of its terminal where it was not handed on.
-    func make(isForeground: Bool = false) throws -> (container: StoredContainer, terminal: Int32?) {
+        /// Tells the first process, which is not at a gate, to become its program.
+        ///
+        /// - Returns: the channel, which says what came of it.
+        func proceed() throws -> SyncChannel {
+            let channel = SyncChannel(owning: sync)
+            try channel.send(.proceed(pid: container.record.pid, filter: filter))
+            return channel
+        }
+    }
+
+    func create() throws { _ = try make(hasGate: true) }
+
+    /// - Parameters:
+    ///   - isForeground: whether the caller takes the terminal itself, where there is no socket for it.
+    ///   - hasGate: whether somebody else starts the container; otherwise the caller does.
+    func make(isForeground: Bool = false, hasGate: Bool) throws -> Made {
         let bundle = try Bundle(options.bundle)
         let hasTerminal = bundle.configuration.process?.terminal == true
         guard !hasTerminal || options.consoleSocket != nil || isForeground else {
@@ -42,58 +62,79 @@ struct CreateCommand {
         try FaultPoint.stateDirectory.reached()
         try context.store.claim(id)
         do {
-            return try make(bundle, preserved)
+            return try make(bundle, preserved, hasGate: hasGate)
         } catch {
             try? context.store.release(id)
             throw error
         }
     }
 
-    private func make(_ bundle: Bundle, _ preserved: InheritedDescriptors) throws
-        -> (container: StoredContainer, terminal: Int32?)
-    {
+    private func make(_ bundle: Bundle, _ preserved: InheritedDescriptors, hasGate: Bool) throws -> Made {
         try FaultPoint.groups.reached()
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
         var groups = try ContainerGroups(context, id: id, linux)
-        var mounts: HostMounts?
+        var record = ContainerRecord(id: id, bundle: bundle, created: Clock.now().description, owner: geteuid())
+        var creation: Int32 = -1
+        defer { if creation >= 0 { close(creation) } }
         var hasBegun = false
         do {
-            mounts = try HostMounts(root: bundle.root, linux)
-            try context.store.save(
-                CreationRecord(
-                    groups: groups.group.directories, unit: groups.unit, isUserUnit: groups.isUserUnit,
-                    hostMounts: mounts), id)
+            record.hostMounts = try HostMounts(root: bundle.root, linux)
+            // What comes before the first process is noted before it.
+            if groups.unit != nil || groups.planned.unifiedPath != nil {
+                creation = try begin(&record, groups, bundle)
+                try groups.make(isUnified: true)
+            }
             // Hooks and paths of the bundle are relative to it.
             try syscall("chdir", on: bundle.path) { chdir(bundle.path) }
-            let gate = try UnixSocket.listen(context.store.gate(id), backlog: 1)
-            var cache = FilterCache(directory: context.store.filterCache)
-            var filter: SeccompFilter?
-            let launcher = try ContainerLauncher(plan(bundle, groups.group, preserved), gate: gate.rawValue)
-            try groups.restrictDevices(linux.resources, context)
-            var container: StoredContainer?
+            let gate = hasGate ? try UnixSocket.listen(context.store.gate(id), backlog: 1).release() : nil
+            defer { if let gate { close(gate) } }
+            var made = Made(container: StoredContainer(record: record, store: context.store))
+            let launcher = try ContainerLauncher(
+                plan(bundle, groups.group, preserved), start: gate.map { .atGate($0) } ?? .prepared)
             let launched = try launcher.launch { pid in
                 hasBegun = true
-                // While the first process mounts, this one does the rest.
+                record.pid = pid
+                record.startTicks = StoredContainer.process(pid)?.startTicks ?? 0
+                if creation < 0 { creation = try begin(&record, groups, bundle) }
+                try groups.make(isUnified: false)
+                try groups.restrictDevices(linux.resources, context)
+                return groups.group
+            } whileMounting: { _ in
                 try groups.limit(linux.resources, context)
                 try FaultPoint.filter.reached()
-                if let seccomp = linux.seccomp { filter = try cache.filter(of: seccomp, seccomp) }
-                container = try note(pid, bundle, groups, mounts)
+                var cache = FilterCache(directory: context.store.filterCache)
+                if let seccomp = linux.seccomp { made.filter = try cache.filter(of: seccomp, seccomp) }
+                record.groups = groups.group.directories
+                record.hasGroups = true
+                try FaultPoint.state.reached()
+                try context.store.note(record)
             }
             groups.endHolder()
+            made.container.record = record
             do {
-                guard let container else { throw SetupError("the first process was not noted") }
-                return (container, try finish(launched, filter))
+                try finish(launched, &made, hasGate: hasGate)
+                return made
             } catch {
                 kill(launched.pid, SIGKILL)
                 _ = try? ChildProcess.wait(launched.pid)
                 throw error
             }
         } catch {
-            try? mounts?.remove()
+            try? record.hostMounts?.remove()
             groups.undo()
             if hasBegun { runLastHooks(bundle) }
             throw error
         }
+    }
+
+    /// Keeps what other commands have to know, and says that the creation goes on.
+    private func begin(_ record: inout ContainerRecord, _ groups: ContainerGroups, _ bundle: Bundle) throws -> Int32 {
+        record.groups = groups.planned.directories
+        (record.unit, record.isUserUnit) = (groups.unit, groups.isUserUnit)
+        record.hasGroups = groups.unit != nil
+        let creation = try context.store.beginCreation(id, configuration: bundle.text)
+        try context.store.note(record)
+        return creation.release()
     }
 
     private func plan(
@@ -130,46 +171,31 @@ struct CreateCommand {
         }
     }
 
-    /// Keeps what other commands have to know.
-    private func note(
-        _ pid: pid_t, _ bundle: Bundle, _ groups: ContainerGroups, _ mounts: HostMounts?
-    ) throws -> StoredContainer {
-        try FaultPoint.state.reached()
-        var record = ContainerRecord(
-            id: id, bundle: bundle, pid: pid, startTicks: StoredContainer.process(pid)?.startTicks ?? 0,
-            created: Clock.now().description, owner: geteuid())
-        record.groups = groups.group.directories
-        record.hostMounts = mounts
-        (record.unit, record.isUserUnit) = (groups.unit, groups.isUserUnit)
-        try context.store.save(record, configuration: bundle.text)
-        return StoredContainer(record: record, store: context.store)
-    }
-
     /// Hands on what others wait for, and lets the first process go to its gate.
-    ///
-    /// - Returns: the master of its terminal where it was not handed on.
-    private func finish(_ launched: ContainerLauncher.Launched, _ filter: SeccompFilter?) throws -> Int32? {
-        var terminal = launched.terminal
+    private func finish(_ launched: ContainerLauncher.Launched, _ made: inout Made, hasGate: Bool) throws {
+        made.terminal = launched.terminal
+        made.sync = launched.sync
         try FaultPoint.consoleSocket.reached()
-        if let master = terminal, let path = options.consoleSocket {
+        if let master = launched.terminal, let path = options.consoleSocket {
             try ConsoleSocket.send(master, to: path)
             close(master)
-            terminal = nil
+            made.terminal = nil
         }
         if let path = options.pidfdSocket { try ConsoleSocket.send(launched.pidfd, to: path) }
         try FaultPoint.pidFile.reached()
         if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
         do {
             try FaultPoint.handover.reached()
-            let channel = SyncChannel(owning: launched.sync)
-            try channel.send(.proceed(pid: launched.pid, filter: filter))
+            try context.store.endCreation(id)
+            if hasGate {
+                _ = try made.proceed()
+                made.sync = -1
+            }
         } catch {
             if let path = options.pidFile { unlink(path) }
             throw error
         }
-        context.store.endCreation(id)
         close(launched.pidfd)
-        return terminal
     }
 }
 

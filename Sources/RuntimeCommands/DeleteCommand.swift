@@ -21,13 +21,12 @@ struct DeleteCommand {
     func delete(force: Bool) throws {
         if force, !Files.exists(context.store.directory(id)) { return }
         let lock = try context.store.lock(id)
-        let container: StoredContainer
-        do {
-            container = try context.container(id)
-        } catch {
-            guard force else { throw error }
-            return try clearCreation()
+        if context.store.isBeingCreated(id) {
+            try deleteCreation(force: force)
+            _ = consume lock
+            return
         }
+        let container = try context.container(id)
         let status = container.status
         switch status {
         case .stopped: break
@@ -42,11 +41,29 @@ struct DeleteCommand {
         _ = consume lock
     }
 
-    /// Takes away what a creation that was killed left, which has no state.
-    private func clearCreation() throws {
+    /// A creation that goes on undoes itself once its first process has ended; what one that was killed left is taken
+    /// away here.
+    private func deleteCreation(force: Bool) throws {
+        let container = force ? try? context.container(id) : try context.container(id)
+        if let container {
+            let status = container.status
+            guard force || status == .stopped else {
+                throw SetupError("cannot delete container \(id) that is not stopped: \(status.rawValue)")
+            }
+            if status != .stopped { try end(container) }
+        }
+        let deadline = Clock.sinceBoot() + Self.patience
+        while context.store.hasCreator(id) {
+            guard force, Clock.sinceBoot() < deadline else {
+                throw SetupError("container \(id) is still being created")
+            }
+            usleep(1000)
+        }
         if let record = context.store.creation(id) {
             let group = ControlGroup(directories: record.groups)
-            guard ContainerGroups.remove(group, unit: record.unit, isUserUnit: record.isUserUnit) else {
+            if !record.hasGroups {
+                group.removeEmpty()
+            } else if !ContainerGroups.remove(group, unit: record.unit, isUserUnit: record.isUserUnit) {
                 throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
             }
             try record.hostMounts?.remove()

@@ -7,6 +7,7 @@ import LinuxSystem
 import RuntimeProtocol
 import RuntimeSpec
 import Seccomp
+import SystemdUnits
 
 /// `exec`: another process in a container.
 struct ExecCommand {
@@ -59,9 +60,10 @@ struct ExecCommand {
     @discardableResult private func start(
         _ plan: ProcessPlan, _ filter: SeccompFilter?, _ container: StoredContainer, _ process: borrowing Descriptor
     ) throws -> (pid: pid_t, terminal: Int32?) {
+        let group = try group(container)
         let launched = try ExecLauncher(
-            plan, group: try group(container), container: process.rawValue, containerPid: container.record.pid
-        ).launch(filter)
+            plan, group: group, container: process.rawValue, containerPid: container.record.pid
+        ).launch(filter, moves: mover(container, group))
         do {
             let terminal = try follow(SyncChannel(owning: launched.sync), launched.pid, container)
             if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
@@ -74,6 +76,19 @@ struct ExecCommand {
             kill(launched.pid, SIGKILL)
             _ = try? ChildProcess.wait(launched.pid)
             throw error
+        }
+    }
+
+    /// Into a scope of the user's own systemd the kernel lets nobody but systemd move a process that comes from outside
+    /// of what is the user's, such as a session's (cgroups(7), "Delegation Containment").
+    private func mover(_ container: StoredContainer, _ group: ControlGroup) -> ((pid_t) throws -> Void)? {
+        guard let unit = container.record.unit, container.record.isUserUnit, let top = container.group.unifiedPath,
+            let path = group.unifiedPath
+        else { return nil }
+        let subgroup = String(path.dropFirst(top.count))
+        return { pid in
+            var manager = try SystemdManager(.user)
+            try manager.attach([pid], to: unit, subgroup: subgroup)
         }
     }
 

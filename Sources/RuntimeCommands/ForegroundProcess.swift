@@ -17,7 +17,7 @@ struct ForegroundProcess: ~Copyable {
         relay?.takeSize()
         // It may have ended before there was anything to tell of it.
         if let code = try reap(pid) {
-            relay?.drain()
+            drain(relay)
             return code
         }
         while true {
@@ -25,10 +25,24 @@ struct ForegroundProcess: ~Copyable {
             entries += relay?.interests ?? []
             let ready = poll(&entries, nfds_t(entries.count), -1)
             if ready < 0, errno != EINTR { throw SystemError("poll", errno: errno) }
-            for entry in entries.dropFirst() where entry.revents != 0 { relay?.move(entry.fd) }
+            for entry in entries.dropFirst() where entry.revents != 0 { relay?.serve(entry) }
             if entries[0].revents != 0, let code = try takeSignals(pid, relay) {
-                relay?.drain()
+                drain(relay)
                 return code
+            }
+        }
+    }
+
+    /// Whoever wants this program to end meanwhile need not wait for who takes the output.
+    private func drain(_ relay: TerminalRelay?) {
+        relay?.drain { output in
+            while true {
+                var entries = [output, pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)]
+                if poll(&entries, 2, -1) < 0, errno != EINTR { return false }
+                while case let signal = cl_next_signal(signals.rawValue), signal > 0 {
+                    if [SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(signal) { return false }
+                }
+                if entries[0].revents != 0 { return true }
             }
         }
     }
@@ -53,60 +67,5 @@ struct ForegroundProcess: ~Copyable {
         var result: Int32?
         while case let ended = cl_wait(-1, 1, &code), ended > 0 { if ended == pid { result = code } }
         return result
-    }
-}
-
-/// This program's own terminal and a container's, as one.
-private final class TerminalRelay {
-    private let master: Int32
-    private var before = termios()
-    private let isTerminal: Bool
-    private var isInputOpen = true
-    private var isOutputOpen = true
-
-    init(master: Int32) throws(SystemError) {
-        self.master = master
-        isTerminal = isatty(0) == 1
-        guard isTerminal else { return }
-        tcgetattr(0, &before)
-        var raw = before
-        cfmakeraw(&raw)
-        tcsetattr(0, TCSANOW, &raw)
-    }
-
-    func finish() {
-        if isTerminal { tcsetattr(0, TCSANOW, &before) }
-        close(master)
-    }
-
-    func takeSize() {
-        var rows: UInt16 = 0
-        var columns: UInt16 = 0
-        if isTerminal, cl_get_terminal_size(0, &rows, &columns) >= 0 { _ = cl_set_terminal_size(master, rows, columns) }
-    }
-
-    var interests: [pollfd] {
-        var result: [pollfd] = []
-        if isInputOpen { result.append(pollfd(fd: 0, events: Int16(POLLIN), revents: 0)) }
-        if isOutputOpen { result.append(pollfd(fd: master, events: Int16(POLLIN), revents: 0)) }
-        return result
-    }
-
-    func move(_ descriptor: Int32) {
-        let piece = (try? Bytes.read(descriptor, upTo: 1 << 16)) ?? []
-        if piece.isEmpty {
-            if descriptor == 0 { isInputOpen = false } else { isOutputOpen = false }
-        } else {
-            try? Bytes.writeAll(descriptor == 0 ? master : 1, piece)
-        }
-    }
-
-    /// What the process wrote before its end. Others may hold the terminal still: they are not waited for.
-    func drain() {
-        while isOutputOpen {
-            var entry = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, 0) > 0 else { return }
-            move(master)
-        }
     }
 }

@@ -25,36 +25,40 @@ struct RunCommand {
         let creation = CreateCommand(context, id, options)
         let notify = NotifySocket(context.store, id)
         guard !isDetached else {
-            let container = try creation.make().container
+            let made = try creation.make(hasGate: false)
             let socket = try notify?.open()
-            let process = try container.openProcess()
-            try start(container)
-            if let notify, let socket { try notify.relay(socket, container.record.pid, process) }
+            let process = try made.container.openProcess()
+            try start(made)
+            if let notify, let socket { try notify.relay(socket, made.container.record.pid, process) }
             return 0
         }
         // Processes that the container leaves behind come to this one.
         let subreaper: Int32 = 36
         _ = cl_prctl(subreaper, 1, 0, 0, 0)
-        let (container, terminal) = try creation.make(isForeground: true)
+        let made = try creation.make(isForeground: true, hasGate: false)
+        let pid = made.container.record.pid
         let process = try ForegroundProcess()
-        let socket = try notify?.open()
-        // A short program may have ended by the time that it is started.
-        let first = try container.openProcess()
-        try start(container)
-        if let notify, let socket { try notify.relayBeside(socket, container.record.pid, first) }
-        let code = try process.wait(container.record.pid, terminal: terminal)
-        if !keeps { try takeAway(container) }
+        if let notify, let socket = try notify.open() {
+            // A short program may have ended by the time that it is started.
+            let first = try made.container.openProcess()
+            try start(made)
+            try notify.relayBeside(socket, pid, first)
+        } else {
+            try start(made)
+        }
+        let code = try process.wait(pid, terminal: made.terminal)
+        if !keeps { try takeAway(made.container) }
         return code
     }
 
     /// A container that cannot be started is taken away again.
-    private func start(_ container: StoredContainer) throws {
+    private func start(_ made: CreateCommand.Made) throws {
         do {
-            try StartCommand(context, id).start(container)
+            try StartCommand(context, id).follow(made.proceed(), made.container)
         } catch {
-            kill(container.record.pid, SIGKILL)
-            _ = try? ChildProcess.wait(container.record.pid)
-            try? takeAway(container)
+            kill(made.container.record.pid, SIGKILL)
+            _ = try? ChildProcess.wait(made.container.record.pid)
+            try? takeAway(made.container)
             throw error
         }
     }

@@ -7,8 +7,10 @@ import RuntimeSpec
 public enum RuntimeProgram {
     public static let version = "0.1.0"
 
-    /// Commands that make processes of containers.
-    private static let cloning: Set = ["create", "run", "exec"]
+    /// Whether the command is one that makes processes of containers.
+    private static func makesProcesses(_ arguments: [String]) -> Bool {
+        arguments.contains { $0 == "create" || $0 == "run" || $0 == "exec" }
+    }
 
     /// Carries a command line out.
     ///
@@ -18,7 +20,7 @@ public enum RuntimeProgram {
         let invocation: RuntimeInvocation
         do {
             // First of all: what is done before is done again by the program that this one becomes.
-            if !Self.cloning.isDisjoint(with: arguments) {
+            if makesProcesses(arguments) {
                 try ExecutableGuard.enter(arguments: arguments, environment: InheritedDescriptors.environment)
             }
             invocation = try RuntimeInvocation(parsing: arguments.dropFirst())

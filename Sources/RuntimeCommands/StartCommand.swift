@@ -33,11 +33,18 @@ struct StartCommand {
         if let notify, let socket { try notify.relay(socket, container.record.pid, process) }
     }
 
-    func start(_ container: StoredContainer) throws {
-        let channel = SyncChannel(owning: try UnixSocket.connect(context.store.gate(id)).release())
+    private func start(_ container: StoredContainer) throws {
+        let gate = context.store.gate(id)
+        let channel = SyncChannel(owning: try UnixSocket.connect(gate).release())
         try Bytes.writeAll(channel.descriptor.rawValue, [1])
+        // Whether it goes well or not, there is nobody any more.
+        defer { unlink(gate) }
         try follow(channel, container)
-        unlink(context.store.gate(id))
+    }
+
+    /// Sees a first process that was told to become its program through to that.
+    func follow(_ channel: borrowing SyncChannel, _ container: StoredContainer) throws {
+        try awaitProgram(channel, container)
         do {
             try HookRunner.run(
                 container.record.configuration.hooks?.poststart, "poststart", container.state(.running))
@@ -48,13 +55,11 @@ struct StartCommand {
     }
 
     /// The channel's end means that exec succeeded; a message says why it did not.
-    private func follow(_ channel: borrowing SyncChannel, _ container: StoredContainer) throws {
+    private func awaitProgram(_ channel: borrowing SyncChannel, _ container: StoredContainer) throws {
         while true {
             switch try channel.receive() {
             case .end: return
-            case .failure(let error):
-                unlink(context.store.gate(id))
-                throw error
+            case .failure(let error): throw error
             case .listening(let number):
                 let record = container.record
                 let seccomp = record.configuration.linux?.seccomp

@@ -1,3 +1,4 @@
+import CLinux
 import Containment
 import Glibc
 import JSON
@@ -39,8 +40,24 @@ struct StateStore {
         try write(JSONCoding.encode(record), Self.stateFile, record.id)
     }
 
-    func save(_ record: CreationRecord, _ id: String) throws {
-        try write(JSONCoding.encode(record), Self.creationFile, id)
+    /// The first file of a creation: the configuration of a container that is being made.
+    ///
+    /// - Returns: the file, which tells others that the creation goes on as long as it is open here.
+    func beginCreation(_ id: String, configuration: [UInt8]) throws -> Descriptor {
+        let path = directory(id) + "/" + Self.configurationFile
+        let file = try Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        try checked("lock", on: path, cl_lock_record(file.rawValue))
+        try Bytes.writeAll(file.rawValue, configuration)
+        return file
+    }
+
+    /// What there is by now of a container that is being made.
+    func note(_ record: ContainerRecord) throws { try write(JSONCoding.encode(record), Self.creationFile, record.id) }
+
+    /// From now on the container is there for everybody.
+    func endCreation(_ id: String) throws {
+        let (noted, kept) = (directory(id) + "/" + Self.creationFile, directory(id) + "/" + Self.stateFile)
+        try syscall("rename", on: kept) { rename(noted, kept) }
     }
 
     private func write(_ text: [UInt8], _ name: String, _ id: String) throws {
@@ -51,29 +68,39 @@ struct StateStore {
     }
 
     /// Whether a creation has begun and was not ended.
-    func isBeingCreated(_ id: String) -> Bool { Files.exists(directory(id) + "/" + Self.creationFile) }
+    func isBeingCreated(_ id: String) -> Bool { !Files.exists(directory(id) + "/" + Self.stateFile) }
 
-    func endCreation(_ id: String) { unlink(directory(id) + "/" + Self.creationFile) }
-
-    /// What a creation noted before it began; nil where it did not come so far.
-    func creation(_ id: String) -> CreationRecord? {
-        guard let text = try? Files.read(directory(id) + "/" + Self.creationFile, limit: Self.stateLimit) else {
-            return nil
-        }
-        return try? JSONCoding.decode(CreationRecord.self, from: text)
+    /// Whether the process lives that makes the container.
+    func hasCreator(_ id: String) -> Bool {
+        let path = directory(id) + "/" + Self.configurationFile
+        guard let file = try? Descriptor.open(path, O_RDWR) else { return false }
+        return cl_record_is_locked(file.rawValue) == 1
     }
 
+    /// What a creation noted that was not ended; nil where it did not come so far.
+    func creation(_ id: String) -> ContainerRecord? { try? record(directory(id) + "/" + Self.creationFile) }
+
+    private func record(_ path: String) throws -> ContainerRecord {
+        let record = try JSONCoding.decode(
+            ContainerRecord.self, from: try Files.read(path, limit: Self.stateLimit))
+        guard record.version <= ContainerRecord.currentVersion else {
+            throw SetupError("it was made by a newer martlet-runtime")
+        }
+        return record
+    }
+
+    /// A container, also one that is being made but has its first process already.
     func load(_ id: String) throws -> StoredContainer {
         let path = directory(id) + "/" + Self.stateFile
-        guard Files.exists(path) else { throw SetupError("container \(id) does not exist") }
+        let noted = Files.exists(path) ? nil : creation(id)
+        // The creation may have ended meanwhile.
+        guard noted.map({ $0.pid > 0 }) ?? Files.exists(path) else {
+            throw SetupError("container \(id) does not exist")
+        }
         do {
-            let text = try Files.read(path, limit: Self.stateLimit)
-            var record = try JSONCoding.decode(ContainerRecord.self, from: text)
-            guard record.version <= ContainerRecord.currentVersion else {
-                throw SetupError("it was made by a newer martlet-runtime")
-            }
+            var record = try noted ?? record(path)
             let configuration = try Files.read(directory(id) + "/" + Self.configurationFile, limit: Self.stateLimit)
-            record.configuration = try JSONCoding.decode(RuntimeConfiguration.self, from: configuration)
+            record.configuration = try RuntimeConfiguration(parsing: configuration)
             return StoredContainer(record: record, store: self)
         } catch {
             throw SetupError("the state of container \(id) is unreadable: \(SetupError(error).reason)")

@@ -34,7 +34,14 @@ struct StoredContainer {
         guard isAlive else { return .stopped }
         if store.isBeingCreated(record.id) { return .creating }
         if group.isFrozen { return .paused }
-        return Files.exists(store.gate(record.id)) ? .created : .running
+        return isAtGate ? .created : .running
+    }
+
+    /// Whether its first process listens for who starts it. The socket's name may be left of a `start` that was killed;
+    /// the first process closes what it had there as soon as it has its word.
+    private var isAtGate: Bool {
+        let gate = store.gate(record.id)
+        return (try? UnixSocket.isBound(gate)) ?? Files.exists(gate)
     }
 
     func state(_ status: ContainerState.Status) -> ContainerState {

@@ -1,5 +1,5 @@
 /// What only Linux has (config-linux.md).
-public struct LinuxConfiguration: Hashable, Sendable, Codable {
+public struct LinuxConfiguration: Hashable, Sendable, Encodable {
     public var namespaces: [Namespace]?
     public var uidMappings: [IDMapping]?
     public var gidMappings: [IDMapping]?
@@ -18,7 +18,7 @@ public struct LinuxConfiguration: Hashable, Sendable, Codable {
 
     public init() {}
 
-    public struct Namespace: Hashable, Sendable, Codable {
+    public struct Namespace: Hashable, Sendable, Encodable {
         public var type: NamespaceType
         /// One to be joined; nil makes a new one.
         public var path: String?
@@ -34,12 +34,12 @@ public struct LinuxConfiguration: Hashable, Sendable, Codable {
     }
 
     /// How far a clock of a time namespace is ahead (time_namespaces(7)).
-    public struct TimeOffset: Hashable, Sendable, Codable {
+    public struct TimeOffset: Hashable, Sendable, Encodable {
         public var secs: Int64?
         public var nanosecs: UInt32?
     }
 
-    public struct Device: Hashable, Sendable, Codable {
+    public struct Device: Hashable, Sendable, Encodable {
         /// `c`, `u`, `b` or `p` (mknod(1)).
         public var type: String
         public var path: String
@@ -57,14 +57,14 @@ public struct LinuxConfiguration: Hashable, Sendable, Codable {
         }
     }
 
-    public struct IntelRDT: Hashable, Sendable, Codable {
+    public struct IntelRDT: Hashable, Sendable, Encodable {
         public var closID: String?
         public var l3CacheSchema: String?
         public var memBwSchema: String?
     }
 
     /// personality(2).
-    public struct Personality: Hashable, Sendable, Codable {
+    public struct Personality: Hashable, Sendable, Encodable {
         public var domain: String
         public var flags: [String]?
     }

@@ -1,6 +1,6 @@
 /// What a container may use (config-linux.md: Control groups). Bytes, microseconds and counts as the specification has
 /// them; a negative limit is none.
-public struct LinuxResources: Hashable, Sendable, Codable {
+public struct LinuxResources: Hashable, Sendable, Encodable {
     public var devices: [DeviceRule]?
     public var memory: Memory?
     public var cpu: CPU?
@@ -14,7 +14,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
 
     public init() {}
 
-    public struct DeviceRule: Hashable, Sendable, Codable {
+    public struct DeviceRule: Hashable, Sendable, Encodable {
         public var allow: Bool
         /// `a`, `c` or `b`; all where nil.
         public var type: String?
@@ -26,7 +26,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         public init(allow: Bool) { self.allow = allow }
     }
 
-    public struct Memory: Hashable, Sendable, Codable {
+    public struct Memory: Hashable, Sendable, Encodable {
         public var limit: Int64?
         public var reservation: Int64?
         /// Memory and swap together.
@@ -41,7 +41,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         public init() {}
     }
 
-    public struct CPU: Hashable, Sendable, Codable {
+    public struct CPU: Hashable, Sendable, Encodable {
         public var shares: UInt64?
         public var quota: Int64?
         public var burst: UInt64?
@@ -55,13 +55,13 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         public init() {}
     }
 
-    public struct PIDs: Hashable, Sendable, Codable {
+    public struct PIDs: Hashable, Sendable, Encodable {
         public var limit: Int64?
 
         public init() {}
     }
 
-    public struct BlockIO: Hashable, Sendable, Codable {
+    public struct BlockIO: Hashable, Sendable, Encodable {
         public var weight: UInt16?
         public var leafWeight: UInt16?
         public var weightDevice: [WeightDevice]?
@@ -73,7 +73,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         public init() {}
     }
 
-    public struct WeightDevice: Hashable, Sendable, Codable {
+    public struct WeightDevice: Hashable, Sendable, Encodable {
         public var major: Int64
         public var minor: Int64
         public var weight: UInt16?
@@ -85,7 +85,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         }
     }
 
-    public struct ThrottleDevice: Hashable, Sendable, Codable {
+    public struct ThrottleDevice: Hashable, Sendable, Encodable {
         public var major: Int64
         public var minor: Int64
         public var rate: UInt64
@@ -97,7 +97,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         }
     }
 
-    public struct HugepageLimit: Hashable, Sendable, Codable {
+    public struct HugepageLimit: Hashable, Sendable, Encodable {
         /// `2MB` and the like.
         public var pageSize: String
         public var limit: UInt64
@@ -108,14 +108,14 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         }
     }
 
-    public struct Network: Hashable, Sendable, Codable {
+    public struct Network: Hashable, Sendable, Encodable {
         public var classID: UInt32?
         public var priorities: [InterfacePriority]?
 
         public init() {}
     }
 
-    public struct InterfacePriority: Hashable, Sendable, Codable {
+    public struct InterfacePriority: Hashable, Sendable, Encodable {
         public var name: String
         public var priority: UInt32
 
@@ -125,7 +125,7 @@ public struct LinuxResources: Hashable, Sendable, Codable {
         }
     }
 
-    public struct RDMA: Hashable, Sendable, Codable {
+    public struct RDMA: Hashable, Sendable, Encodable {
         public var hcaHandles: UInt32?
         public var hcaObjects: UInt32?
 

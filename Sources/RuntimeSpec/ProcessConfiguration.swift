@@ -1,5 +1,5 @@
 /// A process inside a container: its first, or one of `exec` (config.md: Process).
-public struct ProcessConfiguration: Hashable, Sendable, Codable {
+public struct ProcessConfiguration: Hashable, Sendable, Encodable {
     public var terminal: Bool?
     public var consoleSize: ConsoleSize?
     public var user: User?
@@ -23,7 +23,7 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
     }
 
     /// Characters.
-    public struct ConsoleSize: Hashable, Sendable, Codable {
+    public struct ConsoleSize: Hashable, Sendable, Encodable {
         public var height: UInt16
         public var width: UInt16
 
@@ -33,7 +33,7 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
         }
     }
 
-    public struct User: Hashable, Sendable, Codable {
+    public struct User: Hashable, Sendable, Encodable {
         public var uid: UInt32
         public var gid: UInt32
         public var umask: UInt32?
@@ -46,7 +46,7 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
     }
 
     /// The five sets of capabilities(7), by names such as `CAP_CHOWN`.
-    public struct Capabilities: Hashable, Sendable, Codable {
+    public struct Capabilities: Hashable, Sendable, Encodable {
         public var bounding: [String]?
         public var effective: [String]?
         public var inheritable: [String]?
@@ -57,7 +57,7 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
     }
 
     /// A limit of setrlimit(2).
-    public struct ResourceLimit: Hashable, Sendable, Codable {
+    public struct ResourceLimit: Hashable, Sendable, Encodable {
         /// `RLIMIT_NOFILE` and the like.
         public var type: String
         public var soft: UInt64
@@ -71,7 +71,7 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
     }
 
     /// sched_setattr(2).
-    public struct Scheduler: Hashable, Sendable, Codable {
+    public struct Scheduler: Hashable, Sendable, Encodable {
         public var policy: String
         public var nice: Int32?
         public var priority: Int32?
@@ -83,13 +83,13 @@ public struct ProcessConfiguration: Hashable, Sendable, Codable {
     }
 
     /// ioprio_set(2).
-    public struct IOPriority: Hashable, Sendable, Codable {
+    public struct IOPriority: Hashable, Sendable, Encodable {
         public var `class`: String
         public var priority: Int32
     }
 
     /// Processors of an `exec`, before and after it is in the container's group: lists such as `0-2,4`.
-    public struct CPUAffinity: Hashable, Sendable, Codable {
+    public struct CPUAffinity: Hashable, Sendable, Encodable {
         public var initial: String?
         public var final: String?
     }

@@ -5,7 +5,7 @@ extension RuntimeConfiguration {
     ///
     /// - Throws: the reason and the path of the member that is wrong: `linux.namespaces[2].type: …`.
     public static func parse(_ text: [UInt8]) throws(JSONError) -> RuntimeConfiguration {
-        let configuration = try JSONCoding.verbatim.decode(RuntimeConfiguration.self, from: text)
+        let configuration = try RuntimeConfiguration(parsing: text)
         try configuration.validate()
         return configuration
     }

@@ -1,6 +1,6 @@
 /// A container as a bundle's `config.json` describes it (OCI runtime-spec 1.2, config.md and config-linux.md). Names
 /// are the specification's; what it leaves out is nil.
-public struct RuntimeConfiguration: Hashable, Sendable, Codable {
+public struct RuntimeConfiguration: Hashable, Sendable, Encodable {
     public var ociVersion: String
     public var root: Root?
     public var mounts: [Mount]?
@@ -18,7 +18,7 @@ public struct RuntimeConfiguration: Hashable, Sendable, Codable {
     public static let version = "1.2.1"
 
     /// Where the container's root lies.
-    public struct Root: Hashable, Sendable, Codable {
+    public struct Root: Hashable, Sendable, Encodable {
         /// Absolute, or beneath the bundle.
         public var path: String
         public var readonly: Bool?
@@ -30,7 +30,7 @@ public struct RuntimeConfiguration: Hashable, Sendable, Codable {
     }
 
     /// Something to be mounted at `destination`.
-    public struct Mount: Hashable, Sendable, Codable {
+    public struct Mount: Hashable, Sendable, Encodable {
         public var destination: String
         public var type: String?
         public var source: String?
@@ -48,7 +48,7 @@ public struct RuntimeConfiguration: Hashable, Sendable, Codable {
     }
 
     /// Programs that run at points of a container's life; each gets the container's state on its standard input.
-    public struct Hooks: Hashable, Sendable, Codable {
+    public struct Hooks: Hashable, Sendable, Encodable {
         public var prestart: [Hook]?
         public var createRuntime: [Hook]?
         public var createContainer: [Hook]?
@@ -59,7 +59,7 @@ public struct RuntimeConfiguration: Hashable, Sendable, Codable {
         public init() {}
     }
 
-    public struct Hook: Hashable, Sendable, Codable {
+    public struct Hook: Hashable, Sendable, Encodable {
         public var path: String
         public var args: [String]?
         public var env: [String]?
@@ -74,7 +74,7 @@ public struct RuntimeConfiguration: Hashable, Sendable, Codable {
 }
 
 /// A range of identifiers of a user namespace (user_namespaces(7)).
-public struct IDMapping: Hashable, Sendable, Codable {
+public struct IDMapping: Hashable, Sendable, Encodable {
     public var containerID: UInt32
     public var hostID: UInt32
     public var size: UInt32

@@ -1,5 +1,5 @@
 /// A filter of system calls (config-linux.md: Seccomp; seccomp(2)).
-public struct SeccompConfiguration: Hashable, Sendable, Codable {
+public struct SeccompConfiguration: Hashable, Sendable, Encodable {
     public var defaultAction: Action
     public var defaultErrnoRet: UInt32?
     /// `SCMP_ARCH_X86_64` and the like; the machine's own where nil.
@@ -25,7 +25,7 @@ public struct SeccompConfiguration: Hashable, Sendable, Codable {
         case notify = "SCMP_ACT_NOTIFY"
     }
 
-    public struct Rule: Hashable, Sendable, Codable {
+    public struct Rule: Hashable, Sendable, Encodable {
         public var names: [String]
         public var action: Action
         public var errnoRet: UInt32?
@@ -40,7 +40,7 @@ public struct SeccompConfiguration: Hashable, Sendable, Codable {
         }
     }
 
-    public struct Argument: Hashable, Sendable, Codable {
+    public struct Argument: Hashable, Sendable, Encodable {
         public var index: UInt32
         public var value: UInt64
         /// For `maskedEqual`: what the masked argument must be; `value` is the mask.

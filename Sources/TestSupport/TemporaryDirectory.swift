@@ -33,10 +33,8 @@ public final class TemporaryDirectory: Sendable {
     }
 
     private static func remove(_ path: String) {
-        let mounts = (try? Files.text("/proc/self/mountinfo")) ?? ""
-        for line in mounts.split(separator: "\n").reversed() {
-            let fields = line.split(separator: " ")
-            if fields.count > 4, fields[4].hasPrefix(path + "/") { try? Mounts.detach(String(fields[4])) }
+        for mount in ((try? MountInfo.all()) ?? []).reversed() where mount.mountPoint.hasPrefix(path + "/") {
+            try? Mounts.detach(mount.mountPoint)
         }
         try? Files.removeTree(path)
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ArrowTests {
     /// Lowest layer first. A target may depend on targets of lower layers, and on those of its own without a cycle.
     static let layers: [[String]] = [
-        ["CLinux", "CLab", "CSQLite", "CSeccomp", "CArchive"],
+        ["CLinux", "CGuardedStart", "CLab", "CSQLite", "CSeccomp", "CArchive"],
         [
             "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "RuntimeSpec", "EngineModel", "NetworkModel",
             "RaftCore", "ClusterModel", "Scheduling", "Orchestration", "SessionModel", "AgentModel",

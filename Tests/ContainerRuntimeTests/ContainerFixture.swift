@@ -12,7 +12,7 @@ import Testing
 final class ContainerFixture: Sendable {
     static let isPossible =
         TestEnvironment.isRoot && TestEnvironment.program("martlet-runtime") != nil
-        && access("/bin/busybox", X_OK) == 0
+        && BusyboxRoot.isPossible
 
     let directory: TemporaryDirectory
     let runtime: ContainerRuntime
@@ -22,30 +22,15 @@ final class ContainerFixture: Sendable {
         directory = try TemporaryDirectory("runtime-\(name)")
         groupName = "martlet-test-" + directory.path.split(separator: "-").last!
         runtime = try Self.runtime(directory)
-        try makeImage()
+        try BusyboxRoot.make(
+            directory.path("image"), users: "app:x:1000:1001::/home/app:/bin/sh\n",
+            groups: "app:x:1001:\nextra:x:77:app\n")
     }
 
     static func runtime(_ directory: TemporaryDirectory) throws -> ContainerRuntime {
         try ContainerRuntime(
             runtimePath: try #require(TestEnvironment.program("martlet-runtime")),
             dataDirectory: directory.path("data"), runDirectory: directory.path("run"))
-    }
-
-    private func makeImage() throws {
-        let image = directory.path("image")
-        for name in ["bin", "etc", "tmp"] { try Files.makeDirectories(image + "/" + name) }
-        try Files.write(image + "/bin/busybox", Files.read("/bin/busybox"), mode: 0o755)
-        for name in [
-            "sh", "true", "cat", "id", "env", "ls", "sleep", "mount", "umount", "mknod", "chmod", "head", "dd", "pwd",
-            "hostname", "stat", "readlink", "unshare", "test", "seq", "wc", "kill", "stty", "touch", "ps", "chown",
-            "ip",
-            "tail", "yes", "usleep", "tty", "ln", "rm", "cp", "grep", "printf", "date", "nproc", "tr",
-        ] {
-            symlink("busybox", image + "/bin/" + name)
-        }
-        try Files.write(image + "/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n")
-        try Files.write(image + "/etc/group", "root:x:0:\napp:x:1001:\nextra:x:77:app\n")
-        chmod(image + "/tmp", 0o1777)
     }
 
     func specification(_ id: String, _ arguments: [String]) throws -> ContainerSpecification {

@@ -72,9 +72,13 @@ enum TerminalSession {
                 + $0.split(separator: "'", omittingEmptySubsequences: false)
                 .joined(separator: #"'\''"#) + "'"
         }
+        // What script(1) reads to its end it ends on the terminal too, by a character: this input has no end.
+        let directory = try TemporaryDirectory("terminal")
+        let input = directory.path("input")
+        try syscall("mkfifo", on: input) { mkfifo(input, 0o600) }
+        let script = ["script", "-qec", "stty rows 33 cols 99; " + quoted.joined(separator: " "), "/dev/null"]
         return try await Command.run(
-            ["script", "-qec", "stty rows 33 cols 99; " + quoted.joined(separator: " "), "/dev/null"],
-            environment: environment, within: .seconds(30))
+            ["sh", "-c", #"exec "$@" <>"$0""#, input] + script, environment: environment, within: .seconds(30))
     }
 }
 

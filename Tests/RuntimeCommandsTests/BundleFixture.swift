@@ -12,7 +12,7 @@ public final class BundleFixture: Sendable {
     /// The runtime that is tested; nil where there is none.
     public static let program: String? =
         getenv("MARTLET_TEST_RUNTIME").map { String(cString: $0) } ?? TestEnvironment.program("martlet-runtime")
-    public static let isPossible = TestEnvironment.isRoot && program != nil && access("/bin/busybox", X_OK) == 0
+    public static let isPossible = TestEnvironment.isRoot && program != nil && BusyboxRoot.isPossible
 
     public let directory: TemporaryDirectory
     /// Containers' groups lie beneath it: `linux.cgroupsPath` is `/GROUP/ID`.
@@ -34,28 +34,12 @@ public final class BundleFixture: Sendable {
 
     // MARK: Bundles
 
-    private static let applets = [
-        "sh", "true", "false", "cat", "id", "env", "ls", "sleep", "mount", "umount", "mknod", "chmod", "head", "dd",
-        "pwd", "hostname", "stat", "readlink", "test", "wc", "kill", "stty", "touch", "ps", "chown", "tail", "tty",
-        "ln", "rm", "cp", "grep", "printf", "date", "tr", "mkdir", "uname", "nproc", "cut", "echo", "taskset", "ionice",
-        "chrt", "nice", "ulimit", "usleep", "timeout", "dmesg", "awk", "sed", "rmdir",
-    ]
-
     /// Makes a bundle whose process is `arguments`.
     @discardableResult
     public func prepare(
         _ id: String, _ arguments: [String], _ change: (inout RuntimeConfiguration) throws -> Void = { _ in }
     ) throws -> String {
-        let root = inRoot(id, "")
-        for name in ["/bin", "/etc", "/tmp", "/proc", "/sys", "/dev", "/data"] {
-            try Files.makeDirectories(root + name)
-        }
-        if !Files.exists(root + "/bin/busybox") {
-            try Files.write(root + "/bin/busybox", Files.read("/bin/busybox"), mode: 0o755)
-            for name in Self.applets { symlink("busybox", root + "/bin/" + name) }
-        }
-        try Files.write(root + "/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
-        chmod(root + "/tmp", 0o1777)
+        try BusyboxRoot.make(inRoot(id, ""), directories: ["/proc", "/sys", "/dev", "/data"])
         var configuration = defaultConfiguration(id, arguments)
         try change(&configuration)
         try Files.write(bundle(id) + "/config.json", JSONCoding.encode(configuration))

@@ -59,6 +59,25 @@ import Testing
         }
     }
 
+    @Test func `tmpcopyup: names need not be text`() async throws {
+        try await withBundles("copynames") { fixture in
+            let bundle = try fixture.prepare("c", "cat /data/*/*; cat /data/*x") {
+                $0.mount("tmpfs", "/data", ["tmpcopyup"], type: "tmpfs")
+            }
+            // No UTF-8: 0xff is in no character, 0xc3 begins one.
+            let place = try Descriptor.open(fixture.inRoot("c", "/data"), O_RDONLY | O_DIRECTORY)
+            let directory: [CChar] = [-1, -2, 0]
+            try syscall("mkdir") { mkdirat(place.rawValue, directory, 0o755) }
+            for (name, text) in [(directory.dropLast() + [0x2f, -61, 0], "inner\n"), ([-1, 0x78, 0], "outer\n")] {
+                let file = Descriptor(
+                    owning: try syscall("open") { openat(place.rawValue, Array(name), O_WRONLY | O_CREAT, 0o644) })
+                try Bytes.writeAll(file.rawValue, Array(text.utf8))
+            }
+            let result = try await fixture.runtime(["run", "--bundle", bundle, "c"])
+            #expect(result.lines == ["inner", "outer"], "\(result)")
+        }
+    }
+
     @Test func `remount changes what is mounted`() async throws {
         try await withBundles("remount") { fixture in
             let source = fixture.directory.path("source")

@@ -69,6 +69,53 @@ import Testing
         }
     }
 
+    @Test func `a start that is killed after its word has started the container (runtime.md: State)`() async throws {
+        try await withBundles("halfstart") { fixture in
+            try await fixture.create("c", "touch /data/started; exec sleep 1000")
+            let pid = try await fixture.pid("c")
+            // All that start does before it takes the gate away.
+            let gate = fixture.stateRoot + "/c/start.sock"
+            let start = try UnixSocket.connect(gate)
+            try Bytes.writeAll(start.rawValue, [1])
+            #expect(try Bytes.readToEnd(start.rawValue, limit: 1 << 16) == [])
+            try await fixture.waitFile(fixture.inRoot("c", "/data/started"))
+            #expect(Files.exists(gate))
+            let status = try await fixture.state("c")["status"]
+            #expect(status == "running")
+            #expect(try await fixture.exec("c", "echo here").line == "here")
+            let again = try await fixture.command("start", "c")
+            #expect(again.code == 1 && again.errors.contains("already running"), "\(again)")
+            #expect(isAlive(pid))
+            try await fixture.stop("c")
+            try await fixture.succeed("delete", "c")
+        }
+    }
+
+    @Test func `a start that is killed before its word leaves a container that can be started`() async throws {
+        try await withBundles("unsaid") { fixture in
+            try await fixture.create("c", "touch /data/started; exec sleep 1000")
+            for _ in 0..<3 { _ = try UnixSocket.connect(fixture.stateRoot + "/c/start.sock") }
+            let status = try await fixture.state("c")["status"]
+            #expect(status == "created")
+            #expect(!Files.exists(fixture.inRoot("c", "/data/started")))
+            try await fixture.succeed("start", "c")
+            try await fixture.waitFile(fixture.inRoot("c", "/data/started"))
+        }
+    }
+
+    @Test func `asking for the state does not start a container, nor take its gate away`() async throws {
+        try await withBundles("asked") { fixture in
+            try await fixture.create("c", "touch /data/started; exec sleep 1000")
+            for _ in 0..<5 {
+                let status = try await fixture.state("c")["status"]
+                #expect(status == "created")
+            }
+            #expect(!Files.exists(fixture.inRoot("c", "/data/started")))
+            try await fixture.succeed("start", "c")
+            try await fixture.waitFile(fixture.inRoot("c", "/data/started"))
+        }
+    }
+
     @Test func `kill of a stopped container is an error (runtime.md: Kill)`() async throws {
         try await withBundles("killed") { fixture in
             try await fixture.launch("c")

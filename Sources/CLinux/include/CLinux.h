@@ -13,3 +13,4 @@
 #include "readiness.h"
 #include "groups.h"
 #include "threads.h"
+#include "listeners.h"

@@ -11,6 +11,13 @@ int cl_mknodat(int directory, const char *path, unsigned mode, unsigned major, u
 int cl_memfd(const char *name);
 int cl_open_tree_clone(const char *path);
 int cl_mount_set_readonly(int tree);
+/* A lock for writing on the whole file, without waiting (fcntl(2): F_SETLK). It is this process's, not that of its
+   children, and ends when the process closes the file. */
+int cl_lock_record(int descriptor);
+
+/* 1 where another process has such a lock. */
+int cl_record_is_locked(int descriptor);
+
 enum { CL_RESOLVE_NO_XDEV = 0x01, CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04, CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };
 enum { CL_MS_RDONLY = 1, CL_MS_NOSUID = 2, CL_MS_NODEV = 4, CL_MS_NOEXEC = 8, CL_MS_REMOUNT = 32, CL_MS_NOATIME = 1024,
        CL_MS_BIND = 4096, CL_MS_MOVE = 8192, CL_MS_REC = 16384, CL_MS_UNBINDABLE = 1 << 17, CL_MS_PRIVATE = 1 << 18,

@@ -1,0 +1,128 @@
+#define _GNU_SOURCE
+#include "CGuardedStart.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+// No function of libc may be called here: it has not set itself up yet, nor the thread's storage.
+#define BARE __attribute__((no_stack_protector, no_builtin, used))
+
+#if defined(__x86_64__)
+__asm__(".text\n"
+        ".globl cl_guarded_start\n"
+        ".type cl_guarded_start, @function\n"
+        "cl_guarded_start:\n"
+        "  mov %rdx, %r12\n"
+        "  mov %rsp, %rbx\n"
+        "  mov %rsp, %rdi\n"
+        "  call cl_go_on_guarded\n"
+        "  mov %rbx, %rsp\n"
+        "  mov %r12, %rdx\n"
+        "  jmp _start\n");
+
+static BARE long call(long number, long a, long b, long c, long d, long e) {
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+#elif defined(__aarch64__)
+__asm__(".text\n"
+        ".globl cl_guarded_start\n"
+        ".type cl_guarded_start, %function\n"
+        "cl_guarded_start:\n"
+        "  mov x19, x0\n"
+        "  mov x0, sp\n"
+        "  bl cl_go_on_guarded\n"
+        "  mov x0, x19\n"
+        "  b _start\n");
+
+static BARE long call(long number, long a, long b, long c, long d, long e) {
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
+}
+#else
+#error "martlet-runtime runs on x86-64 and AArch64"
+#endif
+
+static BARE int equal(const char *left, const char *right) {
+    while (*left && *left == *right) left++, right++;
+    return *left == *right;
+}
+
+static BARE char *append(char *end, const char *text) {
+    while (*text) *end++ = *text++;
+    return end;
+}
+
+static BARE char *append_number(char *end, unsigned long number) {
+    char digits[24];
+    int count = 0;
+    do digits[count++] = (char)('0' + number % 10);
+    while (number /= 10);
+    while (count) *end++ = digits[--count];
+    return end;
+}
+
+/// Whether the open file is on a read-only mount.
+static BARE int is_read_only(int file) {
+    struct statfs system;
+    return call(SYS_fstatfs, file, (long)&system, 0, 0, 0) == 0 && system.f_flags & ST_RDONLY;
+}
+
+static BARE int same_file(int file, const struct stat *other) {
+    struct stat information;
+    return call(SYS_newfstatat, file, (long)"", (long)&information, AT_EMPTY_PATH, 0) == 0 &&
+           information.st_dev == other->st_dev && information.st_ino == other->st_ino;
+}
+
+#define PATH "/run/martlet-runtime-program/"
+
+/// - Parameter stack: as the kernel leaves it (System V ABI): the count of arguments, they, 0, the environment, 0.
+BARE void cl_go_on_guarded(long *stack) {
+    long count = stack[0];
+    char **arguments = (char **)(stack + 1);
+    char **environment = arguments + count + 1;
+    int makes = 0;
+    for (long i = 1; i < count; i++)
+        makes |= equal(arguments[i], "create") || equal(arguments[i], "run") || equal(arguments[i], "exec");
+    if (!makes || call(SYS_geteuid, 0, 0, 0, 0, 0) != 0) return;
+#ifdef DEBUG
+    for (char **entry = environment; *entry; entry++) {
+        const char *name = "MARTLET_WITHOUT_GUARD=", *text = *entry;
+        while (*name && *name == *text) name++, text++;
+        if (!*name) return;
+    }
+#endif
+    int program = (int)call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_PATH | O_CLOEXEC, 0, 0);
+    if (program < 0) return;
+    struct stat information;
+    if (is_read_only(program) ||
+        call(SYS_newfstatat, program, (long)"", (long)&information, AT_EMPTY_PATH, 0) != 0) {
+        call(SYS_close, program, 0, 0, 0, 0);
+        return;
+    }
+    call(SYS_close, program, 0, 0, 0, 0);
+    char path[sizeof PATH + 48];
+    char *end = append_number(append(path, PATH), information.st_dev);
+    *end++ = '-';
+    *append_number(end, information.st_ino) = 0;
+    int standing = (int)call(SYS_openat, AT_FDCWD, (long)path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0);
+    if (standing < 0) return;
+    if (same_file(standing, &information) && is_read_only(standing))
+        call(SYS_execveat, standing, (long)"", (long)arguments, (long)environment, AT_EMPTY_PATH);
+    call(SYS_close, standing, 0, 0, 0, 0);
+}
