@@ -220,7 +220,8 @@ let package = Package(
         tests(
             "ContainerRuntime",
             [
-                "RuntimeProtocol", "RuntimeSpec", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport",
+                "ContainerShim", "RuntimeProtocol", "RuntimeSpec", "Cgroups", "LinuxSystem", "CLinux", "JSON", "Values",
+                "TestSupport",
             ]),
         tests("RuntimeCommands", ["RuntimeSpec", "LinuxSystem", "CLinux", "JSON", "Values", "TestSupport"]),
         tests("NetworkModel", ["JSON", "Values"]),

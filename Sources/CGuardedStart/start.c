@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "CGuardedStart.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -89,6 +91,53 @@ static BARE int same_file(int file, const struct stat *other) {
            information.st_dev == other->st_dev && information.st_ino == other->st_ino;
 }
 
+/// Reads a decimal number and goes on behind it; -1 where there is none.
+static BARE int take_number(const char **text) {
+    long number = 0;
+    const char *begin = *text;
+    while (**text >= '0' && **text <= '9' && number < 1 << 24) number = number * 10 + *(*text)++ - '0';
+    return *text == begin ? -1 : (int)number;
+}
+
+/// As many as `SleepingShim` names at most.
+#define WATCHED 280
+
+/// Reads `r4,r5,h9`: descriptors that there may be something to read from, and those whose other end may go. Their
+/// number; -1 where the text is anything else.
+static BARE int take_watches(const char *text, struct pollfd *watches) {
+    int count = 0;
+    do {
+        if (count == WATCHED || (*text != 'r' && *text != 'h')) return -1;
+        watches[count].events = *text++ == 'r' ? POLLIN : 0;
+        watches[count].revents = 0;
+        watches[count].fd = take_number(&text);
+        if (watches[count++].fd < 0) return -1;
+    } while (*text++ == ',');
+    return text[-1] == 0 ? count : -1;
+}
+
+/// An idle shim (`SleepingShim`), as it asks for with `shim --asleep PROGRAM WATCHES --resume …`: waits until there is
+/// something to do, then goes on as `shim --resume …`. Nothing but a page or two of stack has been written to by then.
+/// Where it cannot wait it goes on at once.
+static BARE void sleep_as_shim(char **arguments, char **environment) {
+    struct pollfd watches[WATCHED];
+    const char *number = arguments[3];
+    int program = take_number(&number);
+    int count = take_watches(arguments[4], watches);
+    if (count >= 0)
+        while (call(SYS_ppoll, (long)watches, count, 0, 0, 0) == -EINTR) {}
+    call(SYS_fcntl, program, F_SETFD, FD_CLOEXEC, 0, 0);
+    arguments[4] = arguments[1];
+    arguments[3] = arguments[0];
+    // Want of memory passes; without this process its container would be killed.
+    for (;;) {
+        call(SYS_execveat, program, (long)"", (long)(arguments + 3), (long)environment, AT_EMPTY_PATH);
+        // The kernel writes what is left of it.
+        struct timespec pause = {0, 100000000};
+        call(SYS_ppoll, 0, 0, (long)&pause, 0, 0);
+    }
+}
+
 #define PATH "/run/martlet-runtime-program/"
 
 /// - Parameter stack: as the kernel leaves it (System V ABI): the count of arguments, they, 0, the environment, 0.
@@ -96,6 +145,8 @@ BARE void cl_go_on_guarded(long *stack) {
     long count = stack[0];
     char **arguments = (char **)(stack + 1);
     char **environment = arguments + count + 1;
+    if (count > 6 && equal(arguments[1], "shim") && equal(arguments[2], "--asleep"))
+        sleep_as_shim(arguments, environment);
     int makes = 0;
     for (long i = 1; i < count; i++)
         makes |= equal(arguments[i], "create") || equal(arguments[i], "run") || equal(arguments[i], "exec");

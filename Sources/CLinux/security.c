@@ -17,8 +17,10 @@ int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
 int cl_drop_bounding(uint64_t kept) {
     for (int capability = 0; capability < 64; capability++) {
         if (kept >> capability & 1) continue;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+        // Beyond the last one that the kernel knows.
         if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0) break;
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return -errno;
+        return -EPERM;
     }
     return 0;
 }

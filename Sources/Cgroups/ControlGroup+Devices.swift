@@ -6,7 +6,16 @@ import RuntimeSpec
 extension LinuxResources.DeviceRule {
     /// What every container may use after its own rules, as with runc since 1.2: making nodes; null, zero, full,
     /// random, urandom, tty, ptmx and the terminals.
-    public static let defaults = ControlGroup.defaultDeviceRules.compactMap { LinuxResources.DeviceRule($0) }
+    public static let defaults: [LinuxResources.DeviceRule] = [
+        .init("c", nil, nil, "m"), .init("b", nil, nil, "m"), .init("c", 1, 3, "rwm"), .init("c", 1, 5, "rwm"),
+        .init("c", 1, 7, "rwm"), .init("c", 5, 0, "rwm"), .init("c", 1, 8, "rwm"), .init("c", 1, 9, "rwm"),
+        .init("c", 5, 2, "rwm"), .init("c", 136, nil, "rwm"),
+    ]
+
+    private init(_ type: String, _ major: Int64?, _ minor: Int64?, _ access: String) {
+        self.init(allow: true)
+        (self.type, self.major, self.minor, self.access) = (type, major, minor, access)
+    }
 
     /// A rule that allows: `c 10:200 rwm`, `*` for any number, `a` for both kinds, `a` alone for everything; nil for
     /// anything else (the kernel's Documentation/admin-guide/cgroup-v1/devices.rst).
@@ -27,12 +36,6 @@ extension LinuxResources.DeviceRule {
 }
 
 extension ControlGroup {
-    /// What every container may use: making nodes, and null, zero, full, tty, random, urandom, the terminals.
-    public static let defaultDeviceRules = [
-        "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 5:0 rwm", "c 1:8 rwm", "c 1:9 rwm",
-        "c 5:2 rwm", "c 136:* rwm",
-    ]
-
     /// How many rules a list may have: eight instructions each, of the 4096 that every kernel takes in a program.
     public static let deviceRuleLimit = 500
 
@@ -49,7 +52,7 @@ extension ControlGroup {
             let wanted = try DeviceList(rules)
             do {
                 let current = DeviceList(text: try Files.text(path + "/devices.list"))
-                for (file, text) in wanted.transition(from: current) { try Files.set("\(path)/\(file)", text) }
+                try Self.write(wanted.transition(from: current), in: path)
             } catch {
                 throw ResourceError("devices", "refused: \(error)", errno: error.errno, cause: error)
             }
@@ -61,6 +64,20 @@ extension ControlGroup {
             }
         } else {
             throw ResourceError("devices", "no cgroup controller devices for this group", errno: ENOTSUP)
+        }
+    }
+
+    /// Each line is a call of its own (devices.rst), to a file that is opened once for those that follow each other.
+    private static func write(_ lines: [(file: String, text: String)], in path: String) throws(SystemError) {
+        var rest = lines[...]
+        while let first = rest.first {
+            let name = path + "/" + first.file
+            let file = try Descriptor.open(name, O_WRONLY)
+            while let line = rest.first, line.file == first.file {
+                let bytes = Array(line.text.utf8)
+                try syscall("write", on: name) { Glibc.write(file.rawValue, bytes, bytes.count) }
+                rest.removeFirst()
+            }
         }
     }
 
@@ -84,21 +101,5 @@ extension ControlGroup {
         var identifiers = [UInt32](repeating: 0, count: Int(CL_GROUP_PROGRAMS))
         let count = try checked("bpf: query", on: path, cl_device_program_query(group.rawValue, &identifiers))
         return Array(identifiers.prefix(Int(count)))
-    }
-
-    /// Keeps every device but the default ones and those of `rules` (`c 10:200 rwm`) out of the group's reach.
-    public func restrictDevices(allowing rules: [String]) throws(SystemError) {
-        var list: [LinuxResources.DeviceRule] = []
-        for text in Self.defaultDeviceRules + rules {
-            guard let rule = LinuxResources.DeviceRule(text) else {
-                throw SystemError("device rule", text, errno: EINVAL)
-            }
-            list.append(rule)
-        }
-        do {
-            try restrictDevices(list)
-        } catch {
-            throw error.cause ?? SystemError("limit devices", "\(error)", errno: error.errno)
-        }
     }
 }

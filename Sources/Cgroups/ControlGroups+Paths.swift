@@ -22,6 +22,7 @@ extension ControlGroups {
 
     /// Where relative paths begin, without a slash at the end; the mount's root where this process stands outside it.
     private func base(in hierarchy: Hierarchy) -> String {
+        if hierarchy.ownPath == "/" { return "" }
         var own = hierarchy.ownPath.split(separator: "/")
         if own.contains("..") { return "" }
         if hierarchy.isUnified, isUnifiedOnly { own = own.dropLast() }

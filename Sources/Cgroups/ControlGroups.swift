@@ -25,11 +25,11 @@ public struct ControlGroups: Sendable {
 
     /// From the texts of /proc/self/mountinfo (proc(5)) and /proc/self/cgroup (cgroups(7)).
     public init(mounts: String, groups: String) {
-        var own: [String: String] = [:]
+        var own: [(names: String, path: String)] = []
         for line in groups.split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
-            own[String(fields[1])] = String(fields[2])
+            own.append((String(fields[1]), String(fields[2])))
         }
         var found: [Hierarchy] = []
         for line in mounts.utf8.split(separator: 0x0a) where Self.isGroupsMount(line) {
@@ -42,7 +42,8 @@ public struct ControlGroups: Sendable {
             switch details[0] {
             case "cgroup2":
                 guard !found.contains(where: \.isUnified) else { continue }
-                let path = Self.relative(own[""] ?? "/", to: root)
+                let given = own.first { $0.names.isEmpty }?.path ?? "/"
+                let path = Self.relative(given, to: root)
                 found.append(Hierarchy(controllers: [], mountPoint: mountPoint, ownPath: path))
             case "cgroup":
                 let options = details[2].split(separator: ",").map(String.init)

@@ -9,7 +9,8 @@ final class ContainedProcess {
     let pid: pid_t
     /// The channel while the process is being set up; -1 afterwards.
     private(set) var sync: Int32
-    private var streams: StandardStreams
+    /// Nil where they were opened before this program began.
+    private let streams: StandardStreams?
     private let hasTerminal: Bool
     private let hasInput: Bool
     private let loop: EventLoop
@@ -37,30 +38,47 @@ final class ContainedProcess {
         streams.closeChildEnds()
     }
 
+    /// A first process that runs already, as a sleeping shim held it.
+    init(_ state: SleepingShim, loop: EventLoop) {
+        pid = state.pid
+        sync = -1
+        streams = nil
+        self.loop = loop
+        hasTerminal = state.container.hasTerminal
+        hasInput = state.container.hasInput
+        terminal = state.terminal ?? -1
+        for output in state.outputs { read(output.descriptor, output.kind) }
+        input = state.input.map { InputWriter($0, isTerminal: hasTerminal, loop: loop) }
+    }
+
+    /// Whether nothing of its streams is held here, on its way in or out.
+    var isQuiet: Bool { sync < 0 && exitCode == nil && !pumps.contains(where: \.isPaused) && input?.isEmpty != false }
+
     /// Takes over the master of the process's terminal.
     func adopt(terminal: Int32) { self.terminal = terminal }
 
     /// Begins to read output; `takeOutput` must be set.
     func openStreams() {
-        func pump(_ descriptor: Int32, _ kind: UInt8) {
-            pumps.append(
-                OutputPump(descriptor, kind: kind, loop: loop) { [unowned self] in
-                    takeOutput($0, $1)
-                } ended: { [unowned self] in
-                    finishIfDone()
-                })
-        }
         if hasTerminal {
             guard terminal >= 0 else { return }
             let copy = fcntl(terminal, F_DUPFD_CLOEXEC, 3)
-            if copy >= 0 { pump(copy, ShimFrame.output) }
+            if copy >= 0 { read(copy, ShimFrame.output) }
             let writer = hasInput ? fcntl(terminal, F_DUPFD_CLOEXEC, 3) : -1
             if writer >= 0 { input = InputWriter(writer, isTerminal: true, loop: loop) }
-        } else {
-            pump(streams.output, ShimFrame.output)
-            pump(streams.errorOutput, ShimFrame.errorOutput)
+        } else if let streams {
+            read(streams.output, ShimFrame.output)
+            read(streams.errorOutput, ShimFrame.errorOutput)
             if streams.input >= 0 { input = InputWriter(streams.input, isTerminal: false, loop: loop) }
         }
+    }
+
+    private func read(_ descriptor: Int32, _ kind: UInt8) {
+        pumps.append(
+            OutputPump(descriptor, kind: kind, loop: loop) { [unowned self] in
+                takeOutput($0, $1)
+            } ended: { [unowned self] in
+                finishIfDone()
+            })
     }
 
     func closeSync() {
@@ -70,7 +88,7 @@ final class ContainedProcess {
 
     /// Lets go of streams that were never opened.
     func discardStreams() {
-        if pumps.isEmpty { streams.closeOwnEnds() }
+        if pumps.isEmpty { streams?.closeOwnEnds() }
         if terminal >= 0 { close(terminal) }
         terminal = -1
     }

@@ -5,10 +5,13 @@ import RuntimeProtocol
 /// The container's log: files of JSON lines, renamed to `.1`, `.2` and so on when they are full.
 final class ContainerLog {
     private let settings: LogSettings
-    private var file: Int32 = -1
+    /// -1 where it could not be opened, or there is none.
+    private(set) var file: Int32 = -1
     private var size: Int64 = 0
     private var output = LogLines(stream: "stdout")
     private var errorOutput = LogLines(stream: "stderr")
+    private(set) var unfinishedOutput = UnfinishedLine()
+    private(set) var unfinishedErrorOutput = UnfinishedLine()
     private var text: [UInt8] = []
 
     init(_ settings: LogSettings) throws(SystemError) {
@@ -16,6 +19,15 @@ final class ContainerLog {
         if settings.path.isEmpty { return }
         try Files.makeDirectories(Files.parent(of: settings.path))
         try open()
+    }
+
+    /// Goes on with the log that a sleeping shim held.
+    init(_ state: SleepingShim) {
+        settings = state.container.log
+        file = state.log ?? -1
+        size = Int64(max(0, lseek(file, 0, SEEK_END)))
+        state.unfinishedOutput.withUnsafeBytes { take(ShimFrame.output, $0) }
+        state.unfinishedErrorOutput.withUnsafeBytes { take(ShimFrame.errorOutput, $0) }
     }
 
     private func open() throws(SystemError) {
@@ -27,8 +39,10 @@ final class ContainerLog {
         if settings.path.isEmpty { return }
         if kind == ShimFrame.errorOutput {
             errorOutput.take(bytes, time: Clock.now(), into: &text)
+            unfinishedErrorOutput.take(bytes)
         } else {
             output.take(bytes, time: Clock.now(), into: &text)
+            unfinishedOutput.take(bytes)
         }
         flush()
     }

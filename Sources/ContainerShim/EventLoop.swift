@@ -14,6 +14,13 @@ final class EventLoop {
     private var watches: [Int32: Watch] = [:]
     private var timers: [(deadline: Int64, body: () -> Void)] = []
     private var generation = 0
+    /// How long nothing has to happen for it to be quiet, milliseconds.
+    private let quietTime: Int32
+    /// Called once when it is quiet and no timer runs, and again after the next event.
+    var becameQuiet: () -> Void = {}
+    private var isQuiet = false
+
+    init(quietTime: Int32) { self.quietTime = quietTime }
 
     func watch(_ descriptor: Int32, _ events: Int32, handler: @escaping (Int16) -> Void) {
         generation += 1
@@ -42,8 +49,15 @@ final class EventLoop {
                 generations.append(watch.generation)
             }
             let count = entries.count
-            let ready = poll(&entries, nfds_t(count), timeout())
+            let waitsForQuiet = timers.isEmpty && !isQuiet
+            let ready = poll(&entries, nfds_t(count), waitsForQuiet ? quietTime : timeout())
             if ready < 0, errno != EINTR { throw SystemError("poll", errno: errno) }
+            if ready == 0, waitsForQuiet {
+                isQuiet = true
+                becameQuiet()
+                continue
+            }
+            if ready >= 0 { isQuiet = false }
             if ready > 0 {
                 for (index, entry) in entries.enumerated() where entry.revents != 0 {
                     // An earlier handler may have closed this one, or opened another in its place.

@@ -6,7 +6,8 @@ final class InputWriter {
     /// Bytes that are held for a process that does not read; beyond them, clients wait.
     static let limit = 256 << 10
 
-    private var descriptor: Int32
+    /// -1 when it is closed.
+    private(set) var descriptor: Int32
     private let loop: EventLoop
     private let isTerminal: Bool
     private var pending: [UInt8] = []
@@ -15,6 +16,7 @@ final class InputWriter {
     var hasRoomAgain: () -> Void = {}
 
     var isFull: Bool { pending.count >= Self.limit }
+    var isEmpty: Bool { pending.isEmpty }
 
     /// Takes the descriptor over.
     init(_ descriptor: Int32, isTerminal: Bool, loop: EventLoop) {

@@ -5,12 +5,13 @@ import RuntimeProtocol
 /// Reads one stream of a process for as long as the one who takes it has room.
 final class OutputPump {
     let kind: UInt8
-    private var descriptor: Int32
+    /// -1 at the end.
+    private(set) var descriptor: Int32
     private let loop: EventLoop
     /// Answers whether there is room for more now; `resume` comes when there is again.
     private let take: (UInt8, UnsafeRawBufferPointer) -> Bool
     private let ended: () -> Void
-    private var isPaused = false
+    private(set) var isPaused = false
 
     private(set) var isAtEnd = false
 

@@ -42,7 +42,7 @@ extension Shim {
             switch request {
             case .wait, .state: break
             default:
-                client.answer(ShimAnswer(error: "container \(specification.id) is not running"))
+                client.answer(ShimAnswer(error: "container \(facts.id) is not running"))
                 return
             }
         }
@@ -67,12 +67,13 @@ extension Shim {
 
     private func start(_ client: ShimClient) {
         guard let container, !isStarted, starter == nil else {
-            client.answer(ShimAnswer(error: "container \(specification.id) is already started"))
+            client.answer(ShimAnswer(error: "container \(facts.id) is already started"))
             return
         }
         do {
             let channel = try SyncChannel(sharing: container.sync)
-            try channel.send(.proceed(pid: container.pid, filter: filter(of: specification.process)))
+            try channel.send(.proceed(pid: container.pid, filter: firstFilter))
+            firstFilter = nil
         } catch {
             client.answer(ShimAnswer(error: "start: \(error)", code: 128))
             return
@@ -139,7 +140,7 @@ extension Shim {
     private func attach(_ client: ShimClient, hasInput: Bool) {
         let input = hasInput ? container?.input : nil
         client.inputEnded = { [unowned self] in
-            if hasInput, specification.process.closesInputAfterFirstClient { container?.input?.finish() }
+            if hasInput, facts.closesInputAfterFirstClient { container?.input?.finish() }
         }
         client.hasRoomAgain = { [unowned self] in resumeOutput() }
         input?.hasRoomAgain = { [unowned self] in for client in watchers { client.updateEvents() } }
@@ -179,7 +180,7 @@ extension Shim {
 
     private func exec(_ id: String, _ specification: ProcessSpecification, _ client: ShimClient) {
         guard isStarted, execs[id] == nil else {
-            client.answer(ShimAnswer(error: "container \(self.specification.id) is not running"))
+            client.answer(ShimAnswer(error: "container \(facts.id) is not running"))
             return
         }
         do {

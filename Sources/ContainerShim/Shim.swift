@@ -10,17 +10,21 @@ import Seccomp
 
 /// One container: its processes, its clients, its log and its end. Everything happens on one thread, in `serve`.
 final class Shim {
-    let specification: ContainerSpecification
+    let facts: ContainerFacts
     let group: ControlGroup
     let dataDirectory: String
     let runDirectory: String
-    let loop = EventLoop()
+    /// The shim's own, with which it goes on after a sleep.
+    let options: [String]
+    let loop = EventLoop(quietTime: Shim.quietTime)
 
-    private var signals: Int32 = -1
-    private var listener: Int32 = -1
+    /// The run directory's, held until the shim ends.
+    var lock: Int32 = -1
+    var signals: Int32 = -1
+    var listener: Int32 = -1
     /// Keeps the container's mounts until the shim ends: taking an overlay away writes its file system back, which must
     /// not hold up the news that the container has ended.
-    private var mountNamespace: Int32 = -1
+    var mountNamespace: Int32 = -1
     var pidfd: Int32 = -1
     var container: ContainedProcess?
     var log: ContainerLog?
@@ -30,6 +34,8 @@ final class Shim {
     var waiters: [ShimClient] = []
     var execs: [String: ExecutedProcess] = [:]
     private var filters: FilterCache
+    /// The first process's, until it is started.
+    var firstFilter: SeccompFilter?
     var isStarted = false
     /// Who asked for the start that is under way.
     var starter: ShimClient?
@@ -37,6 +43,8 @@ final class Shim {
     var exit: ExitRecord?
     private var isDone = false
 
+    /// How long nothing has to happen until the shim sleeps, milliseconds: sleep and waking cost some milliseconds.
+    private static let quietTime: Int32 = 2000
     /// The most connections at a time.
     private static let clientLimit = 256
     /// How long no client is taken in where there is no descriptor for it, nanoseconds.
@@ -44,91 +52,13 @@ final class Shim {
 
     var containerPid: pid_t { container?.pid ?? 0 }
 
-    init(
-        specification: ContainerSpecification, group: ControlGroup, dataDirectory: String, runDirectory: String,
-        cacheDirectory: String?
-    ) {
-        filters = FilterCache(directory: cacheDirectory)
-        self.specification = specification
+    init(_ facts: ContainerFacts, group: ControlGroup, _ options: ShimOptions) {
+        self.facts = facts
         self.group = group
-        self.dataDirectory = dataDirectory
-        self.runDirectory = runDirectory
-    }
-
-    /// Makes the container; its first process waits to be started. Leaves nothing behind where that fails.
-    func create() throws {
-        let subreaper: Int32 = 36
-        _ = cl_prctl(subreaper, 1, 0, 0, 0)
-        let lock = try Descriptor.open(runDirectory + "/" + ShimFiles.lock, O_RDWR | O_CREAT, mode: 0o600)
-        // An earlier shim of the container may be about to end.
-        try syscall("flock", on: runDirectory) { flock(lock.rawValue, LOCK_EX) }
-        _ = lock.release()
-        do {
-            signals = try checked("signalfd", cl_signal_descriptor())
-            log = try ContainerLog(specification.log)
-            let devices = try HostDevices(specification)
-            // What there is of v2 is where the first process begins.
-            try group.part(isUnified: true).create()
-            try cloneInit(devices)
-            listener = try UnixSocket.listen(runDirectory + "/" + ShimFiles.socket).release()
-            let state = ShimState(
-                version: ContainerSpecification.currentVersion, shimPid: getpid(), containerPid: containerPid,
-                cgroups: group.directories)
-            try Files.write(runDirectory + "/" + ShimFiles.state, JSONCoding.encode(state), mode: 0o600)
-        } catch {
-            group.removeWithProcesses(reapsChildren: true)
-            unlink(runDirectory + "/" + ShimFiles.socket)
-            throw error
-        }
-    }
-
-    private func rules(_ devices: HostDevices) throws -> [LinuxResources.DeviceRule] {
-        let own = try specification.resources.deviceRules.map { text in
-            guard let rule = LinuxResources.DeviceRule(text) else {
-                throw SetupError("invalid device rule \"\(text)\"")
-            }
-            return rule
-        }
-        return LinuxResources.DeviceRule.defaults + own + devices.rules
-    }
-
-    private func plan(_ devices: HostDevices) -> ContainerPlan {
-        var configuration = RuntimeConfiguration()
-        configuration.hostname = specification.hostname
-        configuration.domainname = specification.domainname
-        configuration.mounts = specification.mounts
-        configuration.linux = specification.linux
-        configuration.linux?.devices = (specification.linux.devices ?? []) + devices.devices
-        var process = ProcessPlan(specification.process)
-        process.hasReaper = specification.hasInit
-        return ContainerPlan(
-            id: specification.id, configuration: configuration, root: specification.root, process: process,
-            group: group, scratch: runDirectory)
-    }
-
-    private func cloneInit(_ devices: HostDevices) throws {
-        let streams = try StandardStreams(
-            hasTerminal: specification.process.hasTerminal, hasInput: specification.process.hasInput)
-        // While the first process mounts, this one makes its group and compiles its filter.
-        let launched = try ContainerLauncher(plan(devices), streams: streams).launch { [unowned self] _ in
-            try group.part(isUnified: false).create()
-            try group.apply(specification.resources)
-            if !specification.resources.allowsAllDevices, !specification.isPrivileged {
-                try group.restrictDevices(rules(devices))
-            }
-            return group
-        } whileMounting: { [unowned self] _ in
-            _ = try filter(of: specification.process)
-        }
-        pidfd = launched.pidfd
-        let process = ContainedProcess(
-            pid: launched.pid, sync: launched.sync, streams: streams, specification: specification.process, loop: loop)
-        container = process
-        process.takeOutput = { [unowned self] in takeContainerOutput($0, $1) }
-        process.finished = { [unowned self] in containerFinished(code: $0) }
-        if let terminal = launched.terminal { process.adopt(terminal: terminal) }
-        process.openStreams()
-        mountNamespace = (try? Descriptor.open("/proc/\(launched.pid)/ns/mnt", O_RDONLY).release()) ?? -1
+        self.options = options.words
+        filters = FilterCache(directory: options.cacheDirectory)
+        dataDirectory = options.dataDirectory
+        runDirectory = options.runDirectory
     }
 
     /// Nil where nothing is filtered.
@@ -140,6 +70,7 @@ final class Shim {
 
     /// Serves clients until the container has ended and they know.
     func serve() throws {
+        loop.becameQuiet = { [unowned self] in sleepIfIdle() }
         loop.watch(signals, POLLIN) { [unowned self] _ in reap() }
         loop.watch(listener, POLLIN) { [unowned self] _ in acceptClient() }
         // A child may have ended before the first look.
@@ -158,7 +89,10 @@ final class Shim {
             close(connection)
             return
         }
-        let client = ShimClient(connection, loop: loop)
+        take(ShimClient(connection, loop: loop))
+    }
+
+    func take(_ client: ShimClient) {
         clients[ObjectIdentifier(client)] = client
         client.received = { [unowned self, unowned client] in handle($0, from: client) }
         client.closed = { [unowned self, unowned client] in forget(client) }
@@ -167,6 +101,11 @@ final class Shim {
     private func restFromAccepting() {
         loop.setEvents(listener, POLLIN, isPaused: true)
         loop.at(Clock.sinceBoot() + Self.acceptPause) { [unowned self] in loop.setEvents(listener, POLLIN) }
+    }
+
+    func follow(_ process: ContainedProcess) {
+        process.takeOutput = { [unowned self] in takeContainerOutput($0, $1) }
+        process.finished = { [unowned self] in containerFinished(code: $0) }
     }
 
     private func forget(_ client: ShimClient) {
@@ -199,7 +138,7 @@ final class Shim {
     private static let farewell: Int64 = 10_000_000_000
 
     private func containerEnded() {
-        if specification.linux.choice(.pid) != .new { group.killAll() }
+        if !facts.endsWithFirstProcess { group.killAll() }
         if let container, container.sync >= 0 { readStartOutcome() }
         container?.drain(limit: Self.drainLimit)
     }
@@ -246,12 +185,4 @@ final class Shim {
 private struct FilterKey: Encodable {
     var choice: SeccompChoice
     var capabilities: UInt64
-}
-
-extension ProcessPlan {
-    init(_ specification: ProcessSpecification) {
-        self.init(specification.configuration)
-        names = specification.user
-        endsWithMaker = true
-    }
 }

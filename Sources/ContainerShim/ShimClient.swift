@@ -36,6 +36,8 @@ final class ShimClient {
 
     var isOpen: Bool { descriptor >= 0 }
     var queued: Int { queue.count - queueStart }
+    /// Whether it only waits for what will be said one day.
+    var isQuiet: Bool { if case .waiting = mode { queued == 0 } else { false } }
     var isFull: Bool { queued >= Self.queueLimit }
 
     init(_ descriptor: Int32, loop: EventLoop) {

@@ -8,48 +8,44 @@ import RuntimeProtocol
 
 /// `martlet-runtime shim`: becomes the process that owns one container, away from the one that started it.
 public enum ShimCommand {
-
-    private static let options = ["--data", "--run", "--cache"]
-
     /// Arguments: `--data` and `--run`, the container's own directories there; `--cache`, a directory for what shims
-    /// share until the host is restarted, which may be left out. How it went is reported on descriptor 3.
+    /// share until the host is restarted, which may be left out. How it went is reported on descriptor 3. A shim that
+    /// slept goes on with `--resume` and the descriptor of what it left.
     public static func run(_ arguments: [String]) -> Never {
-        var data: String?
-        var run: String?
-        var cache: String?
-        var rest = arguments[...]
-        while let name = rest.popFirst() {
-            guard options.contains(name) else {
-                complain("unknown option \"\(name)\"; there are \(options.joined(separator: ", "))")
-            }
-            guard let value = rest.popFirst() else { complain("\(name) wants a directory") }
-            switch name {
-            case "--data": data = value
-            case "--run": run = value
-            default: cache = value
-            }
+        let options: ShimOptions
+        do {
+            options = try ShimOptions(arguments)
+        } catch {
+            complain("\(error)")
         }
-        guard let data else { complain("--data is missing: the container's directory of what survives a reboot") }
-        guard let run else { complain("--run is missing: the container's directory of what does not") }
+        if let file = options.resumed { resume(Descriptor(owning: file), options) }
         do {
             try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: [])
-            let text = try Files.read(data + "/" + ShimFiles.specification)
+            let text = try Files.read(options.dataDirectory + "/" + ShimFiles.specification)
             let specification = try JSONCoding.decode(ContainerSpecification.self, from: text)
             guard specification.version <= ContainerSpecification.currentVersion else {
                 throw SetupError("specification version \(specification.version) is newer than this runtime")
             }
             let groups = try ControlGroups()
             try detach(into: groups.group(shimGroup(of: specification.cgroup)))
-            let shim = Shim(
-                specification: specification, group: groups.group(specification.cgroup), dataDirectory: data,
-                runDirectory: run, cacheDirectory: cache)
-            try shim.create()
+            let shim = Shim(ContainerFacts(specification), group: groups.group(specification.cgroup), options)
+            try shim.create(specification)
             report(ShimAnswer(pid: shim.containerPid))
             try shim.serve()
             _exit(0)
         } catch {
             let error = SetupError(error)
             report(ShimAnswer(error: error.reason, code: error.code))
+            _exit(1)
+        }
+    }
+
+    private static func resume(_ file: consuming Descriptor, _ options: ShimOptions) -> Never {
+        do {
+            try Shim.awake(from: file, options).serve()
+            _exit(0)
+        } catch {
+            Shim.giveUp(error, options)
             _exit(1)
         }
     }

@@ -28,7 +28,7 @@ struct ContainerInit: ~Copyable {
         self.plan = plan
         self.namespaces = namespaces
         self.streams = streams
-        handover = Handover(sync.descriptor.rawValue, namespaces, bringsNetwork: bringsNetwork)
+        handover = Handover(sync.descriptor.rawValue, plan, namespaces, bringsNetwork: bringsNetwork)
         self.sync = sync
         self.start = start
         self.bringsNetwork = bringsNetwork
@@ -132,7 +132,7 @@ struct ContainerInit: ~Copyable {
         let member = "linux.namespaces (\(join.type.rawValue))"
         do {
             let namespace = try Descriptor.open(join.path, O_RDONLY)
-            try checked("setns", on: join.path, cl_setns(namespace.rawValue, Int32(NamespacePlan.bits[join.type]!)))
+            try checked("setns", on: join.path, cl_setns(namespace.rawValue, Int32(NamespacePlan.bit(join.type))))
         } catch {
             throw SetupError("\(member): cannot join \(join.path): \(describe(error.errno))")
         }

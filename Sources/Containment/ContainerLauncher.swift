@@ -25,6 +25,8 @@ public struct ContainerLauncher {
         case whenTold
         /// The same, but what is wrong with the process is told when it is created.
         case prepared
+        /// As soon as it can: it is told already while it mounts, and nobody has to be woken for it.
+        case atOnce
         /// When somebody connects to this listening socket and sends a byte; it looks at the process before.
         case atGate(Int32)
     }
@@ -49,9 +51,11 @@ public struct ContainerLauncher {
     /// - Parameters:
     ///   - makingGroup: called once the process is on its way: makes what the plan's group has beside v2, or all of it
     ///     where there is only v1, and returns the whole group. The process enters it then.
-    ///   - whileMounting: called after that, while the process still mounts.
+    ///   - whileMounting: called after that, while the process still mounts; returns the filter of one that starts at
+    ///     once.
     public func launch(
-        makingGroup: ((pid_t) throws -> ControlGroup)? = nil, whileMounting: (pid_t) throws -> Void = { _ in }
+        makingGroup: ((pid_t) throws -> ControlGroup)? = nil,
+        whileMounting: (pid_t) throws -> SeccompFilter? = { _ in nil }
     ) throws -> Launched {
         try FaultPoint.streams.reached()
         let sources = try MountSources.ofRuntime(plan, namespaces)
@@ -83,8 +87,10 @@ public struct ContainerLauncher {
                 if namespaces.hasUser, plan.isPrivileged { try plan.process.setScore(of: pid) }
                 if bringsNetwork { try Handover.sendNetwork(on: channel) }
                 let group = try makingGroup?(pid) ?? plan.group
-                try Handover.sendGroup(group, on: channel, exceptUnified: unified >= 0, plan, namespaces)
-                try whileMounting(pid)
+                try Handover.sendGroup(
+                    group, on: channel, exceptUnified: unified >= 0 || plan.moves != nil, plan, namespaces)
+                let filter = try whileMounting(pid)
+                if case .atOnce = start { try channel.send(.proceed(pid: pid, filter: filter)) }
             }
             return launched
         } catch {
@@ -98,9 +104,10 @@ public struct ContainerLauncher {
     }
 
     /// Whether the network namespace is made beside the first process: in a new user namespace, and where a stage
-    /// stands between, it comes with the process.
+    /// stands between, it comes with the process. Who is root of a user namespace alone could not go back to the
+    /// host's.
     private var bringsNetwork: Bool {
-        !namespaces.needsStage && !namespaces.hasUser && plan.isPrivileged
+        !namespaces.needsStage && !namespaces.hasUser && plan.isPrivileged && !plan.bindsDevices
             && namespaces.flags & UInt64(CL_CLONE_NEWNET) != 0
     }
 
@@ -112,22 +119,29 @@ public struct ContainerLauncher {
     ) throws {
         var stage: pid_t?
         if namespaces.needsStage { stage = launched.pid }
-        var outcome: Result<Void, any Error>?
+        var hasWorked = false
+        var failure: (any Error)?
         while true {
-            if stage == nil, outcome == nil, !namespaces.hasNewUser || namespaces.needsStage {
-                outcome = attempt(work, launched.pid, channel)
+            if stage == nil, !hasWorked, !namespaces.hasNewUser || namespaces.needsStage {
+                hasWorked = true
+                failure = attempt(work, launched.pid, channel)
             }
             let message = try channel.receive()
             if case .failure(let error) = message { throw error }
-            try outcome?.get()
+            if let failure { throw failure }
             switch message {
             case .needsMappings:
                 try FaultPoint.mapping.reached()
+                if !plan.isPrivileged { try plan.process.setScore(of: stage ?? launched.pid) }
+                try plan.moves?(stage ?? launched.pid)
                 try UserNamespace.map(
                     stage ?? launched.pid, uids: plan.linux.uidMappings ?? [], gids: plan.linux.gidMappings ?? [],
                     isPrivileged: plan.isPrivileged)
                 try channel.send(.go(pid: stage ?? launched.pid))
-                if stage == nil { outcome = attempt(work, launched.pid, channel) }
+                if stage == nil {
+                    hasWorked = true
+                    failure = attempt(work, launched.pid, channel)
+                }
             case .cloned(let pid):
                 if let passed = stage { _ = try ChildProcess.wait(passed) }
                 stage = nil
@@ -154,10 +168,14 @@ public struct ContainerLauncher {
     /// told that nothing more comes.
     private func attempt(
         _ work: (pid_t) throws -> Void, _ pid: pid_t, _ channel: borrowing SyncChannel
-    ) -> Result<Void, any Error> {
-        let outcome = Result { try work(pid) }
-        if case .failure = outcome { shutdown(channel.descriptor.rawValue, Int32(SHUT_WR)) }
-        return outcome
+    ) -> (any Error)? {
+        do {
+            try work(pid)
+            return nil
+        } catch {
+            shutdown(channel.descriptor.rawValue, Int32(SHUT_WR))
+            return error
+        }
     }
 
     // MARK: Processes

@@ -14,7 +14,7 @@ extension ContainerMounts {
         let masked = plan.linux.maskedPaths ?? []
         guard !masked.isEmpty else { return }
         let empty = try MountTree.create(
-            "tmpfs", source: "tmpfs", options: [("size", "0"), ("nr_blocks", "1")],
+            "tmpfs", source: "tmpfs", options: [.init(name: "size", value: "0"), .init(name: "nr_blocks", value: "1")],
             attributes: Self.inert | Int(CL_ATTR_RDONLY))
         // Kernels before 6.15 copy only mounts that are attached.
         var isAttached = false

@@ -95,10 +95,9 @@ struct ContainerMounts: ~Copyable {
         }
         // What is copied in is written before the mount is read-only.
         let later: MountWords.Attributes = words.copiesUp ? .readOnly : []
-        let options = data.map { ($0.name, $0.value) }
-        if MountTree.needsOldInterface(source: mount.source ?? type, options: options) {
+        if MountTree.needsOldInterface(source: mount.source ?? type, options: data) {
             try MountTree.mount(
-                type, source: mount.source ?? type, options: options, onto: target.rawValue, shown: mount.destination)
+                type, source: mount.source ?? type, options: data, onto: target.rawValue, shown: mount.destination)
             guard let mounted = try root.open(mount.destination) else {
                 throw SystemError("mount", mount.destination, errno: ENOENT)
             }
@@ -119,7 +118,7 @@ struct ContainerMounts: ~Copyable {
     ) throws(SystemError) -> Descriptor {
         do {
             return try MountTree.create(
-                type, source: mount.source ?? type, options: data.map { ($0.name, $0.value) }, attributes: attributes)
+                type, source: mount.source ?? type, options: data, attributes: attributes)
         } catch {
             guard type == "sysfs", namespaces.hasUser, error.errno == EPERM else { throw error }
             // The network namespace is another user namespace's: the host's files show it.
@@ -128,7 +127,7 @@ struct ContainerMounts: ~Copyable {
     }
 
     private func bind(_ mount: RuntimeConfiguration.Mount, _ words: MountWords, at index: Int) throws {
-        guard let source = sources.mounts[index] else { return }
+        guard let source = sources.source(of: index) else { return }
         let target = source.isDirectory ? try root.directory(mount.destination) : try root.file(mount.destination)
         try refuseProc(target.rawValue, mount.destination)
         // Mounts are listed by age (proc(5): mountinfo), which is to be the order of the configuration. Kernels before
@@ -155,7 +154,8 @@ struct ContainerMounts: ~Copyable {
         }
         guard !sources.isEmpty else { return }
         let list = try MountTree.create(
-            "tmpfs", source: "tmpfs", options: [("mode", "755"), ("size", "64k")], attributes: Self.inert)
+            "tmpfs", source: "tmpfs", options: [.init(name: "mode", value: "755"), .init(name: "size", value: "64k")],
+            attributes: Self.inert)
         try MountTree.attach(list.rawValue, onto: target.rawValue, shown: path)
         for source in sources {
             let (name, tree) = (source.name, source.tree)

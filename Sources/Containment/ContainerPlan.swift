@@ -21,6 +21,9 @@ public struct ContainerPlan {
     /// container's user namespace.
     public var isPrivileged = true
 
+    /// Moves the first process into the group, where it may not go itself; called while it still is the user's own.
+    public var moves: ((pid_t) throws -> Void)?
+
     /// Whether nodes of the host's /dev stand for those that the runtime may not make, itself being in a user
     /// namespace.
     public var bindsDevices = false

@@ -6,6 +6,12 @@ import RuntimeSpec
 /// Makes the nodes and links of a container's /dev (config-linux.md: Devices, Default Devices; runtime-linux.md: Dev
 /// symbolic links).
 enum DeviceNodes {
+    /// A node of the host's /dev as a mount that hangs nowhere yet.
+    struct HostNode {
+        var path: String
+        var tree: Int32
+    }
+
     private static let defaults: [(name: String, major: Int64, minor: Int64)] = [
         ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
     ]
@@ -17,7 +23,7 @@ enum DeviceNodes {
     /// The default ones that the configuration does not give itself, and its own.
     private static func all(_ linux: LinuxConfiguration) -> [LinuxConfiguration.Device] {
         let own = linux.devices ?? []
-        let places = Set(own.map { RootTree.components($0.path) })
+        let places = own.map { RootTree.components($0.path) }
         let usual = defaults.filter { !places.contains(["dev", $0.name]) }.map { name, major, minor in
             var device = LinuxConfiguration.Device(type: "c", path: "/dev/" + name, major: major, minor: minor)
             device.fileMode = 0o666
@@ -31,12 +37,12 @@ enum DeviceNodes {
         all(linux).filter { $0.type != "p" }.map(\.path)
     }
 
-    /// - Parameter nodes: trees of the host's nodes by path, used instead of making them.
-    static func make(_ linux: LinuxConfiguration, in root: borrowing RootTree, nodes: [String: Int32]) throws {
+    /// - Parameter nodes: used instead of making them.
+    static func make(_ linux: LinuxConfiguration, in root: borrowing RootTree, nodes: [HostNode]) throws {
         for device in all(linux) {
-            if let tree = nodes[device.path] {
+            if let node = nodes.first(where: { $0.path == device.path }) {
                 let target = try root.file(device.path)
-                try MountTree.attach(tree, onto: target.rawValue, shown: device.path)
+                try MountTree.attach(node.tree, onto: target.rawValue, shown: device.path)
             } else {
                 try make(device, in: root)
             }

@@ -50,7 +50,7 @@ public struct ExecLauncher {
                 if errno == ENOENT { throw SetupError("the container has ended") }
                 throw SetupError("the container's namespaces cannot be seen: \(describe(errno))")
             }
-            return own.st_ino == other.st_ino ? bits : bits | NamespacePlan.bits[entry.1]!
+            return own.st_ino == other.st_ino ? bits : bits | NamespacePlan.bit(entry.1)
         }
     }
 

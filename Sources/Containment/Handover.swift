@@ -7,7 +7,7 @@ import RuntimeProtocol
 /// What the runtime makes for a first process that mounts meanwhile: a network namespace, which takes the kernel longer
 /// than all the others together, and the control group. They come in this order.
 public final class Handover {
-    /// One hierarchy's directory as a mount that hangs nowhere yet.
+    /// One hierarchy's directory as a mount that hangs nowhere yet, once the process has it.
     public struct Source {
         /// Its controllers' names, `unified` for v2.
         public var name: String
@@ -16,13 +16,15 @@ public final class Handover {
 
     private let channel: Int32
     private let makesGroupNamespace: Bool
+    private let copiesGroups: Bool
     private var hasNetwork: Bool
     private var sources: [Source]?
 
     /// - Parameters:
     ///   - channel: the first process's end, which stays the caller's. What comes is the next on it.
     ///   - namespaces: what the process has; whether a network namespace comes.
-    init(_ channel: Int32, _ namespaces: NamespacePlan, bringsNetwork: Bool) {
+    init(_ channel: Int32, _ plan: ContainerPlan, _ namespaces: NamespacePlan, bringsNetwork: Bool) {
+        copiesGroups = Self.copiesGroups(plan, namespaces)
         self.channel = channel
         makesGroupNamespace = namespaces.hasNewGroups
         hasNetwork = !bringsNetwork
@@ -52,8 +54,24 @@ public final class Handover {
         if makesGroupNamespace {
             try checked("unshare", on: "cgroup namespace", cl_unshare(Int32(CL_CLONE_NEWCGROUP)))
         }
-        self.sources = sources
-        return sources
+        self.sources = copiesGroups ? try sources.map(Self.copied) : sources
+        return self.sources!
+    }
+
+    /// Whether the directories come as they lie on the host: an ordinary user may copy mounts only as root of the
+    /// container's user namespace, in its own mount namespace.
+    private static func copiesGroups(_ plan: ContainerPlan, _ namespaces: NamespacePlan) -> Bool {
+        namespaces.hasUser && !plan.isPrivileged
+    }
+
+    private static func copied(_ source: Source) throws -> Source {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let length = try syscall("readlink", on: "control group") {
+            readlink("/proc/self/fd/\(source.tree)", &buffer, buffer.count - 1)
+        }
+        let path = String(decoding: buffer.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        close(source.tree)
+        return Source(name: source.name, tree: try MountTree.clone(path, recursive: false).release())
     }
 
     // MARK: The runtime's part
@@ -63,10 +81,12 @@ public final class Handover {
         let path = "/proc/self/ns/net"
         let own = try Descriptor.open(path, O_RDONLY)
         try checked("unshare", on: "network namespace", cl_unshare(Int32(CL_CLONE_NEWNET)))
-        let made = Result { try Descriptor.open(path, O_RDONLY).release() }
+        let made = open(path, O_RDONLY | O_CLOEXEC)
+        let error = SystemError("open", path, errno: errno)
+        defer { if made >= 0 { close(made) } }
         try checked("setns", on: path, cl_setns(own.rawValue, Int32(CL_CLONE_NEWNET)))
-        let descriptor = Descriptor(owning: try made.get())
-        try channel.send(.network(descriptor.rawValue))
+        guard made >= 0 else { throw error }
+        try channel.send(.network(made))
     }
 
     static func sendGroup(
@@ -83,7 +103,10 @@ public final class Handover {
                 let isOwn = namespaces.isSeparate(.cgroup) || !directory.isUnified || group.directories.count > 1
                 let path = isOwn ? directory.path : directory.base
                 guard Files.isDirectory(path) else { continue }
-                let tree = try MountTree.clone(path, recursive: false).release()
+                let tree =
+                    try copiesGroups(plan, namespaces)
+                    ? Descriptor.open(path, pathOnly | O_DIRECTORY).release()
+                    : MountTree.clone(path, recursive: false).release()
                 sources.append(Source(name: directory.displayName, tree: tree))
             }
         }

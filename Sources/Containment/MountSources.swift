@@ -10,16 +10,20 @@ import RuntimeSpec
 /// may not look everywhere, the runtime takes them and the process inherits the descriptors.
 struct MountSources {
     struct Source {
+        /// The mount's position in the configuration.
+        var index: Int
         var tree: Int32
         var isDirectory: Bool
     }
 
-    /// By the mount's position in the configuration.
-    private(set) var mounts: [Int: Source] = [:]
+    private var mounts: [Source] = []
     /// The root, where it is a directory.
     private(set) var root: Int32?
-    /// Nodes of the host's /dev by path, where a container cannot make its own.
-    private(set) var devices: [String: Int32] = [:]
+    /// Nodes of the host's /dev, where a container cannot make its own.
+    private(set) var devices: [DeviceNodes.HostNode] = []
+
+    /// The source of the mount at a position of the configuration.
+    func source(of index: Int) -> Source? { mounts.first { $0.index == index } }
 
     /// What the runtime takes.
     static func ofRuntime(_ plan: ContainerPlan, _ namespaces: NamespacePlan) throws -> MountSources {
@@ -40,8 +44,8 @@ struct MountSources {
 
     /// Closes the runtime's copies.
     func close() {
-        for source in mounts.values { Glibc.close(source.tree) }
-        for tree in devices.values { Glibc.close(tree) }
+        for source in mounts { Glibc.close(source.tree) }
+        for node in devices { Glibc.close(node.tree) }
         if let root { Glibc.close(root) }
     }
 
@@ -55,12 +59,12 @@ struct MountSources {
         for (index, mount) in (plan.configuration.mounts ?? []).enumerated() {
             let words = mount.words
             if mount.isBind(words), isWanted(words) {
-                mounts[index] = try bind(mount, words, at: index, plan)
+                mounts.append(try bind(mount, words, at: index, plan))
             }
         }
         guard isWhole, namespaces.hasUser || plan.bindsDevices else { return }
         for path in DeviceNodes.hostPaths(plan.linux) {
-            devices[path] = try MountTree.clone(path, recursive: false).release()
+            devices.append(.init(path: path, tree: try MountTree.clone(path, recursive: false).release()))
         }
     }
 
@@ -88,7 +92,7 @@ struct MountSources {
                     cl_mount_set_idmap(tree.rawValue, namespace.rawValue, words.idMapped == .recursive ? 1 : 0))
             }
         }
-        return Source(tree: tree.release(), isDirectory: information.st_mode & S_IFMT == S_IFDIR)
+        return Source(index: index, tree: tree.release(), isDirectory: information.st_mode & S_IFMT == S_IFDIR)
     }
 
     /// Says which member an error of the system is about.

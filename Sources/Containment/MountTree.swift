@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import LinuxSystem
+import RuntimeSpec
 
 /// Opens for reference only (open(2)); a GNU name that the C library's module hides.
 public let pathOnly = Int32(CL_O_PATH)
@@ -10,11 +11,13 @@ public let pathOnly = Int32(CL_O_PATH)
 enum MountTree {
     /// A new mount of a file system, not attached yet.
     static func create(
-        _ type: String, source: String? = nil, options: [(name: String, value: String?)] = [], attributes: Int = 0
+        _ type: String, source: String? = nil, options: [MountWords.Datum] = [], attributes: Int = 0
     ) throws(SystemError) -> Descriptor {
         let context = Descriptor(owning: try checked("fsopen", on: type, cl_fsopen(type)))
         if let source { try checked("mount", on: type, cl_fsconfig_string(context.rawValue, "source", source)) }
-        for (name, value) in options {
+        for option in options {
+            let name = option.name
+            let value = option.value
             let result =
                 if let value {
                     cl_fsconfig_string(context.rawValue, name, value)
@@ -28,15 +31,16 @@ enum MountTree {
     }
 
     /// Whether fsconfig(2) refuses these, which takes strings of 255 bytes: layers of overlayfs are longer.
-    static func needsOldInterface(source: String, options: [(name: String, value: String?)]) -> Bool {
+    static func needsOldInterface(source: String, options: [MountWords.Datum]) -> Bool {
         source.utf8.count > 255 || options.contains { ($0.value ?? "").utf8.count > 255 }
     }
 
     /// A new mount on the directory that `target` is open on, with all options in one page (mount(2)).
     static func mount(
-        _ type: String, source: String, options: [(name: String, value: String?)], onto target: Int32, shown: String
+        _ type: String, source: String, options: [MountWords.Datum], onto target: Int32, shown: String
     ) throws {
-        let data = options.map { name, value in value.map { name + "=" + $0 } ?? name }.joined(separator: ",")
+        let data = options.map { option in option.value.map { option.name + "=" + $0 } ?? option.name }
+            .joined(separator: ",")
         guard data.utf8.count < 4096 else {
             throw SetupError("\(shown): mount options of \(data.utf8.count) bytes are more than the kernel takes, 4095")
         }

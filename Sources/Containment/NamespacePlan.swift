@@ -21,11 +21,19 @@ public struct NamespacePlan: Hashable, Sendable {
     private static let order: [LinuxConfiguration.NamespaceType] = [
         .user, .network, .ipc, .uts, .cgroup, .pid, .time, .mount,
     ]
-    static let bits: [LinuxConfiguration.NamespaceType: UInt64] = [
-        .user: UInt64(CL_CLONE_NEWUSER), .network: UInt64(CL_CLONE_NEWNET), .ipc: UInt64(CL_CLONE_NEWIPC),
-        .uts: UInt64(CL_CLONE_NEWUTS), .cgroup: UInt64(CL_CLONE_NEWCGROUP), .pid: UInt64(CL_CLONE_NEWPID),
-        .time: UInt64(CL_CLONE_NEWTIME), .mount: UInt64(CL_CLONE_NEWNS),
-    ]
+    /// A kind as clone(2) and setns(2) have it.
+    static func bit(_ type: LinuxConfiguration.NamespaceType) -> UInt64 {
+        switch type {
+        case .user: UInt64(CL_CLONE_NEWUSER)
+        case .network: UInt64(CL_CLONE_NEWNET)
+        case .ipc: UInt64(CL_CLONE_NEWIPC)
+        case .uts: UInt64(CL_CLONE_NEWUTS)
+        case .cgroup: UInt64(CL_CLONE_NEWCGROUP)
+        case .pid: UInt64(CL_CLONE_NEWPID)
+        case .time: UInt64(CL_CLONE_NEWTIME)
+        case .mount: UInt64(CL_CLONE_NEWNS)
+        }
+    }
 
     public init(_ linux: LinuxConfiguration) {
         for type in Self.order {
@@ -38,8 +46,8 @@ public struct NamespacePlan: Hashable, Sendable {
                 case .cgroup: hasNewGroups = true
                 case .user:
                     hasNewUser = true
-                    flags |= Self.bits[.user]!
-                default: flags |= Self.bits[type]!
+                    flags |= Self.bit(.user)
+                default: flags |= Self.bit(type)
                 }
             }
         }
@@ -60,7 +68,7 @@ public struct NamespacePlan: Hashable, Sendable {
         switch type {
         case .time: hasNewTime || joins.contains { $0.type == type }
         case .cgroup: hasNewGroups || joins.contains { $0.type == type }
-        default: flags & Self.bits[type]! != 0 || joins.contains { $0.type == type }
+        default: flags & Self.bit(type) != 0 || joins.contains { $0.type == type }
         }
     }
 }

@@ -155,8 +155,15 @@ struct JSONParser {
         while index < text.endIndex {
             let byte = text[index]
             if byte == UInt8(ascii: "\"") {
-                bytes.append(contentsOf: text[start..<index])
+                let end = index
                 index += 1
+                // Most have no escapes.
+                if bytes.isEmpty {
+                    let string = text[start..<end].withUnsafeBufferPointer { String(validating: $0, as: UTF8.self) }
+                    guard let string else { throw failure("invalid UTF-8") }
+                    return string
+                }
+                bytes.append(contentsOf: text[start..<end])
                 guard let string = String(validating: bytes, as: UTF8.self) else { throw failure("invalid UTF-8") }
                 return string
             }

@@ -25,7 +25,7 @@ struct ContainerGroups {
     /// Says what there will be, and has systemd make it where that is to; nothing of it stays where this throws.
     init(_ context: RuntimeContext, id: String, _ linux: LinuxConfiguration) throws {
         settings = context.settings
-        isUserUnit = geteuid() != 0
+        isUserUnit = geteuid() != 0 || context.isInUserNamespace
         let groups = try ControlGroups()
         isOptional = context.isRootless
         group = ControlGroup(directories: [])
@@ -40,6 +40,11 @@ struct ContainerGroups {
         }
         try startUnit(groups, id: id, linux)
         planned = group
+    }
+
+    /// What there is to be without systemd; nil where the configuration allows none.
+    static func planned(_ id: String, _ linux: LinuxConfiguration?) -> ControlGroup? {
+        try? ControlGroups().group(forPath: linux?.cgroupsPath, id: id)
     }
 
     /// Makes what is planned in v2, or in v1.
@@ -75,6 +80,16 @@ struct ContainerGroups {
         } catch {
             endHolder()
             throw error
+        }
+    }
+
+    /// Into a scope of the user's own systemd the kernel lets nobody but systemd move a process that comes from outside
+    /// of what is the user's, such as a session's (cgroups(7), "Delegation Containment").
+    var mover: ((pid_t) throws -> Void)? {
+        guard let unit, isUserUnit, geteuid() != 0 else { return nil }
+        return { pid in
+            var manager = try SystemdManager(.user)
+            try manager.attach([pid], to: unit)
         }
     }
 

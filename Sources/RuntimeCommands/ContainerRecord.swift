@@ -1,9 +1,10 @@
 import Containment
+import JSON
 import RuntimeProtocol
 import RuntimeSpec
 
 /// What is kept of a container between commands, in its state directory.
-struct ContainerRecord: Codable {
+struct ContainerRecord {
     static let currentVersion = 1
 
     var version = currentVersion
@@ -30,11 +31,6 @@ struct ContainerRecord: Codable {
     /// Whether `unit` belongs to the user's systemd.
     var isUserUnit = false
 
-    private enum CodingKeys: CodingKey {
-        case version, id, bundle, root, pid, startTicks, created, owner, groups, hasGroups, hostMounts, unit
-        case isUserUnit
-    }
-
     init(id: String, bundle: Bundle, created: String, owner: UInt32) {
         self.id = id
         self.bundle = bundle.path
@@ -44,21 +40,58 @@ struct ContainerRecord: Codable {
         self.owner = owner
     }
 
-    init(from decoder: any Decoder) throws {
-        let members = try decoder.container(keyedBy: CodingKeys.self)
-        version = try members.decode(Int.self, forKey: .version)
-        id = try members.decode(String.self, forKey: .id)
-        bundle = try members.decode(String.self, forKey: .bundle)
-        root = try members.decode(String.self, forKey: .root)
+    /// All but the configuration.
+    var json: JSONValue {
+        get throws {
+            var members: [String: JSONValue] = [
+                "version": .integer(Int64(version)), "id": .string(id), "bundle": .string(bundle),
+                "root": .string(root),
+                "pid": .integer(Int64(pid)), "startTicks": .unsigned(startTicks), "created": .string(created),
+                "owner": .integer(Int64(owner)), "hasGroups": .bool(hasGroups), "isUserUnit": .bool(isUserUnit),
+            ]
+            members["groups"] = .array(
+                groups.map { group in
+                    [
+                        "controllers": .array(group.controllers.map { .string($0) }), "base": .string(group.base),
+                        "name": .string(group.name),
+                    ]
+                })
+            if let unit { members["unit"] = .string(unit) }
+            if let hostMounts { members["hostMounts"] = try JSONCoding.verbatim.value(of: hostMounts) }
+            return .object(members)
+        }
+    }
+}
+
+extension ContainerRecord: JSONReadable {
+    init(_ members: JSONMembers) throws(JSONError) {
+        version = try members.needed("version", members.number("version"))
+        id = try members.needed("id", members.text("id"))
+        bundle = try members.needed("bundle", members.text("bundle"))
+        root = try members.needed("root", members.text("root"))
         configuration = RuntimeConfiguration()
-        pid = try members.decode(Int32.self, forKey: .pid)
-        startTicks = try members.decode(UInt64.self, forKey: .startTicks)
-        created = try members.decode(String.self, forKey: .created)
-        owner = try members.decode(UInt32.self, forKey: .owner)
-        groups = try members.decode([CgroupDirectory].self, forKey: .groups)
-        hasGroups = try members.decode(Bool.self, forKey: .hasGroups)
-        hostMounts = try members.decodeIfPresent(HostMounts.self, forKey: .hostMounts)
-        unit = try members.decodeIfPresent(String.self, forKey: .unit)
-        isUserUnit = try members.decode(Bool.self, forKey: .isUserUnit)
+        pid = try members.needed("pid", members.number("pid"))
+        startTicks = try members.needed("startTicks", members.number("startTicks"))
+        created = try members.needed("created", members.text("created"))
+        owner = try members.needed("owner", members.number("owner"))
+        let groups: [Group] = try members.needed("groups", members.objects("groups"))
+        self.groups = groups.map(\.directory)
+        hasGroups = try members.needed("hasGroups", members.flag("hasGroups"))
+        hostMounts = try members.members["hostMounts"].map { value throws(JSONError) in
+            try JSONCoding.verbatim.decode(HostMounts.self, from: value)
+        }
+        unit = try members.text("unit")
+        isUserUnit = try members.needed("isUserUnit", members.flag("isUserUnit"))
+    }
+
+    private struct Group: JSONReadable {
+        var directory: CgroupDirectory
+
+        init(_ members: JSONMembers) throws(JSONError) {
+            directory = CgroupDirectory(
+                controllers: try members.needed("controllers", members.texts("controllers")),
+                base: try members.needed("base", members.text("base")),
+                name: try members.needed("name", members.text("name")))
+        }
     }
 }

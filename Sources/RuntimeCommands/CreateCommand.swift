@@ -33,13 +33,15 @@ struct CreateCommand {
         /// The channel to a first process that is not at a gate; -1 otherwise.
         var sync: Int32 = -1
         fileprivate var filter: SeccompFilter?
+        /// Whether the first process has been told already.
+        fileprivate var isStarted = false
 
         /// Tells the first process, which is not at a gate, to become its program.
         ///
         /// - Returns: the channel, which says what came of it.
         func proceed() throws -> SyncChannel {
             let channel = SyncChannel(owning: sync)
-            try channel.send(.proceed(pid: container.record.pid, filter: filter))
+            if !isStarted { try channel.send(.proceed(pid: container.record.pid, filter: filter)) }
             return channel
         }
     }
@@ -80,7 +82,7 @@ struct CreateCommand {
         do {
             record.hostMounts = try HostMounts(root: bundle.root, linux)
             // What comes before the first process is noted before it.
-            if groups.unit != nil || groups.planned.unifiedPath != nil {
+            if groups.unit != nil || groups.planned.unifiedPath != nil || record.hostMounts != nil {
                 creation = try begin(&record, groups, bundle)
                 try groups.make(isUnified: true)
             }
@@ -89,8 +91,10 @@ struct CreateCommand {
             let gate = hasGate ? try UnixSocket.listen(context.store.gate(id), backlog: 1).release() : nil
             defer { if let gate { close(gate) } }
             var made = Made(container: StoredContainer(record: record, store: context.store))
+            made.isStarted = !hasGate && startsAtOnce(bundle)
             let launcher = try ContainerLauncher(
-                plan(bundle, groups.group, preserved), start: gate.map { .atGate($0) } ?? .prepared)
+                plan(bundle, groups, preserved),
+                start: gate.map { .atGate($0) } ?? (made.isStarted ? .atOnce : .prepared))
             let launched = try launcher.launch { pid in
                 hasBegun = true
                 record.pid = pid
@@ -108,6 +112,7 @@ struct CreateCommand {
                 record.hasGroups = true
                 try FaultPoint.state.reached()
                 try context.store.note(record)
+                return made.filter
             }
             groups.endHolder()
             made.container.record = record
@@ -127,18 +132,24 @@ struct CreateCommand {
         }
     }
 
-    /// Keeps what other commands have to know, and says that the creation goes on.
+    /// Says that the creation goes on, and notes what `delete --force` could not tell from the configuration.
     private func begin(_ record: inout ContainerRecord, _ groups: ContainerGroups, _ bundle: Bundle) throws -> Int32 {
         record.groups = groups.planned.directories
         (record.unit, record.isUserUnit) = (groups.unit, groups.isUserUnit)
         record.hasGroups = groups.unit != nil
         let creation = try context.store.beginCreation(id, configuration: bundle.text)
-        try context.store.note(record)
+        if record.hasGroups || record.hostMounts != nil { try context.store.note(record) }
         return creation.release()
     }
 
+    /// Whether nothing has to happen between creation and start.
+    private func startsAtOnce(_ bundle: Bundle) -> Bool {
+        bundle.configuration.hooks == nil && bundle.configuration.process?.terminal != true
+            && options.pidfdSocket == nil && NotifySocket(context.store, id) == nil
+    }
+
     private func plan(
-        _ bundle: Bundle, _ group: ControlGroup, _ preserved: InheritedDescriptors
+        _ bundle: Bundle, _ groups: ContainerGroups, _ preserved: InheritedDescriptors
     ) throws -> ContainerPlan {
         var configuration = bundle.configuration
         try NotifySocket(context.store, id)?.prepare(&configuration)
@@ -152,10 +163,11 @@ struct CreateCommand {
         var plan = ContainerPlan(
             id: id, configuration: configuration,
             root: .directory(path: bundle.root, isReadOnly: configuration.root?.readonly ?? false), process: first,
-            group: group, scratch: context.store.directory(id))
+            group: groups.group, scratch: context.store.directory(id))
         plan.bundle = bundle.path
         plan.usesPivotRoot = options.usesPivotRoot
         plan.isPrivileged = geteuid() == 0
+        plan.moves = groups.mover
         plan.bindsDevices = context.isInUserNamespace
         return plan
     }

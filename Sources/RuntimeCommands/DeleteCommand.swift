@@ -67,6 +67,9 @@ struct DeleteCommand {
                 throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
             }
             try record.hostMounts?.remove()
+        } else if let configuration = try? context.store.configuration(id) {
+            // The group may have been made, but nothing was in it yet.
+            ContainerGroups.planned(id, configuration.linux)?.removeEmpty()
         }
         try context.store.release(id)
     }

@@ -18,21 +18,21 @@ struct KillCommand {
     func kill(_ name: String, all: Bool) throws {
         guard let signal = SignalName.number(name) else { throw SetupError("unknown signal \"\(name)\"") }
         let container = try context.container(id)
-        guard !all else { return Self.signalAll(container.group, signal) }
+        guard !all else { return Self.signalAll(container, signal) }
         guard container.isAlive else { throw SetupError("container not running: \(id)") }
         let process = try container.openProcess()
         let sent = cl_pidfd_send_signal(process.rawValue, signal)
         guard sent != -ESRCH else { throw SetupError("container not running: \(id)") }
         try checked("kill", on: id, sent)
         let hasOwnProcesses = container.record.configuration.linux?.choice(.pid) == .new
-        if signal == SIGKILL, !hasOwnProcesses { Self.signalAll(container.group, signal) }
+        if signal == SIGKILL, !hasOwnProcesses { Self.signalAll(container, signal) }
         // A process that v1's freezer holds dies when it is thawed.
         if signal == SIGKILL, container.group.isFrozen { try? container.group.setFrozen(false) }
     }
 
-    private static func signalAll(_ group: ControlGroup, _ signal: Int32) {
-        if signal == SIGKILL { return group.killAll() }
-        for pid in group.processes(recursive: true) { Glibc.kill(pid, signal) }
+    private static func signalAll(_ container: StoredContainer, _ signal: Int32) {
+        if signal == SIGKILL, !container.group.directories.isEmpty { return container.group.killAll() }
+        for pid in container.processes() { Glibc.kill(pid, signal) }
     }
 }
 

@@ -39,7 +39,7 @@ struct ListingCommands {
     /// With `table` the machine's own ps(1) says what the processes are.
     func processes(_ id: String, _ format: RuntimeCommand.ListFormat, _ arguments: [String]) throws {
         let container = try context.container(id)
-        let pids = container.group.processes(recursive: true).sorted()
+        let pids = container.processes().sorted()
         if format == .json {
             print(String(decoding: try JSONCoding.encode(pids), as: UTF8.self))
             return

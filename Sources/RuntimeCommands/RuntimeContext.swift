@@ -20,14 +20,15 @@ struct RuntimeContext {
         let words = map.split(whereSeparator: \.isWhitespace)
         isInUserNamespace = !words.isEmpty && words != ["0", "0", "4294967295"]
         isRootless = settings.isRootless ?? (geteuid() != 0 || isInUserNamespace)
-        store = StateStore(root: settings.root ?? Self.usualRoot)
+        store = StateStore(root: settings.root ?? Self.usualRoot(isInUserNamespace))
     }
 
-    private static var usualRoot: String {
-        if geteuid() != 0, let directory = getenv("XDG_RUNTIME_DIR") {
-            return String(cString: directory) + "/martlet-runtime"
-        }
-        return "/run/martlet-runtime"
+    /// As with runc the root of a user namespace keeps its states where the user does who made that, as podman's is,
+    /// unless it is root by name too, as in a container.
+    private static func usualRoot(_ isInUserNamespace: Bool) -> String {
+        let isUsers = geteuid() != 0 || isInUserNamespace && getenv("USER").map { String(cString: $0) } != "root"
+        guard isUsers, let directory = getenv("XDG_RUNTIME_DIR") else { return "/run/martlet-runtime" }
+        return String(cString: directory) + "/martlet-runtime"
     }
 
     func container(_ id: String) throws -> StoredContainer { try store.load(id) }

@@ -37,7 +37,7 @@ struct StateStore {
     /// - Parameter configuration: the text of the record's configuration; nil keeps the one that is there.
     func save(_ record: ContainerRecord, configuration: [UInt8]?) throws {
         if let configuration { try write(configuration, Self.configurationFile, record.id) }
-        try write(JSONCoding.encode(record), Self.stateFile, record.id)
+        try write(record.json.serialized(), Self.stateFile, record.id)
     }
 
     /// The first file of a creation: the configuration of a container that is being made.
@@ -52,7 +52,7 @@ struct StateStore {
     }
 
     /// What there is by now of a container that is being made.
-    func note(_ record: ContainerRecord) throws { try write(JSONCoding.encode(record), Self.creationFile, record.id) }
+    func note(_ record: ContainerRecord) throws { try write(record.json.serialized(), Self.creationFile, record.id) }
 
     /// From now on the container is there for everybody.
     func endCreation(_ id: String) throws {
@@ -81,12 +81,17 @@ struct StateStore {
     func creation(_ id: String) -> ContainerRecord? { try? record(directory(id) + "/" + Self.creationFile) }
 
     private func record(_ path: String) throws -> ContainerRecord {
-        let record = try JSONCoding.decode(
-            ContainerRecord.self, from: try Files.read(path, limit: Self.stateLimit))
+        let record = try ContainerRecord(parsing: Files.read(path, limit: Self.stateLimit))
         guard record.version <= ContainerRecord.currentVersion else {
             throw SetupError("it was made by a newer martlet-runtime")
         }
         return record
+    }
+
+    /// The configuration of a container, also of one of which nothing else is noted yet.
+    func configuration(_ id: String) throws -> RuntimeConfiguration {
+        try RuntimeConfiguration(
+            parsing: Files.read(directory(id) + "/" + Self.configurationFile, limit: Self.stateLimit))
     }
 
     /// A container, also one that is being made but has its first process already.
@@ -99,8 +104,7 @@ struct StateStore {
         }
         do {
             var record = try noted ?? record(path)
-            let configuration = try Files.read(directory(id) + "/" + Self.configurationFile, limit: Self.stateLimit)
-            record.configuration = try RuntimeConfiguration(parsing: configuration)
+            record.configuration = try configuration(id)
             return StoredContainer(record: record, store: self)
         } catch {
             throw SetupError("the state of container \(id) is unreadable: \(SetupError(error).reason)")

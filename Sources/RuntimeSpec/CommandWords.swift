@@ -15,7 +15,8 @@ struct CommandWords {
         }
     }
 
-    private(set) var values: [String: [String]] = [:]
+    /// In the order in which they were given.
+    private var values: [(name: String, text: String)] = []
     /// What is no option; all from the first such word on where options end there.
     private(set) var rest: [String] = []
 
@@ -43,13 +44,13 @@ struct CommandWords {
                 guard let value = parts.count == 2 ? parts[1] : words.popFirst() else {
                     throw InvocationError("flag needs an argument: \(parts[0])")
                 }
-                values[option.name, default: []].append(value)
+                values.append((option.name, value))
             } else {
                 let text = parts.count == 2 ? parts[1] : "true"
                 guard text == "true" || text == "false" else {
                     throw InvocationError("invalid boolean value \"\(text)\" for \(parts[0])")
                 }
-                values[option.name] = [text]
+                values.append((option.name, text))
             }
         }
         rest += words
@@ -59,9 +60,9 @@ struct CommandWords {
         ["--\(option.name)", "-\(option.name)"] + (option.short.map { ["-\($0)"] } ?? [])
     }
 
-    func isSet(_ name: String) -> Bool { values[name]?.last == "true" }
-    func text(_ name: String) -> String? { values[name]?.last }
-    func all(_ name: String) -> [String] { values[name] ?? [] }
+    func isSet(_ name: String) -> Bool { text(name) == "true" }
+    func text(_ name: String) -> String? { values.last { $0.name == name }?.text }
+    func all(_ name: String) -> [String] { values.filter { $0.name == name }.map(\.text) }
 
     func number<Number: FixedWidthInteger>(_ name: String, _ type: Number.Type = Number.self) throws(InvocationError)
         -> Number?

@@ -177,10 +177,11 @@ extension LinuxConfiguration {
     }
 
     private func validateNamespaces() throws(JSONError) {
-        var seen: Set<NamespaceType> = []
+        var seen: [NamespaceType] = []
         for (index, namespace) in (namespaces ?? []).enumerated() {
             let path = "linux.namespaces[\(index)]"
-            try check(seen.insert(namespace.type).inserted, path + ".type", "\(namespace.type.rawValue) is named twice")
+            try check(!seen.contains(namespace.type), path + ".type", "\(namespace.type.rawValue) is named twice")
+            seen.append(namespace.type)
             if let joined = namespace.path, !joined.isEmpty {
                 try check(joined.hasPrefix("/"), path + ".path", "\"\(joined)\" is not absolute")
             }

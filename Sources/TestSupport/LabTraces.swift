@@ -20,7 +20,8 @@ public struct LabTraces: Sendable {
 
     /// Remembers the namespaces of the lab's processes, and those that are mounted where such a process sees it.
     public mutating func note() {
-        let machine = Set(Self.namespaces(of: getpid()))
+        // Those of the machine, and named ones that it had before (ip-netns(8)), which a lab's hosts see too.
+        let machine = Set(Self.namespaces(of: getpid()) + Self.mountedNamespaces(of: getpid()))
         for process in Self.processes() where isOfLab(process) {
             namespaces.formUnion(Self.namespaces(of: process))
             namespaces.formUnion(Self.mountedNamespaces(of: process))

@@ -2,6 +2,7 @@ import Cgroups
 import Glibc
 import LinuxSystem
 import RuntimeProtocol
+import RuntimeSpec
 import TestSupport
 import Testing
 
@@ -91,7 +92,8 @@ import Testing
 
     @Test func devicesAreKeptAway() throws {
         try Self.withGroup("devices") { group in
-            try group.restrictDevices(allowing: ["c 10:229 r"])
+            try group.restrictDevices(
+                LinuxResources.DeviceRule.defaults + [#require(LinuxResources.DeviceRule("c 10:229 r"))])
             let path = try #require(group.path("devices") ?? group.unifiedPath)
             #expect(try ChildProcess.wait(Self.shell(Self.deviceScript(path))) == 0)
         }
@@ -102,14 +104,15 @@ import Testing
         try Self.withGroup("bpf") { group in
             let unified = ControlGroup(directories: group.directories.filter(\.isUnified))
             let path = try #require(unified.unifiedPath)
-            try unified.restrictDevices(allowing: ["c 10:229 r"])
+            try unified.restrictDevices(
+                LinuxResources.DeviceRule.defaults + [#require(LinuxResources.DeviceRule("c 10:229 r"))])
             #expect(try ChildProcess.wait(Self.shell(Self.deviceScript(path))) == 0)
         }
     }
 
     @Test func badDeviceRulesAreRefused() throws {
         try Self.withGroup("rules") { group in
-            #expect(throws: SystemError.self) { try group.restrictDevices(allowing: ["x 1:2 rwm"]) }
+            #expect(LinuxResources.DeviceRule("x 1:2 rwm") == nil)
         }
     }
 }

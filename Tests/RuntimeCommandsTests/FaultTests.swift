@@ -9,7 +9,9 @@ import Testing
     /// The names of the steps, as the runtime's source has them: a new one is tested with no more ado.
     static let steps: [String] = {
         let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-        let text = (try? Files.text(root + "/Sources/Containment/FaultPoint.swift")) ?? ""
+        // Where tests were carried to (scripts/carry) it lies beside them.
+        let places = [root + "/Sources/Containment", TestEnvironment.buildDirectory]
+        let text = places.lazy.compactMap { try? Files.text($0 + "/FaultPoint.swift") }.first ?? ""
         let lines = text.split(separator: "\n").map { $0.drop { $0 == " " } }
         let cases = lines.drop { !$0.hasPrefix("public enum FaultPoint") }.prefix { $0 != "}" }
         return cases.filter { $0.hasPrefix("case ") }.flatMap { line in

@@ -5,7 +5,8 @@ import RuntimeSpec
 import TestSupport
 import Testing
 
-/// `--systemd-cgroup`: a container's group is a scope that systemd makes (systemd.scope(5), systemd.resource-control(5)).
+/// `--systemd-cgroup`: a container's group is a scope that systemd makes (systemd.scope(5),
+/// systemd.resource-control(5)).
 @Suite(
     .bundles, .serialized,
     .enabled(if: SystemdScope.isPossible, "needs a machine booted with systemd, with cgroup v2 alone"))
