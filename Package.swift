@@ -75,7 +75,15 @@ let package = Package(
         program(
             "martlet-runtime",
             ["RuntimeCommands", "ContainerShim", "CGuardedStart"],
-            linker: [.unsafeFlags(["-static-executable", "-Xlinker", "-e", "-Xlinker", "cl_guarded_start"])]),
+            linker: [
+                .unsafeFlags(["-static-executable", "-Xlinker", "-e", "-Xlinker", "cl_guarded_start"]),
+                // docs/adr/0013-used-functions-side-by-side.md
+                .unsafeFlags(
+                    [
+                        "-use-ld=lld", "-Xlinker", "--no-warn-symbol-ordering", "-Xlinker",
+                        "--symbol-ordering-file=\(Context.packageDirectory)/scripts/lib/runtime.order",
+                    ], .when(configuration: .release)),
+            ]),
 
         // Faces.
         layer(
