@@ -38,11 +38,14 @@ struct PeerTraces: Sendable {
     }
 
     private func left(_ mounts: String, _ daemons: Set<pid_t>) -> [String] {
-        // dockerd binds its data upon itself.
+        // dockerd binds its data upon itself, podman its layers; the latter stays where two podmans end at once.
+        let own = [directory.path("data"), directory.path("storage/overlay")]
         let mounted = ((try? Files.text(mounts)) ?? "").split(separator: "\n").compactMap { line -> String? in
             let fields = line.split(separator: " ")
-            return fields.count > 4 && fields[4].hasPrefix(directory.path) && fields[4] != directory.path("data")
-                ? "mount " + fields[4] : nil
+            guard fields.count > 4, fields[4].hasPrefix(directory.path), !own.contains(String(fields[4])) else {
+                return nil
+            }
+            return "mount " + fields[4]
         }
         let running = processes.filter { !daemons.contains($0) && !daemons.contains(Self.parent(of: $0)) }
             .map { "process \($0) \(Self.commandLine($0))" }
