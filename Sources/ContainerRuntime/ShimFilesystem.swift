@@ -116,17 +116,18 @@ struct ShimFilesystem: Sendable {
     /// A container whose shim is gone: its record, or what is left of it is killed and a record made.
     func bury(_ id: String) throws -> ExitRecord {
         let state = state(id)
+        // What tells the two ends apart goes after the record is there: somebody else may look at the same time.
+        defer {
+            if state != nil {
+                unlink(run(id) + "/" + ShimFiles.socket)
+                unlink(run(id) + "/" + ShimFiles.state)
+            }
+        }
         var oomKilled = false
         if let state {
             let group = ControlGroup(directories: state.cgroups)
             oomKilled = group.oomKills() > 0
-            let deadline = Clock.sinceBoot() + 10_000_000_000
-            while !group.remove(), Clock.sinceBoot() < deadline {
-                group.killAll()
-                usleep(1000)
-            }
-            unlink(run(id) + "/" + ShimFiles.socket)
-            unlink(run(id) + "/" + ShimFiles.state)
+            group.removeWithProcesses(reapsChildren: false)
         }
         if let record = record(id) { return record }
         // Without a state in the run directory the whole host was restarted, which Docker counts as 255.

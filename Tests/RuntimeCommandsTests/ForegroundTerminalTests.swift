@@ -44,6 +44,15 @@ import Testing
         }
     }
 
+    /// `run` whose standard output is `output`, which is closed here.
+    private static func started(
+        _ fixture: BundleFixture, _ bundle: String, output: consuming Descriptor
+    ) throws -> StartedCommand {
+        try StartedCommand(
+            ["/bin/sh", "-c", #"exec "$@" >&3 3>&-"#, "sh"] + words(fixture, bundle), in: fixture.directory,
+            descriptors: [output.rawValue])
+    }
+
     @Test func `a signal comes while nobody takes the output, which comes whole afterwards`() async throws {
         try await withBundles("untaken") { fixture in
             let script = """
@@ -53,13 +62,7 @@ import Testing
             let bundle = try Self.bundle(fixture, script)
             let (reading, writing) = try Descriptor.pipe()
             let output = Descriptor(owning: reading)
-            let command: StartedCommand
-            do {
-                let end = Descriptor(owning: writing)
-                command = try StartedCommand(
-                    ["/bin/sh", "-c", #"exec "$@" >&3 3>&-"#, "sh"] + Self.words(fixture, bundle),
-                    in: fixture.directory, descriptors: [end.rawValue])
-            }
+            let command = try Self.started(fixture, bundle, output: Descriptor(owning: writing))
             let number = output.rawValue
             try await waitUntil("the pipe is full") {
                 var count: Int32 = 0
@@ -83,13 +86,7 @@ import Testing
             let bundle = try Self.bundle(fixture, "head -c 100000 /dev/zero | tr '\\0' x; touch /data/ended; exit 4")
             let (reading, writing) = try Descriptor.pipe()
             let output = Descriptor(owning: reading)
-            let command: StartedCommand
-            do {
-                let end = Descriptor(owning: writing)
-                command = try StartedCommand(
-                    ["/bin/sh", "-c", #"exec "$@" >&3 3>&-"#, "sh"] + Self.words(fixture, bundle),
-                    in: fixture.directory, descriptors: [end.rawValue])
-            }
+            let command = try Self.started(fixture, bundle, output: Descriptor(owning: writing))
             try await fixture.waitFile(fixture.inRoot("c", "/data/ended"))
             try await waitUntil("its process has ended") { fixture.processes("c").allSatisfy { $0 == command.pid } }
             #expect(kill(command.pid, SIGTERM) == 0)

@@ -6,31 +6,6 @@ import Testing
 
 /// config.md: terminal, consoleSize; `--console-socket` as runc has it.
 @Suite(.bundles) struct TerminalTests {
-    /// The terminal's master from a console socket.
-    private static func master(_ listener: borrowing Descriptor) async throws -> Descriptor {
-        let number = listener.rawValue
-        try await waitUntil("a connection comes") {
-            var polled = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-            return poll(&polled, 1, 0) == 1
-        }
-        let connection = try UnixSocket.accept(listener.rawValue)
-        let message = try UnixSocket.receive(connection.rawValue, upTo: 4096)
-        return Descriptor(owning: try #require(message.descriptors.first))
-    }
-
-    private static func read(_ master: borrowing Descriptor, until text: String) async throws -> String {
-        let number = master.rawValue
-        _ = fcntl(number, F_SETFL, O_NONBLOCK)
-        var received: [UInt8] = []
-        try await waitUntil("the terminal shows \(text)") {
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let count = Glibc.read(number, &buffer, buffer.count)
-            if count > 0 { received += buffer[..<count] }
-            return String(decoding: received, as: UTF8.self).contains(text)
-        }
-        return String(decoding: received, as: UTF8.self)
-    }
-
     @Test func `the master comes by the console socket, with the size (config.md: consoleSize)`() async throws {
         try await withBundles("terminal") { fixture in
             let path = fixture.directory.path("console")
@@ -41,12 +16,12 @@ import Testing
                 $0.process?.terminal = true
                 $0.process?.consoleSize = try decoded(#"{"height":33,"width":101}"#)
             }
-            let master = try await Self.master(listener)
+            let master = try await ConsolePeer.master(listener)
             try await fixture.succeed("start", "c")
-            let text = try await Self.read(master, until: "33 101")
+            let text = try await ConsolePeer.read(master, until: "33 101")
             #expect(text.contains("/dev/pts/0") || text.contains("/dev/console"), "\(text)")
             try Bytes.writeAll(master.rawValue, Array("line\n".utf8))
-            _ = try await Self.read(master, until: "got line")
+            _ = try await ConsolePeer.read(master, until: "got line")
             try await fixture.waitStatus("c", "stopped")
         }
     }
@@ -58,10 +33,10 @@ import Testing
             let listener = try UnixSocket.listen(path)
             try await fixture.succeed(
                 "exec", "-t", "--detach", "--console-socket", path, "c", "/bin/sh", "-c", "tty; read x; echo got $x")
-            let master = try await Self.master(listener)
-            _ = try await Self.read(master, until: "/dev/pts/")
+            let master = try await ConsolePeer.master(listener)
+            _ = try await ConsolePeer.read(master, until: "/dev/pts/")
             try Bytes.writeAll(master.rawValue, Array("line\n".utf8))
-            _ = try await Self.read(master, until: "got line")
+            _ = try await ConsolePeer.read(master, until: "got line")
         }
     }
 
