@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "result.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -24,8 +25,6 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
 
 int cl_clone_process(uint64_t flags, int cgroup, int *pidfd) {
     struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};

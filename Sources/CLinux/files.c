@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "result.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -10,8 +11,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
-
 int cl_openat2(int directory, const char *path, int flags, unsigned mode, uint64_t resolve) {
     struct open_how how = {.flags = (unsigned)flags, .mode = mode, .resolve = resolve};
     return RESULT(syscall(SYS_openat2, directory, path, &how, sizeof how));
@@ -21,9 +20,6 @@ int cl_mount(const char *source, const char *target, const char *type, unsigned 
 }
 int cl_umount(const char *target, int flags) { return RESULT(umount2(target, flags)); }
 int cl_pivot_root(const char *new_root, const char *put_old) { return RESULT(syscall(SYS_pivot_root, new_root, put_old)); }
-int cl_mknod(const char *path, unsigned mode, unsigned major, unsigned minor) {
-    return RESULT(mknod(path, mode, makedev(major, minor)));
-}
 int cl_mknodat(int directory, const char *path, unsigned mode, unsigned major, unsigned minor) {
     return RESULT(mknodat(directory, path, mode, makedev(major, minor)));
 }

@@ -1,13 +1,12 @@
 #define _GNU_SOURCE
 #include "groups.h"
+#include "result.h"
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define RESULT(call) ({ long result_ = (call); result_ < 0 ? -errno : (int)result_; })
 
 static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
     return RESULT(syscall(SYS_bpf, command, attributes, sizeof *attributes));

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "result.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,8 +16,6 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
-
-#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
 
 int cl_unshare(int flags) { return RESULT(unshare(flags)); }
 int cl_setns(int descriptor, int flags) { return RESULT(setns(descriptor, flags)); }
@@ -44,6 +43,13 @@ int cl_getrlimit(int resource, uint64_t *soft, uint64_t *hard) {
     *soft = limit.rlim_cur;
     *hard = limit.rlim_max;
     return 0;
+}
+int cl_raise_limit(pid_t pid, int resource, uint64_t hard) {
+    struct rlimit limit;
+    if (prlimit(pid, resource, NULL, &limit) < 0) return -errno;
+    if (limit.rlim_max >= hard) return 0;
+    limit.rlim_max = hard;
+    return RESULT(prlimit(pid, resource, &limit, NULL));
 }
 int cl_setgroups(size_t count, const uint32_t *groups) { return RESULT(setgroups(count, groups)); }
 int cl_setresgid(uint32_t gid) { return RESULT(setresgid(gid, gid, gid)); }

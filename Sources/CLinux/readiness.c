@@ -1,10 +1,9 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "result.h"
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-
-#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
 
 int cl_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 int cl_epoll_arm(int epoll, int descriptor, uint32_t events) {

@@ -1,12 +1,11 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "result.h"
 #include <errno.h>
 #include <linux/ioprio.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
 
 /* glibc has neither the call nor the structure (linux/sched/types.h clashes with its sched.h). */
 struct attributes {

@@ -1,5 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "address.h"
+#include "result.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,13 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RESULT(expression) ({ long r_ = (expression); r_ < 0 ? -errno : (int)r_; })
-
-/* sun_path holds 107 bytes: a longer path is named by its directory's descriptor under /proc/self/fd. */
-static int address_of(const char *path, struct sockaddr_un *address, int *directory) {
+int cl_address_of(const char *path, struct sockaddr_un *address, int *directory) {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
     *directory = -1;
+    if (!*path) return -ENOENT;
     if (strlen(path) < sizeof address->sun_path) {
         strcpy(address->sun_path, path);
         return 0;
@@ -33,7 +33,7 @@ static int address_of(const char *path, struct sockaddr_un *address, int *direct
 
 int cl_unix_listen(const char *path, int backlog, unsigned mode) {
     struct sockaddr_un address;
-    int directory, listener = -1, result = address_of(path, &address, &directory);
+    int directory, listener = -1, result = cl_address_of(path, &address, &directory);
     if (result < 0) goto out;
     unlink(path);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -48,7 +48,7 @@ out:
 
 int cl_unix_connect(const char *path) {
     struct sockaddr_un address;
-    int directory, connection = -1, result = address_of(path, &address, &directory);
+    int directory, connection = -1, result = cl_address_of(path, &address, &directory);
     if (result < 0) goto out;
     connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address) < 0) result = -errno;

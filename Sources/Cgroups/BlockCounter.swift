@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// A figure of one device and one kind of operation: `Read`, `Write`, `Sync`, `Async`, `Discard`, `Total`; empty where
 /// the kernel does not tell them apart.
 public struct BlockCounter: Hashable, Sendable {
@@ -56,6 +58,23 @@ public struct BlockCounter: Hashable, Sendable {
             }
         }
         return result
+    }
+
+    /// A v1 group's, from the scheduler that counts: BFQ, CFQ, otherwise the throttling layer, whose sums over the
+    /// groups below came with Linux 4.20.
+    static func legacyGroup(_ path: String) -> [Kind: [BlockCounter]] {
+        for (prefix, suffix) in [
+            ("blkio.bfq.", "_recursive"), ("blkio.", "_recursive"), ("blkio.throttle.", "_recursive"),
+            ("blkio.throttle.", ""),
+        ] {
+            func counters(_ kind: Kind) -> [BlockCounter] {
+                legacy((try? Files.text("\(path)/\(prefix)\(kind.rawValue)\(suffix)")) ?? "")
+            }
+            guard !counters(.serviced).isEmpty else { continue }
+            return Dictionary(uniqueKeysWithValues: Kind.allCases.map { ($0, counters($0)) })
+                .filter { !$0.value.isEmpty }
+        }
+        return [:]
     }
 
     private static func device(_ text: Substring) -> (Int64, Int64)? {

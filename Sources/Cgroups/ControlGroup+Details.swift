@@ -8,11 +8,6 @@ extension ControlGroup {
         result.cpuset = path("cpuset").map(Self.cpuset)
         readMemory(into: &result)
         readHugepages(into: &result)
-        if let path = path("blkio") {
-            result.blockCounters = Self.legacyBlockCounters(path)
-        } else if let path = unifiedPath, let text = try? Files.text(path + "/io.stat") {
-            result.blockCounters = BlockCounter.unified(text)
-        }
         if let path = unifiedPath {
             result.cpuPressure = (try? Files.text(path + "/cpu.pressure")).flatMap { Pressure($0) }
             result.memoryPressure = (try? Files.text(path + "/memory.pressure")).flatMap { Pressure($0) }
@@ -23,8 +18,6 @@ extension ControlGroup {
 
     private func readProcessors(into result: inout GroupDetails) {
         guard let path = path("cpuacct") else { return }
-        let totals = (try? Files.text(path + "/cpuacct.usage_percpu")) ?? ""
-        result.cpuTotals = totals.split(whereSeparator: \.isWhitespace).compactMap { Int64($0) }
         // `cpu user system`, then a line for each processor.
         for line in ((try? Files.text(path + "/cpuacct.usage_all")) ?? "").split(separator: "\n").dropFirst() {
             let numbers = line.split(separator: " ").compactMap { Int64($0) }
@@ -101,22 +94,5 @@ extension ControlGroup {
         result.limit = number(prefix + ".limit_in_bytes") ?? 0
         result.failures = number(prefix + ".failcnt") ?? 0
         return result
-    }
-
-    /// From the scheduler that counts: BFQ, CFQ, otherwise the throttling layer, whose sums over the groups below came
-    /// with Linux 4.20.
-    private static func legacyBlockCounters(_ path: String) -> [BlockCounter.Kind: [BlockCounter]] {
-        for (prefix, suffix) in [
-            ("blkio.bfq.", "_recursive"), ("blkio.", "_recursive"), ("blkio.throttle.", "_recursive"),
-            ("blkio.throttle.", ""),
-        ] {
-            func counters(_ kind: BlockCounter.Kind) -> [BlockCounter] {
-                BlockCounter.legacy((try? Files.text("\(path)/\(prefix)\(kind.rawValue)\(suffix)")) ?? "")
-            }
-            guard !counters(.serviced).isEmpty else { continue }
-            return Dictionary(uniqueKeysWithValues: BlockCounter.Kind.allCases.map { ($0, counters($0)) })
-                .filter { !$0.value.isEmpty }
-        }
-        return [:]
     }
 }

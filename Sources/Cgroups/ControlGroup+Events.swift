@@ -24,7 +24,7 @@ extension ContainerStatistics {
         memory = Memory(figures, details)
         pids.current = figures.pids.nonZero
         pids.limit = figures.pidsLimit.nonZero
-        blkio = BlockIO(details)
+        blkio = BlockIO(figures, details)
         hugetlb = details.hugepages.mapValues { counter in
             var result = Hugepages()
             result.usage = counter.usage.nonZero
@@ -50,7 +50,7 @@ extension ContainerStatistics.CPU {
         usage.total = figures.cpuTotal.nonZero
         usage.kernel = UInt64(clamping: figures.cpuKernel)
         usage.user = UInt64(clamping: figures.cpuUser)
-        usage.percpu = details.cpuTotals.map { UInt64(clamping: $0) }.nonEmpty
+        usage.percpu = figures.cpuTotals.map { UInt64(clamping: $0) }.nonEmpty
         usage.percpuKernel = details.cpuKernels.map { UInt64(clamping: $0) }.nonEmpty
         usage.percpuUser = details.cpuUsers.map { UInt64(clamping: $0) }.nonEmpty
         throttling.periods = figures.cpuPeriods.nonZero
@@ -108,10 +108,10 @@ extension ContainerStatistics.Memory.Entry {
 }
 
 extension ContainerStatistics.BlockIO {
-    fileprivate init(_ details: GroupDetails) {
+    fileprivate init(_ figures: GroupStatistics, _ details: GroupDetails) {
         self.init()
         func entries(_ kind: BlockCounter.Kind) -> [Entry]? {
-            (details.blockCounters[kind] ?? []).map { counter in
+            (figures.blockCounters[kind] ?? []).map { counter in
                 var result = Entry()
                 result.major = counter.major.nonZero
                 result.minor = counter.minor.nonZero

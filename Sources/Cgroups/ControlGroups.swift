@@ -32,8 +32,8 @@ public struct ControlGroups: Sendable {
             own.append((String(fields[1]), String(fields[2])))
         }
         var found: [Hierarchy] = []
-        for line in mounts.utf8.split(separator: 0x0a) where Self.isGroupsMount(line) {
-            let fields = Substring(line).split(separator: " ")
+        for line in Array(mounts.utf8).split(separator: 0x0a) where Self.isGroupsMount(line) {
+            let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
             guard fields.count >= 10, let separator = fields[6...].firstIndex(of: "-") else { continue }
             let details = Array(fields[(separator + 1)...])
             guard details.count >= 3 else { continue }
@@ -64,7 +64,7 @@ public struct ControlGroups: Sendable {
     }
 
     /// Whether a line of mountinfo is about a hierarchy: there are many others, which are not looked at any further.
-    private static func isGroupsMount(_ line: Substring.UTF8View) -> Bool {
+    private static func isGroupsMount(_ line: ArraySlice<UInt8>) -> Bool {
         var rest = line[...]
         while let dash = rest.firstIndex(of: 0x2d) {
             if rest[dash...].starts(with: "- cgroup".utf8) { return true }
@@ -85,14 +85,11 @@ public struct ControlGroups: Sendable {
     /// True where resources are limited by v2's controllers.
     public var isUnifiedOnly: Bool { hierarchies.allSatisfy { $0.isUnified || $0.controllers[0].hasPrefix("name=") } }
 
-    /// The group `name` in every hierarchy: beneath this process's own in v1, beneath the root in v2, where a group
-    /// with processes cannot hand controllers on.
+    /// The group `name` beneath the base of every hierarchy, for what outlives this process.
     public func group(_ name: String) -> ControlGroup {
         ControlGroup(
-            directories: hierarchies.map { hierarchy in
-                let base = hierarchy.isUnified || hierarchy.ownPath == "/" ? "" : hierarchy.ownPath
-                return CgroupDirectory(
-                    controllers: hierarchy.controllers, base: hierarchy.mountPoint + base, name: name)
+            directories: hierarchies.map {
+                CgroupDirectory(controllers: $0.controllers, base: $0.mountPoint + $0.base, name: name)
             })
     }
 }

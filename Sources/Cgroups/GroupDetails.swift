@@ -1,7 +1,6 @@
 /// What `events --stats` tells of a group beyond `GroupStatistics`; reading it costs some twenty files more.
 public struct GroupDetails: Hashable, Sendable {
-    /// Nanoseconds of processor time on each processor, in all and in the kernel and outside it; v1 only.
-    public var cpuTotals: [Int64] = []
+    /// Nanoseconds of processor time on each processor, in the kernel and outside it; v1 only.
     public var cpuKernels: [Int64] = []
     public var cpuUsers: [Int64] = []
     public var cpuset: CpusetDetails?
@@ -13,7 +12,6 @@ public struct GroupDetails: Hashable, Sendable {
     public var kernelTCPMemory = MemoryCounter()
     /// By the size of a page: `2MB`.
     public var hugepages: [String: MemoryCounter] = [:]
-    public var blockCounters: [BlockCounter.Kind: [BlockCounter]] = [:]
     /// v2 only; nil where the kernel does not measure it.
     public var cpuPressure: Pressure?
     public var memoryPressure: Pressure?

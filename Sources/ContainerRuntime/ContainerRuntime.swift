@@ -13,25 +13,32 @@ public final class ContainerRuntime: Sendable {
     /// consumer.
     public let exits: AsyncStream<ContainerExit>
 
-    private let told: AsyncStream<ContainerExit>.Continuation
-    private let files: ShimFilesystem
-    private let reactor: Reactor
-    private let workers = WorkerThreads(count: 4)
-    private let table = ContainerTable()
-    private let logger: Logger
+    let told: AsyncStream<ContainerExit>.Continuation
+    let files: ShimFilesystem
+    let reactor: Reactor
+    let workers = WorkerThreads(count: 4)
+    let table = ContainerTable()
+    let logger: Logger
+    var patience: ShimPatience { files.patience }
+    /// Containers that were here when this process came.
+    let earlier: [String]
 
     /// - Parameters:
     ///   - runtimePath: the program `martlet-runtime`.
     ///   - dataDirectory: what survives a reboot of the host.
     ///   - runDirectory: what does not.
     public init(
-        runtimePath: String, dataDirectory: String, runDirectory: String, logger: Logger = Logger(label: "runtime")
+        runtimePath: String, dataDirectory: String, runDirectory: String, patience: ShimPatience = ShimPatience(),
+        logger: Logger = Logger(label: "runtime")
     ) throws {
-        files = ShimFilesystem(runtimePath: runtimePath, dataDirectory: dataDirectory, runDirectory: runDirectory)
+        files = ShimFilesystem(
+            runtimePath: runtimePath, dataDirectory: dataDirectory, runDirectory: runDirectory, patience: patience,
+            logger: logger)
         self.logger = logger
         (exits, told) = AsyncStream.makeStream()
         try Files.makeDirectories(dataDirectory + "/containers", mode: 0o711)
         try Files.makeDirectories(runDirectory + "/containers", mode: 0o700)
+        earlier = try files.all()
         reactor = try Reactor()
         try reactor.start()
     }
@@ -41,21 +48,17 @@ public final class ContainerRuntime: Sendable {
     public func create(_ specification: ContainerSpecification) async throws -> pid_t {
         let id = specification.id
         guard ShimFilesystem.isValid(id) else { throw RuntimeError(.failed, container: id, "invalid container id") }
-        if let entry = table[id] {
-            guard entry.record != nil else {
-                throw RuntimeError(.failed, container: id, "container \(id) runs already")
-            }
-            await table.farewell(id)
-            table.remove(id)
-        }
-        let files = files
+        try await table.reserve(id)
+        var specification = specification
+        specification.process.limitOpenFiles()
+        let (files, wanted) = (files, specification)
         do {
-            let (pid, group) = try await workers.run { try files.start(specification) }
-            table.insert(id, ContainerTable.Entry(pid: pid, group: group))
+            let shim = try await workers.run { try files.start(wanted) }
+            table.fill(id, ContainerTable.Entry(pid: shim.containerPid, shim: shim))
             watch(id)
-            return pid
+            return shim.containerPid
         } catch {
-            _ = try? await workers.run { try files.remove(id) }
+            table.release(id)
             throw Self.translate(error, id)
         }
     }
@@ -67,32 +70,32 @@ public final class ContainerRuntime: Sendable {
         if let error = answer.error {
             throw RuntimeError(.cannotStart(code: answer.code ?? 128), container: id, error)
         }
-        table.markStarted(id)
+        table.markStarted(id, pid: answer.pid)
     }
 
     /// Sends a signal to the first process, or to every process of the container.
     public func kill(_ id: String, signal: Int32, wholeGroup: Bool = false) async throws {
-        let answer = try await ask(id, .kill(signal: signal, wholeGroup: wholeGroup))
+        let answer = try await ask(id, .kill(signal: signal, wholeGroup: wholeGroup), within: patience.answer)
         if let error = answer.error { throw RuntimeError(.failed, container: id, error) }
     }
 
     /// Waits for the container's end; answers at once for one that has ended, also while the daemon was away.
     public func wait(_ id: String) async throws -> ExitRecord {
         if let record = try await table.wait(id) { return record }
-        let files = files
-        if ShimFilesystem.isValid(id), let record = try await workers.run({ files.record(id) }) { return record }
+        if let record = try await record(id) { return record }
         throw RuntimeError(.notFound, container: id, "No such container: \(id)")
     }
 
     /// Where the container stands; nil for one that is not known.
     public func state(_ id: String) async -> ContainerState? {
-        if let entry = table[id] {
-            if let record = entry.record { return .ended(record) }
-            return entry.isStarted ? .running(pid: entry.pid) : .created(pid: entry.pid)
-        }
-        let files = files
+        if let entry = table[id] { return entry.state }
+        return (try? await record(id)).flatMap { $0 }.map { .ended($0) }
+    }
+
+    private func record(_ id: String) async throws -> ExitRecord? {
         guard ShimFilesystem.isValid(id) else { return nil }
-        return (try? await workers.run { files.record(id) }).flatMap { $0 }.map { .ended($0) }
+        let files = files
+        return try await workers.run { try files.record(id) }
     }
 
     /// The first process's output from now on, and its input where `input` says so.
@@ -102,12 +105,15 @@ public final class ContainerRuntime: Sendable {
 
     /// Starts another process in a running container. It goes on when the connection is closed.
     public func exec(_ id: String, execID: String, _ process: ProcessSpecification) async throws -> ProcessConnection {
-        try await open(id, .exec(id: execID, process: process))
+        var process = process
+        process.limitOpenFiles()
+        return try await open(id, .exec(id: execID, process: process))
     }
 
     /// Sets the size of the first process's terminal, or of the one of `exec`.
     public func resize(_ id: String, exec: String? = nil, rows: UInt16, columns: UInt16) async throws {
-        let answer = try await ask(id, .resize(exec: exec, rows: rows, columns: columns))
+        let request = ShimRequest.resize(exec: exec, rows: rows, columns: columns)
+        let answer = try await ask(id, request, within: patience.answer)
         if let error = answer.error { throw RuntimeError(.failed, container: id, error) }
     }
 
@@ -129,132 +135,46 @@ public final class ContainerRuntime: Sendable {
 
     /// The container's processes in the host's numbering, its first one included.
     public func processes(_ id: String) async throws -> [pid_t] {
-        try await onGroup(id) { _, group in group.processes() }
+        try await onGroup(id) { _, group in group.processes(recursive: true) }
     }
 
     /// Kills the container where it still runs, waits for its shim's end, and removes the runtime's files of it:
-    /// specification, exit record, run directory. Logs and writable layer stay; they are the caller's.
+    /// specification, exit record, run directory. Logs and writable layer stay; they are the caller's. A shim that does
+    /// not answer is killed with its container.
     public func delete(_ id: String) async throws {
         guard ShimFilesystem.isValid(id) else { return }
-        if let entry = table[id] {
-            if entry.record == nil { _ = try? await ask(id, .kill(signal: SIGKILL, wholeGroup: true)) }
-            await table.farewell(id)
-        }
         let files = files
         do {
-            try await workers.run { try files.remove(id) }
-        } catch {
-            throw Self.translate(error, id)
-        }
-        table.remove(id)
-    }
-
-    /// What lives and what has ended of everything that was created here before this process; watches what lives.
-    public func recover() async -> [RecoveredContainer] {
-        let files = files
-        var found: [RecoveredContainer] = []
-        for id in (try? await workers.run({ files.all() })) ?? [] where table[id] == nil {
-            if let container = await recover(id) { found.append(container) }
-        }
-        return found
-    }
-
-    private func recover(_ id: String) async -> RecoveredContainer? {
-        let files = files
-        guard let specification = try? await workers.run({ files.specification(id) }) else {
-            logger.warning("a container's specification is unreadable", metadata: ["container": "\(id)"])
-            return nil
-        }
-        if let connection = try? ShimConnection(files.socket(id), reactor: reactor),
-            (try? await connection.send(.state)) != nil, let answer = try? await connection.answer(),
-            let pid = answer.pid, answer.exit == nil, let state = try? await workers.run({ files.state(id) })
-        {
-            let isStarted = answer.isStarted ?? false
-            let group = ControlGroup(directories: state.cgroups)
-            table.insert(id, ContainerTable.Entry(pid: pid, isStarted: isStarted, group: group))
-            watch(id)
-            return RecoveredContainer(
-                id: id, state: isStarted ? .running(pid: pid) : .created(pid: pid), specification: specification)
-        }
-        do {
-            let record = try await workers.run { try files.bury(id) }
-            return RecoveredContainer(id: id, state: .ended(record), specification: specification)
-        } catch {
-            logger.error("a container's end cannot be recorded", metadata: ["container": "\(id)", "error": "\(error)"])
-            return nil
-        }
-    }
-
-    // MARK: Shims
-
-    /// Follows the container to its end, and its shim to its own.
-    private func watch(_ id: String) {
-        Task { [self] in
-            var record: ExitRecord?
-            let connection = try? ShimConnection(files.socket(id), reactor: reactor)
-            if let connection, (try? await connection.send(.wait)) != nil {
-                record = try? await connection.answer()?.exit
+            let isWatched = table[id] != nil
+            if isWatched {
+                try await end(id)
+                await table.farewell(id)
             }
-            if let record { settle(id, record) }
-            await connection?.end()
-            if record == nil { await bury(id) }
-            table.markGone(id)
-        }
-    }
-
-    /// The shim ended without a word about its container.
-    private func bury(_ id: String) async {
-        let files = files
-        do {
-            settle(id, try await workers.run { try files.bury(id) })
-        } catch {
-            logger.error("a container's end cannot be recorded", metadata: ["container": "\(id)", "error": "\(error)"])
-            settle(id, ExitRecord(code: 137, oomKilled: false, finishedAt: Clock.now().nanosecondsSinceEpoch))
-        }
-    }
-
-    private func settle(_ id: String, _ record: ExitRecord) {
-        if table.settle(id, record) { told.yield(ContainerExit(id: id, record: record)) }
-    }
-
-    /// One request, one answer.
-    private func ask(_ id: String, _ request: ShimRequest) async throws -> ShimAnswer {
-        let connection = try connect(id)
-        do {
-            try await connection.send(request)
-            if let answer = try await connection.answer() { return answer }
-        } catch {
-            throw Self.translate(error, id)
-        }
-        throw RuntimeError(.notRunning, container: id, "container \(id) is not running")
-    }
-
-    /// A request after whose answer the connection carries a process's streams.
-    private func open(_ id: String, _ request: ShimRequest) async throws -> ProcessConnection {
-        let connection = try connect(id)
-        do {
-            try await connection.send(request)
-            guard let answer = try await connection.answer() else {
-                throw RuntimeError(.notRunning, container: id, "container \(id) is not running")
+            try await table.reserve(id)
+            defer { table.release(id) }
+            try await workers.run {
+                if !isWatched, try files.lives(id) {
+                    try files.endShim(id)
+                    _ = try files.bury(id)
+                }
+                try files.remove(id)
             }
-            if let error = answer.error {
-                let kind = answer.code.map { RuntimeError.Kind.cannotStart(code: $0) } ?? .notRunning
-                throw RuntimeError(kind, container: id, error)
-            }
-            return ProcessConnection(pid: answer.pid ?? 0, connection: connection)
         } catch {
             throw Self.translate(error, id)
         }
     }
 
-    private func connect(_ id: String) throws -> ShimConnection {
-        guard let entry = table[id] else {
-            throw RuntimeError(.notFound, container: id, "No such container: \(id)")
+    private func end(_ id: String) async throws {
+        guard table[id]?.record == nil else { return }
+        do {
+            _ = try await ask(id, .kill(signal: SIGKILL, wholeGroup: true), within: patience.answer)
+        } catch let error as RuntimeError where error.kind == .notRunning || error.kind == .notFound {
+            // It ends by itself right now.
+        } catch let error as RuntimeError {
+            logger.warning("a shim is killed", metadata: ["container": "\(id)", "reason": "\(error)"])
+            let files = files
+            try await workers.run { try files.endShim(id) }
         }
-        guard entry.record == nil, let connection = try? ShimConnection(files.socket(id), reactor: reactor) else {
-            throw RuntimeError(.notRunning, container: id, "container \(id) is not running")
-        }
-        return connection
     }
 
     private func onGroup<Result: Sendable>(
@@ -266,15 +186,17 @@ public final class ContainerRuntime: Sendable {
         guard entry.record == nil else {
             throw RuntimeError(.notRunning, container: id, "container \(id) is not running")
         }
-        let (pid, group) = (entry.pid, entry.group)
+        guard let shim = entry.shim else {
+            throw RuntimeError(.failed, container: id, "the state of container \(id) cannot be read")
+        }
         do {
-            return try await workers.run { try body(pid, group) }
+            return try await workers.run { try body(shim.containerPid, ControlGroup(directories: shim.cgroups)) }
         } catch {
             throw Self.translate(error, id)
         }
     }
 
-    private static func translate(_ error: any Error, _ id: String) -> any Error {
+    static func translate(_ error: any Error, _ id: String) -> any Error {
         if error is RuntimeError || error is CancellationError { return error }
         return RuntimeError(.failed, container: id, "\(error)")
     }

@@ -18,6 +18,8 @@ public enum ContainerState: Hashable, Sendable {
     /// Its first process waits to be started.
     case created(pid: pid_t)
     case running(pid: pid_t)
+    /// Its shim lives but does not answer now. It counts as running: nobody knows better.
+    case unreachable(pid: pid_t?)
     case ended(ExitRecord)
 }
 
@@ -25,12 +27,10 @@ public enum ContainerState: Hashable, Sendable {
 public struct RecoveredContainer: Hashable, Sendable {
     public var id: String
     public var state: ContainerState
-    public var specification: ContainerSpecification
 
-    public init(id: String, state: ContainerState, specification: ContainerSpecification) {
+    public init(id: String, state: ContainerState) {
         self.id = id
         self.state = state
-        self.specification = specification
     }
 }
 

@@ -12,17 +12,31 @@ final class ShimConnection: Sendable {
     /// Bytes that came and were not asked for yet.
     private let rest = Mutex<[UInt8]>([])
 
+    /// - Throws: EAGAIN where as many wait at the socket already as may.
     init(_ path: String, reactor: Reactor) throws(SystemError) {
-        socket = try UnixSocket.connect(path)
+        socket = try Self.connect(path)
         self.reactor = reactor
-        let descriptor = socket.rawValue
-        try syscall("fcntl") { fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) }
+    }
+
+    private static func connect(_ path: String) throws(SystemError) -> Descriptor {
+        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+        let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(AF_UNIX, Int32(kind), 0) })
+        // An address holds 107 bytes, whatever the directory's path (unix(7)).
+        let directory = try Descriptor.open(Files.parent(of: path), O_RDONLY | O_DIRECTORY)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) {
+            $0.copyBytes(from: "/proc/self/fd/\(directory.rawValue)/\(ShimFiles.socket)".utf8)
+        }
+        try syscall("connect", on: path) {
+            withUnsafeBytes(of: &address) {
+                Glibc.connect(socket.rawValue, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, UInt32($0.count))
+            }
+        }
+        return socket
     }
 
     deinit { reactor.forget(socket.rawValue) }
-
-    /// Sends the request as a line.
-    func send(_ request: ShimRequest) async throws { try await write(JSONCoding.encode(request) + [0x0a]) }
 
     /// The answer's line; nil where the connection ended without one.
     func answer() async throws -> ShimAnswer? {

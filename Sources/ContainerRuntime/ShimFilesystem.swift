@@ -2,6 +2,7 @@ import Cgroups
 import Glibc
 import JSON
 import LinuxSystem
+import Logging
 import RuntimeProtocol
 
 /// Files of containers on disk and the starting of shims; everything here blocks.
@@ -11,14 +12,19 @@ struct ShimFilesystem: Sendable {
     let dataDirectory: String
     let runDirectory: String
 
-    /// How long a shim may take to make a container, milliseconds.
-    private static let creationLimit: Int32 = 120_000
+    let patience: ShimPatience
+    let logger: Logger
 
-    init(runtimePath: String, dataDirectory: String, runDirectory: String) {
+    init(
+        runtimePath: String, dataDirectory: String, runDirectory: String, patience: ShimPatience = ShimPatience(),
+        logger: Logger = Logger(label: "runtime")
+    ) {
         self.runtimePath = runtimePath
         executable = RuntimeExecutable(path: runtimePath)
         self.dataDirectory = dataDirectory
         self.runDirectory = runDirectory
+        self.patience = patience
+        self.logger = logger
     }
 
     func data(_ id: String) -> String { dataDirectory + "/containers/" + id }
@@ -36,8 +42,32 @@ struct ShimFilesystem: Sendable {
             }
     }
 
-    /// Starts a shim and waits until it has made its container.
-    func start(_ specification: ContainerSpecification) throws -> (pid: pid_t, group: ControlGroup) {
+    /// Starts a shim and waits until it has made its container. Nothing is left where that fails.
+    func start(_ specification: ContainerSpecification) throws -> ShimState {
+        let id = specification.id
+        // For one whose container has ended the new shim waits.
+        guard try !lives(id) else { throw RuntimeError(.failed, container: id, "container \(id) runs already") }
+        do {
+            return try make(specification)
+        } catch {
+            clear(specification)
+            throw error
+        }
+    }
+
+    /// What a creation left that failed. A shim that was only too slow would make its container one day.
+    private func clear(_ specification: ContainerSpecification) {
+        let id = specification.id
+        do {
+            try endShim(id)
+            try ControlGroups().group(specification.cgroup).removeWithProcesses(reapsChildren: false)
+            try remove(id)
+        } catch {
+            logger.warning("a half-made container stays", metadata: ["container": "\(id)", "error": "\(error)"])
+        }
+    }
+
+    private func make(_ specification: ContainerSpecification) throws -> ShimState {
         let id = specification.id
         try Files.makeDirectories(data(id), mode: 0o710)
         try Files.makeDirectories(run(id), mode: 0o700)
@@ -47,10 +77,10 @@ struct ShimFilesystem: Sendable {
         try Files.write(data(id) + "/" + ShimFiles.specification, JSONCoding.encode(specification), mode: 0o600)
         let answer = try launch(id)
         if let error = answer.error { throw RuntimeError(.cannotStart(code: answer.code ?? 128), container: id, error) }
-        guard let pid = answer.pid, let state = state(id) else {
+        guard answer.pid != nil, let state = try state(id) else {
             throw RuntimeError(.failed, container: id, "the shim gave no answer")
         }
-        return (pid, ControlGroup(directories: state.cgroups))
+        return state
     }
 
     private func launch(_ id: String) throws -> ShimAnswer {
@@ -62,21 +92,36 @@ struct ShimFilesystem: Sendable {
             let end = Descriptor(owning: writing)
             child = try spawn(id, null: null.rawValue, report: end.rawValue)
         }
+        let line: [UInt8]
+        do {
+            line = try self.line(report.rawValue, id)
+        } catch {
+            // Once it has made the shim it ends by itself.
+            kill(child, SIGKILL)
+            _ = try? ChildProcess.wait(child)
+            throw error
+        }
         _ = try ChildProcess.wait(child)
+        return try JSONCoding.decode(ShimAnswer.self, from: line)
+    }
+
+    /// What the shim reports when it has made its container, or could not.
+    private func line(_ report: Int32, _ id: String) throws -> [UInt8] {
+        let deadline = ContinuousClock.now + patience.creation
         var text: [UInt8] = []
         while true {
-            var entry = pollfd(fd: report.rawValue, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&entry, 1, Self.creationLimit)
+            var entry = pollfd(fd: report, events: Int16(POLLIN), revents: 0)
+            let rest = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
+            let ready = poll(&entry, 1, Int32(max(0, min(rest.rounded(.up), 1e9))))
             if ready < 0, errno == EINTR { continue }
             guard ready > 0 else { throw RuntimeError(.failed, container: id, "the shim takes too long") }
-            let piece = try Bytes.read(report.rawValue, upTo: 1 << 16)
+            let piece = try Bytes.read(report, upTo: 1 << 16)
             text += piece
-            if piece.isEmpty || piece.contains(0x0a) || text.count > ShimLimits.line { break }
+            if let end = text.firstIndex(of: 0x0a) { return Array(text[..<end]) }
+            guard !piece.isEmpty, text.count <= ShimLimits.line else {
+                throw RuntimeError(.failed, container: id, "the shim ended without a word")
+            }
         }
-        guard let end = text.firstIndex(of: 0x0a) else {
-            throw RuntimeError(.failed, container: id, "the shim ended without a word")
-        }
-        return try JSONCoding.decode(ShimAnswer.self, from: Array(text[..<end]))
     }
 
     /// Starts the program by a read-only mount of its own, so that no container can write to its file. The shim looks
@@ -98,43 +143,15 @@ struct ShimFilesystem: Sendable {
         }
     }
 
-    func state(_ id: String) -> ShimState? {
-        guard let text = try? Files.read(run(id) + "/" + ShimFiles.state) else { return nil }
-        return try? JSONCoding.decode(ShimState.self, from: text)
-    }
+    func state(_ id: String) throws -> ShimState? { try value(run(id) + "/" + ShimFiles.state) }
 
-    func record(_ id: String) -> ExitRecord? {
-        guard let text = try? Files.read(data(id) + "/" + ShimFiles.exit) else { return nil }
-        return try? JSONCoding.decode(ExitRecord.self, from: text)
-    }
+    func record(_ id: String) throws -> ExitRecord? { try value(data(id) + "/" + ShimFiles.exit) }
 
-    func specification(_ id: String) -> ContainerSpecification? {
-        guard let text = try? Files.read(data(id) + "/" + ShimFiles.specification) else { return nil }
-        return try? JSONCoding.decode(ContainerSpecification.self, from: text)
-    }
-
-    /// A container whose shim is gone: its record, or what is left of it is killed and a record made.
-    func bury(_ id: String) throws -> ExitRecord {
-        let state = state(id)
-        // What tells the two ends apart goes after the record is there: somebody else may look at the same time.
-        defer {
-            if state != nil {
-                unlink(run(id) + "/" + ShimFiles.socket)
-                unlink(run(id) + "/" + ShimFiles.state)
-            }
-        }
-        var oomKilled = false
-        if let state {
-            let group = ControlGroup(directories: state.cgroups)
-            oomKilled = group.oomKills() > 0
-            group.removeWithProcesses(reapsChildren: false)
-        }
-        if let record = record(id) { return record }
-        // Without a state in the run directory the whole host was restarted, which Docker counts as 255.
-        let record = ExitRecord(
-            code: state == nil ? 255 : 137, oomKilled: oomKilled, finishedAt: Clock.now().nanosecondsSinceEpoch)
-        try Files.writeDurably(data(id) + "/" + ShimFiles.exit, JSONCoding.encode(record), mode: 0o600)
-        return record
+    /// What a file says; nil where there is none, or its text is not such a value.
+    private func value<Value: Decodable>(_ path: String) throws -> Value? {
+        let text: [UInt8]
+        do { text = try Files.read(path) } catch let error where error.errno == ENOENT { return nil }
+        return try? JSONCoding.decode(Value.self, from: text)
     }
 
     /// Removes the runtime's files of a container that has ended.
@@ -144,8 +161,8 @@ struct ShimFilesystem: Sendable {
     }
 
     /// Every container that has a specification here.
-    func all() -> [String] {
-        ((try? Files.list(dataDirectory + "/containers")) ?? []).filter {
+    func all() throws -> [String] {
+        try Files.list(dataDirectory + "/containers").filter {
             Self.isValid($0) && Files.exists(data($0) + "/" + ShimFiles.specification)
         }
     }

@@ -66,26 +66,40 @@ final class ContainerLog {
             var end = text.count
             if settings.maximumBytes > 0, size + Int64(end - start) > settings.maximumBytes {
                 guard let fitting = lineEnd(from: start, room: Int(max(0, settings.maximumBytes - size))) else {
-                    rotate()
+                    guard rotate() else { return }
                     continue
                 }
                 end = fitting
             }
-            let isWritten = text[start..<end].withUnsafeBytes { Self.writeAll(file, $0) }
-            guard isWritten else { return }
-            size += Int64(end - start)
+            let written = text[start..<end].withUnsafeBytes { Self.write(file, $0) }
+            size += Int64(written)
+            guard written == end - start else {
+                dropTornLine(text[start..<start + written])
+                return
+            }
             start = end
         }
     }
 
-    private static func writeAll(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress!, rest.count)
-            if count < 0, errno != EINTR { return false }
-            rest = rest.dropFirst(max(0, count))
+    /// Writes as many of the bytes as there is room for on the disk, and says how many those are.
+    private static func write(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+        var written = 0
+        while written < bytes.count {
+            let count = Glibc.write(file, bytes.baseAddress! + written, bytes.count - written)
+            if count < 0, errno != EINTR { break }
+            written += max(0, count)
         }
-        return true
+        return written
+    }
+
+    /// Takes the beginning of a line away, as the next one would go on with it.
+    ///
+    /// - Parameter written: what the file ends with; it began with a line.
+    private func dropTornLine(_ written: ArraySlice<UInt8>) {
+        let torn = written.reversed().prefix { $0 != 0x0a }.count
+        // Somebody else may have shortened the file.
+        let end = lseek(file, 0, SEEK_END)
+        if torn > 0, end >= torn, ftruncate(file, end - torn) == 0 { size -= Int64(torn) }
     }
 
     /// The end of the last line that fits into `room`; of the first one where an empty file cannot hold even that; nil
@@ -96,7 +110,8 @@ final class ContainerLog {
         return (text[start...].firstIndex(of: 0x0a) ?? text.count - 1) + 1
     }
 
-    private func rotate() {
+    /// Begins a new file; where the old one cannot be moved away, from its beginning. False where there is no room.
+    private func rotate() -> Bool {
         if file >= 0 { close(file) }
         file = -1
         let path = settings.path
@@ -109,5 +124,7 @@ final class ContainerLog {
             rename(path, path + ".1")
         }
         try? open()
+        if size > 0, ftruncate(file, 0) == 0 { size = 0 }
+        return file >= 0 && size == 0
     }
 }

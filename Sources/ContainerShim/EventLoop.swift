@@ -12,7 +12,7 @@ final class EventLoop {
     }
 
     private var watches: [Int32: Watch] = [:]
-    private var timers: [(deadline: Int64, body: () -> Void)] = []
+    private(set) var timers: [(deadline: Int64, body: () -> Void)] = []
     private var generation = 0
     /// How long nothing has to happen for it to be quiet, milliseconds.
     private let quietTime: Int32

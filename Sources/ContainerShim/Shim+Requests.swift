@@ -26,6 +26,12 @@ final class ExecutedProcess {
         if isStarted { drain() }
     }
 
+    /// The client has room again, or has gone.
+    func resumeOutput() {
+        for pump in process.pumps { pump.resume() }
+        if isStarted { drain() }
+    }
+
     func drain() {
         guard process.exitCode != nil, client?.isFull != true else { return }
         for pump in process.pumps where !pump.isAtEnd { pump.resume() }
@@ -50,7 +56,8 @@ extension Shim {
         case .state: client.answer(ShimAnswer(pid: containerPid, isStarted: isStarted, exit: exit))
         case .wait:
             if let exit {
-                client.answer(ShimAnswer(code: exit.code, exit: exit))
+                tell(client, exit)
+                client.finish()
             } else {
                 client.wait()
                 waiters.append(client)
@@ -66,7 +73,7 @@ extension Shim {
     // MARK: Start
 
     private func start(_ client: ShimClient) {
-        guard let container, !isStarted, starter == nil else {
+        guard let container, !isStarted, !isStarting else {
             client.answer(ShimAnswer(error: "container \(facts.id) is already started"))
             return
         }
@@ -78,25 +85,25 @@ extension Shim {
             client.answer(ShimAnswer(error: "start: \(error)", code: 128))
             return
         }
+        isStarting = true
         starter = client
         client.wait()
         loop.watch(container.sync, POLLIN) { [unowned self] _ in readStartOutcome() }
     }
 
-    /// The channel's end means that exec succeeded; a message says why it did not.
+    /// The channel's end after the word to start means that exec succeeded; a message says why it did not.
     func readStartOutcome() {
         guard let container, container.sync >= 0 else { return }
         if case .failure(let error) = Self.message(on: container.sync) { startFailure = error }
         loop.unwatch(container.sync)
         container.closeSync()
-        guard let client = starter else { return }
+        isStarted = isStarting && startFailure == nil
+        isStarting = false
+        let answer =
+            startFailure.map { ShimAnswer(error: $0.reason, code: $0.code) }
+            ?? ShimAnswer(pid: containerPid, isStarted: isStarted)
+        starter?.answer(answer)
         starter = nil
-        if let startFailure {
-            client.answer(ShimAnswer(error: startFailure.reason, code: startFailure.code))
-        } else {
-            isStarted = true
-            client.answer(ShimAnswer(pid: containerPid, isStarted: true))
-        }
     }
 
     /// What a process being set up says; its end where nothing can be read.
@@ -115,7 +122,7 @@ extension Shim {
             if signal == SIGKILL {
                 group.killAll()
             } else {
-                for pid in group.processes() { Glibc.kill(pid, signal) }
+                for pid in group.processes(recursive: true) { Glibc.kill(pid, signal) }
             }
             client.answer(ShimAnswer())
             return
@@ -155,20 +162,24 @@ extension Shim {
         for client in watchers { client.send(frame) }
         guard watchers.contains(where: \.isFull) else { return true }
         // Somebody does not keep up: the container waits a little, then goes on without that client.
-        loop.at(Clock.sinceBoot() + Self.patience) { [unowned self] in dropStalled() }
+        watchStalled()
         return false
     }
 
-    private func dropStalled() {
-        let now = Clock.sinceBoot()
-        for client in watchers where client.isFull {
-            if now - client.lastProgress >= Self.patience {
-                client.close()
-            } else {
-                loop.at(client.lastProgress + Self.patience) { [unowned self] in dropStalled() }
-            }
+    /// Sees to it that a timer runs while a client is full, one for all of them.
+    private func watchStalled() {
+        guard !watchesStalled, let first = watchers.filter(\.isFull).map(\.lastProgress).min() else { return }
+        watchesStalled = true
+        loop.at(first + Self.patience) { [unowned self] in
+            watchesStalled = false
+            dropStalled()
         }
-        resumeOutput()
+    }
+
+    private func dropStalled() {
+        let latest = Clock.sinceBoot() - Self.patience
+        for client in watchers where client.isFull && client.lastProgress <= latest { client.close() }
+        watchStalled()
     }
 
     func resumeOutput() {
@@ -225,7 +236,7 @@ extension Shim {
     private func readOutcome(of exec: ExecutedProcess) {
         switch Self.message(on: exec.process.sync) {
         case .ready(let terminal?): exec.process.adopt(terminal: terminal)
-        case .ready, .proceed, .go, .network, .group, .mounted, .cloned, .needsMappings, .listening: return
+        case .ready, .proceed, .go, .group, .mounted, .cloned, .needsMappings, .listening: return
         case .failure(let error):
             closeSync(of: exec)
             exec.client?.answer(ShimAnswer(error: error.reason, code: error.code))
@@ -247,10 +258,7 @@ extension Shim {
         exec.process.openStreams()
         if let client = exec.client {
             client.inputEnded = { [weak exec] in exec?.process.input?.finish() }
-            client.hasRoomAgain = { [weak exec] in
-                for pump in exec?.process.pumps ?? [] { pump.resume() }
-                exec?.drain()
-            }
+            client.hasRoomAgain = { [weak exec] in exec?.resumeOutput() }
             exec.process.input?.hasRoomAgain = { [weak client] in client?.updateEvents() }
             client.answer(ShimAnswer(pid: exec.process.pid), then: .stream(input: exec.process.input))
         }

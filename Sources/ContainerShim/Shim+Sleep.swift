@@ -18,7 +18,7 @@ extension Shim {
 
     /// Nil where something is under way that only this program knows of.
     private func sleepingState() -> SleepingShim? {
-        guard isStarted, exit == nil, starter == nil, execs.isEmpty, watchers.isEmpty,
+        guard isStarted, exit == nil, execs.isEmpty, watchers.isEmpty,
             waiters.count == clients.count, waiters.allSatisfy(\.isQuiet), let container, container.isQuiet
         else { return nil }
         func kept(_ descriptor: Int32?) -> Int32? { descriptor.flatMap { $0 >= 0 ? $0 : nil } }

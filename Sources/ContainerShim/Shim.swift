@@ -37,11 +37,17 @@ final class Shim {
     /// The first process's, until it is started.
     var firstFilter: SeccompFilter?
     var isStarted = false
-    /// Who asked for the start that is under way.
+    /// Whether the first process has been told to start and has not said yet how that went.
+    var isStarting = false
+    /// Who asked for the start that is under way; nil where that client has gone.
     var starter: ShimClient?
     var startFailure: SetupError?
     var exit: ExitRecord?
+    /// Whether the end is on the disk, or somebody has been told.
+    private var isEndKnown = false
     private var isDone = false
+    /// Whether a timer looks for watchers that take nothing.
+    var watchesStalled = false
 
     /// How long nothing has to happen until the shim sleeps, milliseconds: sleep and waking cost some milliseconds.
     private static let quietTime: Int32 = 2000
@@ -114,6 +120,10 @@ final class Shim {
         waiters.removeAll { $0 === client }
         if starter === client { starter = nil }
         resumeOutput()
+        for exec in execs.values where exec.client === client {
+            exec.client = nil
+            exec.resumeOutput()
+        }
         if exit != nil { endIfServed() }
     }
 
@@ -136,6 +146,8 @@ final class Shim {
     private static let drainLimit = 64 << 20
     /// How long clients have to take what is left, nanoseconds.
     private static let farewell: Int64 = 10_000_000_000
+    /// How long after a failure the record is written again, nanoseconds.
+    private static let recordPause: Int64 = 1_000_000_000
 
     private func containerEnded() {
         if !facts.endsWithFirstProcess { group.killAll() }
@@ -152,29 +164,46 @@ final class Shim {
             record.error = startFailure.reason
         }
         exit = record
-        // Without its record the container counts as killed; there is nobody else to tell.
-        try? Files.replaceDurably(
-            dataDirectory + "/" + ShimFiles.exit, JSONCoding.encode(record), mode: 0o600)
+        write(record)
         // Who waits is told at once. The connection ends when the group is gone too, so that nobody finds it then.
         let told = waiters
-        for client in told { client.answer(ShimAnswer(code: record.code, exit: record), then: .waiting) }
+        for client in told { tell(client, record) }
         for exec in execs.values { exec.ended(code: 137) }
         for client in watchers { client.finish(code: record.code) }
         group.removeWithProcesses(reapsChildren: true)
         for client in told { client.finish() }
         loop.at(Clock.sinceBoot() + Self.farewell) { [unowned self] in
             for client in clients.values { client.close() }
-            finish()
+            endIfServed()
         }
         endIfServed()
     }
 
-    private func endIfServed() {
-        if clients.values.allSatisfy({ if case .request = $0.mode { true } else { false } }) { finish() }
+    /// Where that fails it is tried again until somebody has been told: nobody else knows how the container ended.
+    private func write(_ record: ExitRecord) {
+        do {
+            try Files.replaceDurably(dataDirectory + "/" + ShimFiles.exit, JSONCoding.encode(record), mode: 0o600)
+            isEndKnown = true
+        } catch {
+            // Whoever took the directory away does not ask any more.
+            isEndKnown = !Files.isDirectory(dataDirectory)
+            loop.at(Clock.sinceBoot() + Self.recordPause) { [unowned self] in
+                if !isEndKnown { write(record) }
+                endIfServed()
+            }
+        }
     }
 
-    private func finish() {
-        if isDone { return }
+    /// Tells a client that waits how the container ended.
+    func tell(_ client: ShimClient, _ record: ExitRecord) {
+        client.answer(ShimAnswer(code: record.code, exit: record), then: .waiting)
+        if client.isOpen, client.isQuiet { isEndKnown = true }
+    }
+
+    private func endIfServed() {
+        guard !isDone, isEndKnown,
+            clients.values.allSatisfy({ if case .request = $0.mode { true } else { false } })
+        else { return }
         isDone = true
         unlink(runDirectory + "/" + ShimFiles.socket)
         unlink(runDirectory + "/" + ShimFiles.state)

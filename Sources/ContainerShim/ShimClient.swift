@@ -25,9 +25,11 @@ final class ShimClient {
     private var line: [UInt8] = []
     private var queue: [UInt8] = []
     private var queueStart = 0
-    /// When the client last took something, nanoseconds since boot.
+    /// When the client became full, or has taken something since then, nanoseconds since boot.
     private(set) var lastProgress = Clock.sinceBoot()
     private var hasEndedInput = false
+    /// Whether the other end is closed: nothing goes out any more.
+    private var hasGone = false
 
     var received: (ShimRequest) -> Void = { _ in }
     var inputEnded: () -> Void = {}
@@ -80,10 +82,11 @@ final class ShimClient {
     }
 
     func send(_ bytes: some Collection<UInt8>) {
-        guard isOpen else { return }
-        if queued == 0 { lastProgress = Clock.sinceBoot() }
+        guard isOpen, !hasGone else { return }
+        let wasFull = isFull
         queue.append(contentsOf: bytes)
         flush()
+        if !wasFull, isFull { lastProgress = Clock.sinceBoot() }
     }
 
     func close() {
@@ -100,11 +103,28 @@ final class ShimClient {
     private func ready(_ events: Int16) {
         if events & Int16(POLLOUT) != 0 { flush() }
         guard isOpen else { return }
-        if events & Int16(POLLIN) != 0 { receive() }
-        guard isOpen else { return }
-        if events & Int16(POLLERR | POLLNVAL) != 0 || events & Int16(POLLHUP) != 0 && events & Int16(POLLIN) == 0 {
+        // What was sent before the other end was closed comes first.
+        if events & Int16(POLLIN) != 0 {
+            receive()
+        } else if events & Int16(POLLHUP | POLLERR) != 0 {
+            lose()
+        } else if events & Int16(POLLNVAL) != 0 {
             close()
         }
+    }
+
+    /// The other end is closed. Input that it sent before is still taken, as fast as the process takes it.
+    private func lose() {
+        guard case .stream = mode, !hasEndedInput else {
+            close()
+            return
+        }
+        let wasFull = isFull
+        hasGone = true
+        queue = []
+        queueStart = 0
+        updateEvents()
+        if wasFull { hasRoomAgain() }
     }
 
     private func flush() {
@@ -119,7 +139,7 @@ final class ShimClient {
             } else if errno == EAGAIN {
                 break
             } else if errno != EINTR {
-                close()
+                lose()
                 return
             }
         }
@@ -150,7 +170,7 @@ final class ShimClient {
             if input?.isFull == true { isHeld = true } else { events |= POLLIN }
         case .waiting, .stream, .closing: break
         }
-        // A client that wrote and went is not lost while its input is held back.
+        // That it has gone is reported over and over, also while its input is held back.
         loop.setEvents(descriptor, events, isPaused: isHeld && events == 0)
     }
 
@@ -173,7 +193,7 @@ final class ShimClient {
                 line.removeFirst(end + 1)
                 parse(text)
             } else if line.count > ShimLimits.line {
-                close()
+                answer(ShimAnswer(error: "the request is too long: more than \(ShimLimits.line) bytes"))
             }
         case .stream:
             if count == 0 { endInput() } else { takeInput(buffer[..<count]) }

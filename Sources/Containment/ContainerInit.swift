@@ -15,7 +15,6 @@ struct ContainerInit: ~Copyable {
     var sync: SyncChannel
     let start: ContainerLauncher.Start
     let handover: Handover
-    private let bringsNetwork: Bool
     var sources: MountSources
     let proc: HostProc
     /// Its number in the runtime's PID namespace, once it is told.
@@ -23,15 +22,14 @@ struct ContainerInit: ~Copyable {
 
     init(
         plan: ContainerPlan, namespaces: NamespacePlan, streams: StandardStreams?, sync: consuming SyncChannel,
-        start: ContainerLauncher.Start, bringsNetwork: Bool, sources: MountSources, proc: consuming HostProc
+        start: ContainerLauncher.Start, sources: MountSources, proc: consuming HostProc
     ) {
         self.plan = plan
         self.namespaces = namespaces
         self.streams = streams
-        handover = Handover(sync.descriptor.rawValue, plan, namespaces, bringsNetwork: bringsNetwork)
+        handover = Handover(sync.descriptor.rawValue, plan, namespaces)
         self.sync = sync
         self.start = start
-        self.bringsNetwork = bringsNetwork
         self.sources = sources
         self.proc = proc
     }
@@ -49,7 +47,7 @@ struct ContainerInit: ~Copyable {
         try enterNamespaces()
         setsid()
         try FaultPoint.names.reached()
-        if plan.process.makesKeyring { _ = cl_new_session_keyring("_ses." + plan.id) }
+        if plan.process.makesKeyring { try ProcessSetup.beginKeyring("_ses." + plan.id) }
         try setNames()
         umask(0)
         try FaultPoint.sources.reached()
@@ -78,7 +76,7 @@ struct ContainerInit: ~Copyable {
         try sync.send(.ready(terminal: terminal))
         guard case .proceed(let pid, let filter) = try sync.receive() else { _exit(1) }
         var setup = ProcessSetup(plan.process, hasUserNamespace: namespaces.hasUser)
-        let program = try setup.prepare(proc)
+        let program = try setup.prepare(proc, keeping: [sync.descriptor.rawValue])
         throw try setup.execute(program, filter, sync) { try runStartHooks(pid) }
     }
 
@@ -86,7 +84,10 @@ struct ContainerInit: ~Copyable {
     private mutating func waitPrepared(_ terminal: Int32?) throws {
         try FaultPoint.process.reached()
         var setup = ProcessSetup(plan.process, hasUserNamespace: namespaces.hasUser)
-        let program = try setup.prepare(proc)
+        var kept = [sync.descriptor.rawValue]
+        if let terminal { kept.append(terminal) }
+        if case .atGate(let gate) = start { kept.append(gate) }
+        let program = try setup.prepare(proc, keeping: kept)
         try FaultPoint.ready.reached()
         try sync.send(.ready(terminal: terminal))
         if let terminal { close(terminal) }
@@ -125,7 +126,6 @@ struct ContainerInit: ~Copyable {
             try Self.becomeRoot()
             try ProcessSetup.becomeOpaque()
         }
-        if !bringsNetwork, plan.linux.choice(.network) == .new { try checked("set up", on: "lo", cl_loopback_up()) }
     }
 
     static func join(_ join: NamespacePlan.Join) throws {

@@ -76,7 +76,7 @@ public struct ContainerLauncher {
             launched.pid =
                 namespaces.needsStage
                 ? try cloneStage(other, own, unified, sources, proc)
-                : try cloneInit(flags, other, own, unified, sources, proc, &launched.pidfd)
+                : try cloneInit(namespaces.flags, other, own, unified, sources, proc, &launched.pidfd)
         } catch {
             close(own)
             throw error
@@ -84,8 +84,10 @@ public struct ContainerLauncher {
         do {
             let channel = try SyncChannel(sharing: own)
             try follow(channel, &launched) { pid in
-                if namespaces.hasUser, plan.isPrivileged { try plan.process.setScore(of: pid) }
-                if bringsNetwork { try Handover.sendNetwork(on: channel) }
+                if namespaces.hasUser, plan.isPrivileged {
+                    try plan.process.setScore(of: pid)
+                    try plan.process.raiseLimits(of: pid)
+                }
                 let group = try makingGroup?(pid) ?? plan.group
                 try Handover.sendGroup(
                     group, on: channel, exceptUnified: unified >= 0 || plan.moves != nil, plan, namespaces)
@@ -102,17 +104,6 @@ public struct ContainerLauncher {
             throw error
         }
     }
-
-    /// Whether the network namespace is made beside the first process: in a new user namespace, and where a stage
-    /// stands between, it comes with the process. Who is root of a user namespace alone could not go back to the
-    /// host's.
-    private var bringsNetwork: Bool {
-        !namespaces.needsStage && !namespaces.hasUser && plan.isPrivileged && !plan.bindsDevices
-            && namespaces.flags & UInt64(CL_CLONE_NEWNET) != 0
-    }
-
-    /// The namespaces that come with the first process.
-    private var flags: UInt64 { bringsNetwork ? namespaces.flags & ~UInt64(CL_CLONE_NEWNET) : namespaces.flags }
 
     private func follow(
         _ channel: borrowing SyncChannel, _ launched: inout Launched, _ work: (pid_t) throws -> Void
@@ -158,7 +149,7 @@ public struct ContainerLauncher {
             case .ready(let terminal):
                 launched.terminal = terminal
                 return
-            case .failure, .end, .go, .network, .group, .proceed, .listening:
+            case .failure, .end, .go, .group, .proceed, .listening:
                 throw SetupError("the container's first process ended while it was being set up")
             }
         }
@@ -195,7 +186,7 @@ public struct ContainerLauncher {
         if own >= 0 { close(own) }
         ContainerInit(
             plan: plan, namespaces: namespaces, streams: streams, sync: SyncChannel(owning: other), start: start,
-            bringsNetwork: bringsNetwork, sources: sources, proc: proc
+            sources: sources, proc: proc
         ).run()
     }
 

@@ -4,6 +4,9 @@ extension ContainerMounts {
     /// Kernel parameters of the container's own namespaces (sysctl(8)).
     func setParameters() throws {
         for (name, value) in (plan.linux.sysctl ?? [:]).sorted(by: { $0.key < $1.key }) {
+            guard Self.path(ofParameter: name) != "kernel/hostname" else {
+                throw SetupError("linux.sysctl: sysctl \"\(name)\" is not allowed: the member hostname is for it")
+            }
             guard isNamespaced(name) else {
                 throw SetupError("linux.sysctl: sysctl \"\(name)\" is not in a separate kernel namespace")
             }
@@ -26,12 +29,12 @@ extension ContainerMounts {
     private func isNamespaced(_ parameter: String) -> Bool {
         let name = Self.path(ofParameter: parameter).split(separator: "/").joined(separator: ".")
         if name.split(separator: ".").contains("..") || parameter.contains("..") { return false }
-        if name.hasPrefix("net.") { return namespaces.isSeparate(.network) }
+        if name.hasPrefix("net.") { return proc.isSeparate(\.network) }
         let ipc: Set<String> = [
             "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
             "kernel.shmmni", "kernel.shm_rmid_forced",
         ]
-        if ipc.contains(name) || name.hasPrefix("fs.mqueue.") { return namespaces.isSeparate(.ipc) }
-        return ["kernel.domainname", "kernel.hostname"].contains(name) && namespaces.isSeparate(.uts)
+        if ipc.contains(name) || name.hasPrefix("fs.mqueue.") { return proc.isSeparate(\.ipc) }
+        return name == "kernel.domainname" && proc.isSeparate(\.uts)
     }
 }

@@ -31,20 +31,40 @@ struct ContainerMounts: ~Copyable {
     private var mounts: [RuntimeConfiguration.Mount] { plan.configuration.mounts ?? [] }
 
     func mountAll() throws {
-        for (index, mount) in mounts.enumerated() {
-            do {
-                try add(mount, at: index)
-            } catch let error as SystemError {
-                throw SetupError(
-                    "error mounting \"\(mount.source ?? mount.type ?? "")\" to rootfs at \"\(mount.destination)\": "
-                        + "mounts[\(index)]: \(error.operation) \(error.object): \(describe(error.errno))")
-            }
-        }
+        let early = mounts.count - (groupsComeLast ? 1 : 0)
+        for index in 0..<early { try add(at: index) }
         try makeDevices()
-        try handover.enterNetwork()
+        try handover.makeNetwork()
         try setParameters()
         try hide()
+        for index in early..<mounts.count { try add(at: index) }
         try makeWorkingDirectory()
+    }
+
+    /// Whether the control groups, for which the runtime has to be waited for, are mounted after everything else: they
+    /// are the last of the mounts, and nothing is hidden in them, around them or by the image's own names.
+    private var groupsComeLast: Bool {
+        guard let last = mounts.last, last.isGroups else { return false }
+        let groups = RootTree.components(last.destination)
+        let hidden = (plan.linux.readonlyPaths ?? []) + (plan.linux.maskedPaths ?? [])
+        return hidden.allSatisfy { path in
+            let path = RootTree.components(path)
+            let isKernels = mounts.contains {
+                ["proc", "sysfs"].contains($0.type) && RootTree.components($0.destination) == Array(path.prefix(1))
+            }
+            return isKernels && !path.starts(with: groups) && !groups.starts(with: path)
+        }
+    }
+
+    private func add(at index: Int) throws {
+        let mount = mounts[index]
+        do {
+            try add(mount, at: index)
+        } catch let error as SystemError {
+            throw SetupError(
+                "error mounting \"\(mount.source ?? mount.type ?? "")\" to rootfs at \"\(mount.destination)\": "
+                    + "mounts[\(index)]: \(error.operation) \(error.object): \(describe(error.errno))")
+        }
     }
 
     private func add(_ mount: RuntimeConfiguration.Mount, at index: Int) throws {
@@ -66,7 +86,7 @@ struct ContainerMounts: ~Copyable {
     private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ given: MountWords) throws {
         let type = mount.type ?? ""
         // It shows the network of who mounts it.
-        if type == "sysfs" { try handover.enterNetwork() }
+        if type == "sysfs" { try handover.makeNetwork() }
         var words = given
         // The devices and the terminal come first.
         if mount.isDevices { words.set.remove(.readOnly) }
@@ -89,7 +109,7 @@ struct ContainerMounts: ~Copyable {
         }
         // A kernel without SELinux knows no such option.
         if let label = plan.linux.mountLabel, !label.isEmpty, type != "proc", type != "sysfs",
-            SecurityModules.has("selinux")
+            SecurityModules.hasSELinux(proc)
         {
             data.append(.init(name: "context", value: label))
         }
@@ -143,7 +163,8 @@ struct ContainerMounts: ~Copyable {
     }
 
     private func mountGroups(on path: String, _ words: MountWords) throws {
-        guard let target = try root.open(path) else { return }
+        let target = try root.directory(path)
+        try refuseProc(target.rawValue, path)
         let readOnly = words.set.contains(.readOnly) ? Int(CL_ATTR_RDONLY) : 0
         let sources = try handover.enterGroup()
         if sources.count == 1, sources[0].name == "unified" {
@@ -165,8 +186,17 @@ struct ContainerMounts: ~Copyable {
                 owning: try syscall("open", on: short) { openat(list.rawValue, short, pathOnly | O_CLOEXEC) })
             try MountTree.change(tree, set: Self.inert | readOnly, propagation: Int(CL_MS_PRIVATE))
             try MountTree.attach(tree, onto: directory.rawValue, shown: path + "/" + short)
+            try linkControllers(of: short, in: list.rawValue)
         }
         try MountTree.change(list.rawValue, set: readOnly)
+    }
+
+    /// Where controllers share a hierarchy, each is found by its own name too: cpu leads to cpu,cpuacct.
+    private func linkControllers(of hierarchy: String, in list: Int32) throws {
+        let controllers = hierarchy.split(separator: ",").map(String.init)
+        for controller in controllers where controllers.count > 1 {
+            try syscall("symlink", on: controller) { symlinkat(hierarchy, list, controller) }
+        }
     }
 
     /// Makes /dev read-only where that was asked for, once everything is in it. Inside the container's root.

@@ -69,7 +69,9 @@ enum DeviceNodes {
         }
     }
 
-    /// What is there already, of the image or by a mount, may stay where it is the same device.
+    /// What is there already, of the image or by a mount, may stay: the same device, and a character device or a plain
+    /// file in its place, as with runc. The group's rules say which devices may be used, and the null device is looked
+    /// at before it hides anything.
     private static func check(
         _ device: LinuxConfiguration.Device, _ name: String, in parent: Int32, _ kind: mode_t, _ major: UInt32,
         _ minor: UInt32
@@ -80,8 +82,8 @@ enum DeviceNodes {
         let isSame =
             information.st_mode & S_IFMT == kind
             && (kind == S_IFIFO || cl_major(number) == major && cl_minor(number) == minor)
-        let isMounted = information.st_mode & S_IFMT == S_IFREG || information.st_mode & S_IFMT == S_IFCHR
-        guard isSame || isMounted || !Guard.nullDevice.holds else {
+        let mayStand = information.st_mode & S_IFMT == S_IFREG || information.st_mode & S_IFMT == S_IFCHR
+        guard isSame || mayStand || !Guard.nullDevice.holds else {
             throw SetupError("linux.devices: \(device.path) is another file of the container already")
         }
     }

@@ -16,18 +16,23 @@ public struct ExecLauncher {
 
     private let plan: ProcessPlan
     private let group: ControlGroup
+    private let isGroupGiven: Bool
     /// A pidfd of the container's first process.
     private let container: Int32
     private let containerPid: pid_t
     private let streams: StandardStreams?
 
-    /// - Parameter streams: pipes for it; nil hands the runtime's own 0, 1 and 2 on.
+    /// - Parameters:
+    ///   - isGroupGiven: whether it has to be in `group`; otherwise it goes to where the first process is where that
+    ///     group takes none.
+    ///   - streams: pipes for it; nil hands the runtime's own 0, 1 and 2 on.
     public init(
-        _ plan: ProcessPlan, group: ControlGroup, container: Int32, containerPid: pid_t,
+        _ plan: ProcessPlan, group: ControlGroup, isGroupGiven: Bool = false, container: Int32, containerPid: pid_t,
         streams: StandardStreams? = nil
     ) {
         self.plan = plan
         self.group = group
+        self.isGroupGiven = isGroupGiven
         self.container = container
         self.containerPid = containerPid
         self.streams = streams
@@ -60,12 +65,31 @@ public struct ExecLauncher {
         guard poll(&entry, 1, 0) == 0 else { throw SetupError("the container has ended") }
     }
 
+    /// The group that it enters. A container that makes groups of its own leaves the one that it was given: in v2 one
+    /// that hands controllers on takes no processes (cgroups(7): "no internal processes").
+    private func enteredGroup() throws -> ControlGroup {
+        guard !isGroupGiven, let index = group.directories.firstIndex(where: \.isUnified) else { return group }
+        let control = try? Files.text(group.directories[index].path + "/cgroup.subtree_control")
+        if let control, control.allSatisfy(\.isWhitespace) { return group }
+        let present = try ControlGroups(
+            mounts: Files.text("/proc/self/mountinfo"), groups: Files.text("/proc/\(containerPid)/cgroup")
+        ).unified
+        guard let present, !present.ownPath.split(separator: "/").contains("..") else { return group }
+        var directories = group.directories
+        directories[index].base = present.mountPoint
+        directories[index].name = String(present.ownPath.dropFirst())
+        return ControlGroup(directories: directories)
+    }
+
     /// - Parameters:
     ///   - filter: of its system calls.
-    ///   - moves: moves a process into the container's group, where this one may not; it is called for an ordinary
+    ///   - moves: moves a process into a group of the container, where this one may not; it is called for an ordinary
     ///     user's container alone.
-    public func launch(_ filter: SeccompFilter?, moves: ((pid_t) throws -> Void)? = nil) throws -> Launched {
+    public func launch(
+        _ filter: SeccompFilter?, moves: ((pid_t, ControlGroup) throws -> Void)? = nil
+    ) throws -> Launched {
         let spaces = try Self.namespaces(of: containerPid)
+        let group = try enteredGroup()
         // Without rights in the container's user namespace nothing else of it can be joined.
         let isStaged = geteuid() != 0 && spaces & UInt64(CL_CLONE_NEWUSER) != 0
         let unified =
@@ -73,7 +97,7 @@ public struct ExecLauncher {
                 isStaged ? nil : try Descriptor.open($0, O_RDONLY | O_DIRECTORY).release()
             } ?? -1
         defer { if unified >= 0 { close(unified) } }
-        let moves = isStaged ? moves : nil
+        let moves = isStaged ? moves.map { moves in { pid in try moves(pid, group) } } : nil
         let entrances = try GroupEntrances(
             moves == nil ? group : ControlGroup(directories: []), exceptUnified: unified >= 0)
         defer { entrances.close() }
@@ -137,18 +161,21 @@ public struct ExecLauncher {
         }
         // Processes of the container see the new one from its beginning.
         try ProcessSetup.becomeOpaque()
-        return try cloneInit(0, entry, joined: joined, waits: setsScore(entry.spaces), proc)
+        return try cloneInit(0, entry, joined: joined, waits: setsScoreAndLimits(entry.spaces), proc)
     }
 
-    private func setsScore(_ spaces: UInt64) -> Bool {
-        spaces & UInt64(CL_CLONE_NEWUSER) != 0 && geteuid() == 0 && plan.configuration.oomScoreAdj != nil
+    /// Whether score and limits of the process take rights that it has not in its user namespace.
+    private func setsScoreAndLimits(_ spaces: UInt64) -> Bool {
+        spaces & UInt64(CL_CLONE_NEWUSER) != 0 && geteuid() == 0
+            && (plan.configuration.oomScoreAdj != nil || plan.configuration.rlimits?.isEmpty == false)
     }
 
     /// Sets what the process waits for.
     private func release(_ pid: pid_t, _ own: Int32, _ spaces: UInt64) throws -> pid_t {
-        guard setsScore(spaces) else { return pid }
+        guard setsScoreAndLimits(spaces) else { return pid }
         do {
             try plan.setScore(of: pid)
+            try plan.raiseLimits(of: pid)
             try SyncChannel(sharing: own).send(.go(pid: pid))
             return pid
         } catch {
@@ -251,7 +278,7 @@ struct ExecInit: ~Copyable {
             try ProcessSetup.becomeOpaque()
         }
         setsid()
-        if plan.makesKeyring { _ = cl_new_session_keyring(nil) }
+        if plan.makesKeyring { try ProcessSetup.beginKeyring(nil) }
         if plan.configuration.terminal == true {
             let size = plan.configuration.consoleSize
             let master = try StandardStreams.installTerminal(
@@ -261,7 +288,7 @@ struct ExecInit: ~Copyable {
             try streams?.install()
         }
         var setup = ProcessSetup(plan, hasUserNamespace: hasUser)
-        let program = try setup.prepare(proc)
+        let program = try setup.prepare(proc, keeping: [sync.descriptor.rawValue])
         throw try setup.execute(program, filter, sync)
     }
 

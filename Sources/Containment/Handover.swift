@@ -4,8 +4,8 @@ import Glibc
 import LinuxSystem
 import RuntimeProtocol
 
-/// What the runtime makes for a first process that mounts meanwhile: a network namespace, which takes the kernel longer
-/// than all the others together, and the control group. They come in this order.
+/// What the first process enters only while it mounts: a network namespace, which takes the kernel longer than all the
+/// others together, and the control group, which the runtime makes meanwhile.
 public final class Handover {
     /// One hierarchy's directory as a mount that hangs nowhere yet, once the process has it.
     public struct Source {
@@ -15,27 +15,22 @@ public final class Handover {
     }
 
     private let channel: Int32
-    private let makesGroupNamespace: Bool
+    private let namespaces: NamespacePlan
     private let copiesGroups: Bool
-    private var hasNetwork: Bool
+    private var hasNetwork = false
     private var sources: [Source]?
 
-    /// - Parameters:
-    ///   - channel: the first process's end, which stays the caller's. What comes is the next on it.
-    ///   - namespaces: what the process has; whether a network namespace comes.
-    init(_ channel: Int32, _ plan: ContainerPlan, _ namespaces: NamespacePlan, bringsNetwork: Bool) {
+    /// - Parameter channel: the first process's end, which stays the caller's. The group is the next that comes on it.
+    init(_ channel: Int32, _ plan: ContainerPlan, _ namespaces: NamespacePlan) {
         copiesGroups = Self.copiesGroups(plan, namespaces)
         self.channel = channel
-        makesGroupNamespace = namespaces.hasNewGroups
-        hasNetwork = !bringsNetwork
+        self.namespaces = namespaces
     }
 
-    /// Waits for the network namespace and enters it, where there is one to come; at once from the second call on.
-    func enterNetwork() throws {
-        if hasNetwork { return }
-        guard case .network(let descriptor) = try SyncChannel.receive(on: channel) else { _exit(1) }
-        try checked("setns", on: "network namespace", cl_setns(descriptor, Int32(CL_CLONE_NEWNET)))
-        close(descriptor)
+    /// Makes the network namespace, where it is to be new; nothing from the second call on.
+    func makeNetwork() throws {
+        guard namespaces.hasNewNetwork, !hasNetwork else { return }
+        try checked("unshare", on: "network namespace", cl_unshare(Int32(CL_CLONE_NEWNET)))
         hasNetwork = true
         try checked("set up", on: "lo", cl_loopback_up())
     }
@@ -45,13 +40,12 @@ public final class Handover {
     /// - Returns: its directories, where a mount wants them.
     @discardableResult func enterGroup() throws -> [Source] {
         if let sources { return sources }
-        try enterNetwork()
         try FaultPoint.joinGroups.reached()
         guard case .group(let entrances, let sources) = try SyncChannel.receive(on: channel) else { _exit(1) }
         let files = GroupEntrances(owning: entrances)
         try files.enter()
         files.close()
-        if makesGroupNamespace {
+        if namespaces.hasNewGroups {
             try checked("unshare", on: "cgroup namespace", cl_unshare(Int32(CL_CLONE_NEWCGROUP)))
         }
         self.sources = copiesGroups ? try sources.map(Self.copied) : sources
@@ -75,19 +69,6 @@ public final class Handover {
     }
 
     // MARK: The runtime's part
-
-    /// Makes a network namespace; this process, which has one thread, stays in its own.
-    static func sendNetwork(on channel: borrowing SyncChannel) throws {
-        let path = "/proc/self/ns/net"
-        let own = try Descriptor.open(path, O_RDONLY)
-        try checked("unshare", on: "network namespace", cl_unshare(Int32(CL_CLONE_NEWNET)))
-        let made = open(path, O_RDONLY | O_CLOEXEC)
-        let error = SystemError("open", path, errno: errno)
-        defer { if made >= 0 { close(made) } }
-        try checked("setns", on: path, cl_setns(own.rawValue, Int32(CL_CLONE_NEWNET)))
-        guard made >= 0 else { throw error }
-        try channel.send(.network(made))
-    }
 
     static func sendGroup(
         _ group: ControlGroup, on channel: borrowing SyncChannel, exceptUnified: Bool, _ plan: ContainerPlan,

@@ -21,12 +21,33 @@ public enum HookRunner {
 
     /// Runs them in order, the first that fails ends it.
     public static func run(_ hooks: [RuntimeConfiguration.Hook]?, _ name: String, _ state: ContainerState) throws {
+        for (index, hook) in (hooks ?? []).enumerated() { try run(hook, "\(name)[\(index)]", state) }
+    }
+
+    /// Runs them all in order, also after one that fails.
+    ///
+    /// - Returns: what went wrong.
+    public static func runAll(
+        _ hooks: [RuntimeConfiguration.Hook]?, _ name: String, _ state: ContainerState
+    ) -> [SetupError] {
+        var failures: [SetupError] = []
         for (index, hook) in (hooks ?? []).enumerated() {
             do {
-                try run(hook, state)
+                try run(hook, "\(name)[\(index)]", state)
             } catch {
-                throw SetupError("error running hooks.\(name)[\(index)] (\(hook.path)): \(SetupError(error).reason)")
+                failures.append(error)
             }
+        }
+        return failures
+    }
+
+    private static func run(
+        _ hook: RuntimeConfiguration.Hook, _ name: String, _ state: ContainerState
+    ) throws(SetupError) {
+        do {
+            try run(hook, state)
+        } catch {
+            throw SetupError("error running hooks.\(name) (\(hook.path)): \(SetupError(error).reason)")
         }
     }
 

@@ -80,12 +80,7 @@ struct MountSources {
         }
         let tree = try Self.named("mounts[\(index)].source") { try MountTree.clone(path, recursive: words.isRecursive) }
         if words.idMapped != .no {
-            let uids = mount.uidMappings ?? plan.linux.uidMappings ?? []
-            let gids = mount.gidMappings ?? plan.linux.gidMappings ?? []
-            guard !uids.isEmpty, !gids.isEmpty else {
-                throw SetupError("mounts[\(index)].options: idmap needs mappings of the mount or of a user namespace")
-            }
-            let namespace = try UserNamespace.make(uids: uids, gids: gids)
+            let namespace = try Self.mappings(of: mount, at: index, plan)
             _ = try Self.named("mounts[\(index)].uidMappings") {
                 try checked(
                     "map owners", on: path,
@@ -93,6 +88,22 @@ struct MountSources {
             }
         }
         return Source(index: index, tree: tree.release(), isDirectory: information.st_mode & S_IFMT == S_IFDIR)
+    }
+
+    /// A user namespace with the mappings of a mount: its own, or those of the container.
+    private static func mappings(
+        of mount: RuntimeConfiguration.Mount, at index: Int, _ plan: ContainerPlan
+    ) throws -> Descriptor {
+        if let uids = mount.uidMappings, let gids = mount.gidMappings {
+            return try UserNamespace.make(uids: uids, gids: gids)
+        }
+        switch plan.linux.choice(.user) {
+        case .path(let path): return try named("linux.namespaces (user)") { try Descriptor.open(path, O_RDONLY) }
+        case .new:
+            return try UserNamespace.make(uids: plan.linux.uidMappings ?? [], gids: plan.linux.gidMappings ?? [])
+        case .host:
+            throw SetupError("mounts[\(index)].options: idmap needs mappings of the mount or of a user namespace")
+        }
     }
 
     /// Says which member an error of the system is about.
@@ -106,16 +117,6 @@ struct MountSources {
 }
 
 extension RuntimeConfiguration.Mount {
-    /// Its options taken apart; mappings of its own ask for an idmapped mount too.
-    var words: MountWords {
-        var words = MountWords(options ?? [])
-        if words.idMapped == .no, uidMappings?.isEmpty == false { words.idMapped = .mount }
-        return words
-    }
-
-    /// A part of the host's files, rather than a file system of its own.
-    func isBind(_ words: MountWords) -> Bool { words.isBind || type == "bind" }
-
     /// A /dev of the container's own.
     var isDevices: Bool { RootTree.components(destination) == ["dev"] && !isBind(words) && !words.isRemount }
 

@@ -12,8 +12,9 @@ public struct NamespacePlan: Hashable, Sendable {
     /// Namespaces of others, in the order of joining: a user namespace first, which may give the right to join the
     /// others, a mount namespace last, since paths are others after it.
     public private(set) var joins: [Join] = []
-    /// Namespaces that are new, without those of time and control groups.
+    /// Namespaces that come with the first process: new ones, without those of networks, time and control groups.
     public private(set) var flags: UInt64 = 0
+    public private(set) var hasNewNetwork = false
     public private(set) var hasNewUser = false
     public private(set) var hasNewTime = false
     public private(set) var hasNewGroups = false
@@ -44,6 +45,7 @@ public struct NamespacePlan: Hashable, Sendable {
                 switch type {
                 case .time: hasNewTime = true
                 case .cgroup: hasNewGroups = true
+                case .network: hasNewNetwork = true
                 case .user:
                     hasNewUser = true
                     flags |= Self.bit(.user)
@@ -68,6 +70,7 @@ public struct NamespacePlan: Hashable, Sendable {
         switch type {
         case .time: hasNewTime || joins.contains { $0.type == type }
         case .cgroup: hasNewGroups || joins.contains { $0.type == type }
+        case .network: hasNewNetwork || joins.contains { $0.type == type }
         default: flags & Self.bit(type) != 0 || joins.contains { $0.type == type }
         }
     }

@@ -14,14 +14,8 @@ extension ProcessSetup {
         }
     }
 
-    /// All but 0, 1, 2 and those that are to stay closes with exec, the channel to the runtime too.
-    func closeDescriptors() {
-        guard Guard.descriptors.holds else { return }
-        let closeOnExec: UInt32 = 4
-        _ = cl_close_range(UInt32(3 + plan.preservedDescriptors), .max, closeOnExec)
-    }
-
-    /// Closes everything but 0, 1, 2, those that are to stay, and `kept`.
+    /// Closes everything but 0, 1, 2, those that are to stay, and `kept`. To close with exec would not be enough: the
+    /// program itself may be found through what is open.
     func closeDescriptors(but kept: [Int32]) {
         guard Guard.descriptors.holds else { return }
         var first = UInt32(3 + plan.preservedDescriptors)

@@ -11,9 +11,7 @@ extension ProcessSetup {
                 throw SetupError("process.rlimits[\(index)].type: \"\(limit.type)\" is no limit")
             }
             let result = cl_setrlimit(number, limit.soft, limit.hard)
-            guard result < 0 else { continue }
-            throw SetupError(
-                "error setting rlimits for ready process: error setting rlimit type \(number): \(describe(-result))")
+            if result < 0 { throw ProcessPlan.refused(limit: number, -result) }
         }
         let file = "self/oom_score_adj"
         if hasUserNamespace, process.oomScoreAdj != nil {
@@ -24,8 +22,8 @@ extension ProcessSetup {
             } catch {
                 throw SetupError("write /proc/\(file): \(describe(error.errno))")
             }
-        } else if let present = try? proc.text(file), present.hasPrefix("-") {
-            // The daemon's protection is not the container's.
+        } else if plan.endsWithMaker, let present = try? proc.text(file), present.hasPrefix("-") {
+            // The engine's shims may be protected, but what they start is not.
             try? proc.write(file, "0")
         }
     }
@@ -59,7 +57,7 @@ extension ProcessSetup {
     /// Labels of AppArmor and SELinux, taken on with exec (apparmor(7), selinux(8)).
     func label(_ proc: borrowing HostProc) throws {
         if let profile = process.apparmorProfile, !profile.isEmpty {
-            guard Files.exists("/sys/module/apparmor") || SecurityModules.has("apparmor") else {
+            guard SecurityModules.hasAppArmor(proc) else {
                 throw SetupError("process.apparmorProfile: this kernel has no AppArmor")
             }
             do {
@@ -69,7 +67,7 @@ extension ProcessSetup {
             }
         }
         if let label = process.selinuxLabel, !label.isEmpty {
-            guard SecurityModules.has("selinux") else {
+            guard SecurityModules.hasSELinux(proc) else {
                 throw SetupError("process.selinuxLabel: this kernel has no SELinux")
             }
             do {
@@ -78,5 +76,21 @@ extension ProcessSetup {
                 throw SetupError("process.selinuxLabel: \"\(label)\" is refused: \(describe(error.errno))")
             }
         }
+    }
+}
+
+extension ProcessPlan {
+    /// Lets a process in another user namespace have its limits, which it sets itself: to raise a hard limit takes
+    /// CAP_SYS_RESOURCE on the host (setrlimit(2)).
+    func raiseLimits(of pid: pid_t) throws {
+        for limit in configuration.rlimits ?? [] {
+            guard let number = ProcessConfiguration.ResourceLimit.numbers[limit.type] else { continue }
+            let result = cl_raise_limit(pid, number, limit.hard)
+            if result < 0 { throw Self.refused(limit: number, -result) }
+        }
+    }
+
+    fileprivate static func refused(limit: Int32, _ error: Int32) -> SetupError {
+        SetupError("error setting rlimits for ready process: error setting rlimit type \(limit): \(describe(error))")
     }
 }

@@ -45,6 +45,13 @@ struct ProcessSetup {
     /// a change of user may undo it.
     static func becomeOpaque() throws(SystemError) { try checked("prctl", cl_prctl(dumpable, 0, 0, 0, 0)) }
 
+    /// A session keyring of its own, so that the host's keys stay out of reach (session-keyring(7)). A kernel without
+    /// keyrings has none to share.
+    static func beginKeyring(_ name: String?) throws(SystemError) {
+        let result = cl_new_session_keyring(name)
+        if result != -ENOSYS { try checked("keyctl", on: "session keyring", result) }
+    }
+
     /// Until exec the process is a copy of the runtime: its arguments are paths of the host.
     private static func hideArguments() {
         for index in 0..<Int(CommandLine.argc) {
@@ -55,20 +62,25 @@ struct ProcessSetup {
     }
 
     /// Takes on everything but the filter and the last capabilities, and finds the program.
-    mutating func prepare(_ proc: borrowing HostProc) throws -> Program {
+    ///
+    /// - Parameter kept: what stays open, beside what the program is to have. Everything else is closed here: paths of
+    ///   the container are followed from now on, and one may lead through what is open (CVE-2024-21626).
+    mutating func prepare(_ proc: borrowing HostProc, keeping kept: [Int32]) throws -> Program {
         let identity = try identify()
         try setLimits(proc)
         try schedule()
         try label(proc)
+        // Where a user namespace denies setgroups(2), an ordinary user made it and keeps its groups.
+        let keepsGroups = hasUserNamespace && (try? proc.text("self/setgroups"))?.hasPrefix("deny") == true
         own(identity.uid)
-        closeDescriptors()
+        closeDescriptors(but: kept)
         let entered = chdir(process.cwd) == 0
         var permitted: UInt64 = 0
         var limit: UInt64 = 0
         try checked("capget", cl_permitted_capabilities(&permitted, &limit))
         let held = CapabilitySets(process.capabilities).cut(permitted: permitted, bounding: limit)
         try checked("drop capabilities", cl_drop_bounding(held.bounding))
-        try become(identity, proc)
+        try become(identity, keepsGroups: keepsGroups)
         if !entered, chdir(process.cwd) != 0 {
             throw SetupError(
                 "chdir to cwd (\"\(process.cwd)\") set in config.json failed: \(describe(errno))", code: 126)
@@ -94,7 +106,7 @@ struct ProcessSetup {
         _ program: Program, _ filter: SeccompFilter?, _ sync: borrowing SyncChannel, beforehand: () throws -> Void = {}
     ) throws -> SetupError {
         cl_reset_signals()
-        closeDescriptors()
+        closeDescriptors(but: [sync.descriptor.rawValue])
         if plan.hasReaper { try split() }
         // Without no_new_privs a filter takes a capability to load; with it the filter sees as few calls as possible.
         if process.noNewPrivileges != true { try load(filter, sync) }
@@ -136,18 +148,20 @@ struct ProcessSetup {
             uid: user.uid, gid: user.gid, groups: user.additionalGids ?? [], home: home.isEmpty ? "/" : home)
     }
 
-    /// A file of the image; it may be anything, so it is neither waited for nor read without limit.
+    /// A file of the image; it may be anything, so it is neither waited for nor read without limit, and no link to what
+    /// is open here is followed.
     private static func databaseFile(_ path: String) throws -> String {
-        guard let file = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else { return "" }
+        let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        let opened = cl_openat2(AT_FDCWD, path, flags, 0, UInt64(CL_RESOLVE_NO_MAGICLINKS))
+        guard opened >= 0 else { return "" }
+        let file = Descriptor(owning: opened)
         var information = stat()
         guard fstat(file.rawValue, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return "" }
         return String(decoding: try Bytes.readToEnd(file.rawValue, limit: databaseLimit), as: UTF8.self)
     }
 
-    private func become(_ identity: UserDatabase.Identity, _ proc: borrowing HostProc) throws {
-        // Where a user namespace denies setgroups(2), an ordinary user made it and keeps its groups.
-        let isDenied = hasUserNamespace && (try? proc.text("self/setgroups"))?.hasPrefix("deny") == true
-        if !isDenied {
+    private func become(_ identity: UserDatabase.Identity, keepsGroups: Bool) throws {
+        if !keepsGroups {
             try checked("setgroups", cl_setgroups(identity.groups.count, identity.groups))
         } else if !(process.user?.additionalGids ?? []).isEmpty {
             throw SetupError("process.user.additionalGids: the user namespace allows no setgroups")

@@ -11,8 +11,7 @@ struct RootTree: ~Copyable {
     func open(_ path: String, _ flags: Int32 = pathOnly) throws(SystemError) -> Descriptor? {
         do {
             if Guard.mountTarget.holds { return try Descriptor.open(path, inRoot: descriptor.rawValue, flags) }
-            let opened = cl_openat2(descriptor.rawValue, "./" + path, flags | O_CLOEXEC, 0, 0)
-            return Descriptor(owning: try checked("open", opened))
+            return try Descriptor.open("./" + path, at: descriptor.rawValue, flags, resolving: 0)
         } catch {
             if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
             throw SystemError("open", path, errno: error.errno)
@@ -21,10 +20,13 @@ struct RootTree: ~Copyable {
 
     /// What is at `path` where no component of it is a link; nil otherwise.
     func openDirect(_ path: String) throws(SystemError) -> Descriptor? {
-        let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_SYMLINKS)
-        let result = cl_openat2(descriptor.rawValue, path, pathOnly | O_CLOEXEC, 0, resolve)
-        if result == -ENOENT || result == -ELOOP { return nil }
-        return Descriptor(owning: try checked("open", on: path, result))
+        let rules = Int(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_SYMLINKS)
+        do {
+            return try Descriptor.open(path, at: descriptor.rawValue, pathOnly, resolving: rules)
+        } catch {
+            if error.errno == ENOENT || error.errno == ELOOP { return nil }
+            throw error
+        }
     }
 
     /// A directory, made with those above it where it is missing.
@@ -81,13 +83,18 @@ struct RootTree: ~Copyable {
     /// Links followed for one path at most (path_resolution(7)).
     private static let linkLimit = 40
 
+    /// Somebody else may make the same at this moment, in a volume of several containers.
     private func make(_ name: String, in parent: String, isFile: Bool) throws(SystemError) {
         guard let directory = try openDirect(parent) else { throw SystemError("open", parent, errno: ENOENT) }
-        if isFile {
-            let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-            close(try syscall("create", on: parent + "/" + name) { openat(directory.rawValue, name, flags, 0o755) })
-        } else {
-            try syscall("mkdir", on: parent + "/" + name) { mkdirat(directory.rawValue, name, 0o755) }
+        do {
+            if isFile {
+                let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+                close(try syscall("create", on: parent + "/" + name) { openat(directory.rawValue, name, flags, 0o755) })
+            } else {
+                try syscall("mkdir", on: parent + "/" + name) { mkdirat(directory.rawValue, name, 0o755) }
+            }
+        } catch {
+            if error.errno != EEXIST { throw error }
         }
     }
 

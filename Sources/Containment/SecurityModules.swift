@@ -1,10 +1,14 @@
-import LinuxSystem
-
-/// The kernel's security modules (lsm(7)).
+/// Whether the kernel has a security module in force, as the host's /proc says it: the container's own files may say
+/// anything (lsm(7)).
 enum SecurityModules {
-    static func has(_ name: String) -> Bool {
-        let text = (try? Files.text("/sys/kernel/security/lsm")) ?? ""
-        if text.split(whereSeparator: { $0 == "," || $0.isWhitespace }).contains(Substring(name)) { return true }
-        return name == "selinux" && Files.exists("/sys/fs/selinux/enforce")
+    /// Its file system is only there while it is in force (selinux(8)).
+    static func hasSELinux(_ proc: borrowing HostProc) -> Bool {
+        (try? proc.text("filesystems"))?.split(whereSeparator: \.isWhitespace).contains("selinuxfs") == true
+    }
+
+    /// The file is there in every kernel that was built with it, but can only be read while it is in force
+    /// (apparmor(7)).
+    static func hasAppArmor(_ proc: borrowing HostProc) -> Bool {
+        (try? proc.text("self/attr/apparmor/current")) != nil
     }
 }

@@ -11,8 +11,6 @@ public struct SyncChannel: ~Copyable {
         case cloned(pid_t)
         /// The child is in a new user namespace and waits for its mappings.
         case needsMappings
-        /// To the child: a network namespace for it.
-        case network(Int32)
         /// To the child: its control group is there, by these files and directories.
         case group(entrances: [Int32], sources: [Handover.Source])
         /// The child has its mounts and waits for the runtime's hooks.
@@ -49,7 +47,6 @@ public struct SyncChannel: ~Copyable {
         switch message {
         case .cloned(let pid): try send(0x43, Self.bytes(pid))
         case .needsMappings: try send(0x55)
-        case .network(let descriptor): try send(0x4e, descriptors: [descriptor])
         case .group(let entrances, let sources):
             let names = sources.map(\.name).joined(separator: "\n")
             try send(
@@ -106,7 +103,6 @@ public struct SyncChannel: ~Copyable {
             return .group(
                 entrances: Array(descriptors[..<count]),
                 sources: zip(names, descriptors[count...]).map { Handover.Source(name: $0, tree: $1) })
-        case 0x4e: return descriptors.first.map { .network($0) } ?? .end
         case 0x4d: return .mounted
         case 0x48: return .go(pid: Self.number(rest))
         case 0x52: return .ready(terminal: descriptors.first)

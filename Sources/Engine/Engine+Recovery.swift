@@ -54,6 +54,9 @@ extension Engine {
         switch run?.state {
         case .running(let pid):
             adopt(id, pid)
+        case .unreachable(let pid):
+            // Another copy must not be started, and its end will be told.
+            adopt(id, pid ?? record.state.pid)
         case .created:
             // A start that was cut off before its process ran.
             await discard(id)

@@ -1,5 +1,4 @@
 import Cgroups
-import ContainerRuntime
 import EngineModel
 import Glibc
 import LinuxSystem
@@ -97,53 +96,6 @@ extension Engine {
             volumes: zip(volumes, sizes).map {
                 ($0, VolumeUsage(bytes: $1, containers: users(ofVolume: $0.name).count))
             })
-    }
-
-    /// The figures of now; of a container that does not run all are zero.
-    public func statistics(of reference: String) async throws -> EngineModel.ContainerStatistics {
-        let record = try record(reference)
-        var result = EngineModel.ContainerStatistics(time: Clock.now())
-        guard record.state.isRunning else { return result }
-        guard let read = try await running({ try await self.runtime.statistics(record.id) }) else { return result }
-        result.cpuTotal = read.group.cpuTotal
-        result.cpuKernel = read.group.cpuKernel
-        result.cpuUser = read.group.cpuUser
-        result.memoryUsage = read.group.memoryUsage
-        result.memoryLimit = read.group.memoryLimit
-        result.memoryInactiveFile = read.group.memoryInactiveFile
-        result.pids = read.group.pids
-        result.pidsLimit = read.group.pidsLimit
-        result.onlineCPUs = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        let memory = Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE)))
-        if result.memoryLimit <= 0 || result.memoryLimit > memory { result.memoryLimit = memory }
-        result.systemCPU = await files.run { Self.systemCPU() }
-        for (name, counters) in read.networks.sorted(by: { $0.key < $1.key }) where name != "lo" {
-            var interface = EngineModel.ContainerStatistics.Interface(name: name)
-            interface.receivedBytes = UInt64(clamping: counters.receivedBytes)
-            interface.receivedPackets = UInt64(clamping: counters.receivedPackets)
-            interface.receiveErrors = UInt64(clamping: counters.receiveErrors)
-            interface.receiveDropped = UInt64(clamping: counters.receiveDrops)
-            interface.sentBytes = UInt64(clamping: counters.sentBytes)
-            interface.sentPackets = UInt64(clamping: counters.sentPackets)
-            interface.sendErrors = UInt64(clamping: counters.sendErrors)
-            interface.sendDropped = UInt64(clamping: counters.sendDrops)
-            result.interfaces.append(interface)
-        }
-        return result
-    }
-
-    /// What the runtime answers; nil where the container has just ended.
-    private func running<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value? {
-        do { return try await body() } catch let error as RuntimeError
-            where error.kind == .notRunning || error.kind == .notFound
-        { return nil }
-    }
-
-    /// Nanoseconds that all processors have spent (proc(5), /proc/stat: seven fields in ticks of 1/100 s).
-    private static func systemCPU() -> Int64 {
-        let line = ((try? Files.text("/proc/stat")) ?? "").prefix { $0 != "\n" }
-        let fields = line.split(separator: " ").dropFirst().prefix(7).compactMap { Int64($0) }
-        return fields.reduce(0, +) * 10_000_000
     }
 
     /// The container's processes as ps(1) shows them: titles, and a row of as many words for each.

@@ -11,10 +11,7 @@ enum HostGroups {
 
     /// The directories that the group `name` has, whether they are there or not.
     static func directories(_ name: String, _ hierarchies: [ControlGroups.Hierarchy]) -> [String] {
-        hierarchies.map { hierarchy in
-            let isAtRoot = hierarchy.isUnified || hierarchy.ownPath == "/"
-            return hierarchy.mountPoint + (isAtRoot ? "" : hierarchy.ownPath) + "/" + name
-        }
+        hierarchies.map { $0.mountPoint + $0.base + "/" + name }
     }
 
     /// What is to be recorded of a machine's groups before they are made.

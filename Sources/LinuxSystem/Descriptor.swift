@@ -22,15 +22,6 @@ public struct Descriptor: ~Copyable, Sendable {
         Descriptor(owning: try syscall("open", on: path) { Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 
-    /// Opens `path` beneath a directory: no `..`, absolute path, symbolic or magic link leads out (openat2(2)).
-    public static func open(
-        _ path: String, beneath directory: Int32, _ flags: Int32, mode: mode_t = 0
-    ) throws(SystemError) -> Descriptor {
-        let resolve = UInt64(CL_RESOLVE_BENEATH | CL_RESOLVE_NO_MAGICLINKS)
-        return Descriptor(
-            owning: try checked("openat2", on: path, cl_openat2(directory, path, flags | O_CLOEXEC, mode, resolve)))
-    }
-
     /// Both ends of a pipe: what is written to the second is read from the first.
     public static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
         var ends: [Int32] = [0, 0]

@@ -23,7 +23,11 @@ struct ContainerGroups {
     private var holder: pid_t?
 
     /// Says what there will be, and has systemd make it where that is to; nothing of it stays where this throws.
-    init(_ context: RuntimeContext, id: String, _ linux: LinuxConfiguration) throws {
+    ///
+    /// - Parameter annotations: of the configuration; some are properties of systemd's unit.
+    init(
+        _ context: RuntimeContext, id: String, _ linux: LinuxConfiguration, annotations: [String: String]?
+    ) throws {
         settings = context.settings
         isUserUnit = geteuid() != 0 || context.isInUserNamespace
         let groups = try ControlGroups()
@@ -38,7 +42,7 @@ struct ContainerGroups {
             }
             return
         }
-        try startUnit(groups, id: id, linux)
+        try startUnit(groups, id: id, linux, AnnotationProperties.properties(annotations ?? [:]))
         planned = group
     }
 
@@ -60,7 +64,9 @@ struct ContainerGroups {
     }
 
     /// systemd makes a scope around a process: one that waits, until the container's own is in it.
-    private mutating func startUnit(_ groups: ControlGroups, id: String, _ linux: LinuxConfiguration) throws {
+    private mutating func startUnit(
+        _ groups: ControlGroups, id: String, _ linux: LinuxConfiguration, _ properties: [UnitProperty]
+    ) throws {
         let scope: SystemdScope = isUserUnit ? .user : .system
         let path: SystemdCgroupPath
         do {
@@ -76,7 +82,7 @@ struct ContainerGroups {
         }
         self.holder = holder
         do {
-            try startUnit(path, holder, scope, groups, id, linux)
+            try startUnit(path, holder, scope, groups, id, linux, properties)
         } catch {
             endHolder()
             throw error
@@ -103,16 +109,16 @@ struct ContainerGroups {
 
     private mutating func startUnit(
         _ path: SystemdCgroupPath, _ holder: pid_t, _ scope: SystemdScope, _ groups: ControlGroups, _ id: String,
-        _ linux: LinuxConfiguration
+        _ linux: LinuxConfiguration, _ properties: [UnitProperty]
     ) throws {
         var manager = try SystemdManager(scope)
-        let properties = ResourceProperties(
+        let resources = ResourceProperties(
             hierarchy: groups.isUnifiedOnly ? .unified : .legacy, version: try manager.version(),
             weight: GroupPlan.weight(shares:))
         let unit = TransientUnit(
             path, description: "martlet-runtime container \(id)", process: holder,
             hierarchy: groups.isUnifiedOnly ? .unified : .legacy,
-            properties: try properties.properties(linux.resources ?? LinuxResources())
+            properties: try properties + resources.properties(linux.resources ?? LinuxResources())
                 + DeviceProperties.properties((linux.resources?.devices ?? []) + LinuxResources.DeviceRule.defaults))
         try manager.start(unit)
         self.unit = path.unit
@@ -126,21 +132,16 @@ struct ContainerGroups {
         }
     }
 
-    /// Puts limits and rules of devices in force.
-    func limit(_ resources: LinuxResources?, _ context: RuntimeContext) throws {
+    /// Puts limits in force.
+    ///
+    /// - Throws: also where there is a limit but no group, since this user may make none.
+    func limit(_ resources: LinuxResources?) throws {
         try FaultPoint.limits.reached()
-        let resources = resources ?? LinuxResources()
-        if group.directories.isEmpty {
-            // Without a group there is nothing to limit; an ordinary user is told only where a limit was asked for.
-            guard resources == LinuxResources() || resources.devices != nil && context.isRootless else {
-                throw SetupError("linux.resources: there is no control group that this user may make")
-            }
-            return
-        }
         do {
-            try group.apply(resources)
+            try group.apply(resources ?? LinuxResources())
         } catch {
-            throw Self.refusal(error)
+            guard group.directories.isEmpty, error.errno == ENOTSUP else { throw Self.refusal(error) }
+            throw SetupError("\(error.member): there is no control group that this user may make")
         }
     }
 

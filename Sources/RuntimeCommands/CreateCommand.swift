@@ -74,7 +74,7 @@ struct CreateCommand {
     private func make(_ bundle: Bundle, _ preserved: InheritedDescriptors, hasGate: Bool) throws -> Made {
         try FaultPoint.groups.reached()
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
-        var groups = try ContainerGroups(context, id: id, linux)
+        var groups = try ContainerGroups(context, id: id, linux, annotations: bundle.configuration.annotations)
         var record = ContainerRecord(id: id, bundle: bundle, created: Clock.now().description, owner: geteuid())
         var creation: Int32 = -1
         defer { if creation >= 0 { close(creation) } }
@@ -104,7 +104,7 @@ struct CreateCommand {
                 try groups.restrictDevices(linux.resources, context)
                 return groups.group
             } whileMounting: { _ in
-                try groups.limit(linux.resources, context)
+                try groups.limit(linux.resources)
                 try FaultPoint.filter.reached()
                 var cache = FilterCache(directory: context.store.filterCache)
                 if let seccomp = linux.seccomp { made.filter = try cache.filter(of: seccomp, seccomp) }
@@ -176,11 +176,7 @@ struct CreateCommand {
     private func runLastHooks(_ bundle: Bundle) {
         let state = ContainerState(
             id: id, status: .stopped, pid: 0, bundle: bundle.path, annotations: bundle.configuration.annotations)
-        do {
-            try HookRunner.run(bundle.configuration.hooks?.poststop, "poststop", state)
-        } catch {
-            context.log.warning(SetupError(error).reason)
-        }
+        context.runHooks(bundle.configuration.hooks?.poststop, "poststop", state)
     }
 
     /// Hands on what others wait for, and lets the first process go to its gate.
@@ -189,11 +185,13 @@ struct CreateCommand {
         made.sync = launched.sync
         try FaultPoint.consoleSocket.reached()
         if let master = launched.terminal, let path = options.consoleSocket {
-            try ConsoleSocket.send(master, to: path)
+            try DescriptorSocket.sendTerminal(master, to: path)
             close(master)
             made.terminal = nil
         }
-        if let path = options.pidfdSocket { try ConsoleSocket.send(launched.pidfd, to: path) }
+        if let path = options.pidfdSocket {
+            try DescriptorSocket.sendProcess(launched.pidfd, isFirst: true, to: path)
+        }
         try FaultPoint.pidFile.reached()
         if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
         do {
@@ -208,18 +206,6 @@ struct CreateCommand {
             throw error
         }
         close(launched.pidfd)
-    }
-}
-
-/// Handing a descriptor on through a socket at a path.
-enum ConsoleSocket {
-    static func send(_ descriptor: Int32, to path: String) throws {
-        do {
-            let connection = try UnixSocket.connect(path)
-            try UnixSocket.send(connection.rawValue, Array("/dev/ptmx".utf8), descriptors: [descriptor])
-        } catch {
-            throw SetupError("console socket \(path): \(describe(error.errno))")
-        }
     }
 }
 

@@ -97,11 +97,6 @@ struct DeleteCommand {
         }
         try record.hostMounts?.remove()
         try context.store.release(id)
-        do {
-            try HookRunner.run(record.configuration.hooks?.poststop, "poststop", container.state(.stopped))
-        } catch {
-            // runtime.md, Lifecycle: the rest goes on as if it had succeeded.
-            context.log.warning(SetupError(error).reason)
-        }
+        context.runHooks(record.configuration.hooks?.poststop, "poststop", container.state(.stopped))
     }
 }

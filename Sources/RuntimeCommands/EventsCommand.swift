@@ -31,7 +31,7 @@ struct EventsCommand {
             }
             var entries = [pollfd(fd: process.rawValue, events: Int16(POLLIN), revents: 0)]
             if let watch { entries.append(pollfd(fd: watch.watch.rawValue, events: Int16(POLLIN), revents: 0)) }
-            _ = poll(&entries, nfds_t(entries.count), Int32(max(1, (next - now) / 1_000_000)))
+            _ = poll(&entries, nfds_t(entries.count), Int32(clamping: max(1, (next - now) / 1_000_000)))
             if entries.count == 2, entries[1].revents != 0, case .outOfMemory? = watch?.watch.next() {
                 try Self.print(ContainerEvent(outOfMemory: id))
             }

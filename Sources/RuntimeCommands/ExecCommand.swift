@@ -32,6 +32,9 @@ struct ExecCommand {
         switch container.status {
         case .stopped, .creating: throw SetupError("cannot exec in a stopped container")
         case .paused where !options.ignoresPause: throw SetupError("cannot exec in a paused container")
+        // At the gate it is still a copy of the runtime, into which an ordinary user may not look (ptrace(2)).
+        case .created where geteuid() != 0:
+            throw SetupError("cannot exec in a container that has not been started, as an ordinary user")
         case .paused, .created, .running: break
         }
         let process = try container.openProcess()
@@ -49,8 +52,6 @@ struct ExecCommand {
             try start(plan, filter, container, process)
             return 0
         }
-        let subreaper: Int32 = 36
-        _ = cl_prctl(subreaper, 1, 0, 0, 0)
         let foreground = try ForegroundProcess()
         let (pid, terminal) = try start(plan, filter, container, process)
         return try foreground.wait(pid, terminal: terminal)
@@ -62,14 +63,15 @@ struct ExecCommand {
     ) throws -> (pid: pid_t, terminal: Int32?) {
         let group = try group(container)
         let launched = try ExecLauncher(
-            plan, group: group, container: process.rawValue, containerPid: container.record.pid
-        ).launch(filter, moves: mover(container, group))
+            plan, group: group, isGroupGiven: options.cgroups.contains { !$0.isEmpty },
+            container: process.rawValue, containerPid: container.record.pid
+        ).launch(filter, moves: mover(container))
         do {
             let terminal = try follow(SyncChannel(owning: launched.sync), launched.pid, container)
             if let path = options.pidFile { try PidFile.write(launched.pid, to: path) }
             if let path = options.pidfdSocket {
                 let pidfd = Descriptor(owning: try checked("pidfd_open", cl_pidfd_open(launched.pid)))
-                try ConsoleSocket.send(pidfd.rawValue, to: path)
+                try DescriptorSocket.sendProcess(pidfd.rawValue, isFirst: false, to: path)
             }
             return (launched.pid, terminal)
         } catch {
@@ -81,14 +83,15 @@ struct ExecCommand {
 
     /// Into a scope of the user's own systemd the kernel lets nobody but systemd move a process that comes from outside
     /// of what is the user's, such as a session's (cgroups(7), "Delegation Containment").
-    private func mover(_ container: StoredContainer, _ group: ControlGroup) -> ((pid_t) throws -> Void)? {
-        guard let unit = container.record.unit, container.record.isUserUnit, let top = container.group.unifiedPath,
-            let path = group.unifiedPath
+    private func mover(_ container: StoredContainer) -> ((pid_t, ControlGroup) throws -> Void)? {
+        guard let unit = container.record.unit, container.record.isUserUnit, let top = container.group.unifiedPath
         else { return nil }
-        let subgroup = String(path.dropFirst(top.count))
-        return { pid in
+        return { pid, group in
+            guard let path = group.unifiedPath, path == top || path.hasPrefix(top + "/") else {
+                throw SetupError("the container's processes have left \(unit)")
+            }
             var manager = try SystemdManager(.user)
-            try manager.attach([pid], to: unit, subgroup: subgroup)
+            try manager.attach([pid], to: unit, subgroup: String(path.dropFirst(top.count)))
         }
     }
 
@@ -104,7 +107,7 @@ struct ExecCommand {
             case .ready(let master?):
                 terminal = master
                 if let path = options.consoleSocket {
-                    try ConsoleSocket.send(master, to: path)
+                    try DescriptorSocket.sendTerminal(master, to: path)
                     close(master)
                     terminal = nil
                 }
@@ -170,16 +173,22 @@ struct ExecCommand {
         process.consoleSize = nil
         if let directory = options.workingDirectory { process.cwd = directory }
         process.env = (process.env ?? []) + options.environment
-        if let user = options.user {
-            process.user = ProcessConfiguration.User(uid: user.uid, gid: user.gid ?? process.user?.gid ?? 0)
-        }
-        if !options.additionalGroups.isEmpty { process.user?.additionalGids = options.additionalGroups }
+        process.user = user(process.user)
         if options.noNewPrivileges { process.noNewPrivileges = true }
         if let profile = options.apparmorProfile { process.apparmorProfile = profile }
         if let label = options.selinuxLabel { process.selinuxLabel = label }
         add(options.capabilities, to: &process)
         try process.validate("process")
         return process
+    }
+
+    /// The container's own user with what the flags change.
+    private func user(_ own: ProcessConfiguration.User?) -> ProcessConfiguration.User? {
+        guard options.user != nil || !options.additionalGroups.isEmpty else { return own }
+        var user = own ?? ProcessConfiguration.User()
+        if let given = options.user { (user.uid, user.gid) = (given.uid, given.gid ?? user.gid) }
+        user.additionalGids = (user.additionalGids ?? []) + options.additionalGroups
+        return user
     }
 
     /// What is added may be used, and is not handed on by inheritance (CVE-2022-29162).

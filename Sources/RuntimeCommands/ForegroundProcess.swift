@@ -7,7 +7,13 @@ struct ForegroundProcess: ~Copyable {
     private let signals: Descriptor
 
     /// To be made before the process: from now on signals wait.
-    init() throws(SystemError) { signals = Descriptor(owning: try checked("signalfd", cl_all_signals_descriptor())) }
+    ///
+    /// - Parameter isSubreaper: whether what the process leaves behind comes to this program.
+    init(isSubreaper: Bool = false) throws(SystemError) {
+        let subreaper: Int32 = 36
+        if isSubreaper { _ = cl_prctl(subreaper, 1, 0, 0, 0) }
+        signals = Descriptor(owning: try checked("signalfd", cl_all_signals_descriptor()))
+    }
 
     /// - Parameter terminal: the master of its terminal, which is closed in the end.
     /// - Returns: its exit code, 128 and the signal for one that a signal ended.

@@ -40,11 +40,7 @@ struct NotifySocket {
     /// - Returns: nil for a container that was created without one.
     func open() throws -> Descriptor? {
         guard Files.isDirectory(directory) else { return nil }
-        // Through the directory's descriptor, since addresses are short.
-        let place = try Descriptor.open(directory, pathOnly | O_DIRECTORY)
-        return Descriptor(
-            owning: try checked(
-                "bind", on: directory, cl_datagram_bind("/proc/self/fd/\(place.rawValue)/\(Self.name)")))
+        return Descriptor(owning: try checked("bind", on: directory, cl_datagram_bind("\(directory)/\(Self.name)")))
     }
 
     /// Waits until the container is ready, or has ended, and passes the word on with its first process's number.

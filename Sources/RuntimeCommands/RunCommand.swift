@@ -1,4 +1,3 @@
-import CLinux
 import Containment
 import Glibc
 import LinuxSystem
@@ -8,53 +7,54 @@ import RuntimeSpec
 struct RunCommand {
     private let context: RuntimeContext
     private let id: String
-    private let options: CreateOptions
-    private let isDetached: Bool
-    private let keeps: Bool
+    private let creation: CreateOptions
+    private let options: RunOptions
 
-    init(_ context: RuntimeContext, _ id: String, _ options: CreateOptions, isDetached: Bool, keeps: Bool) {
+    init(_ context: RuntimeContext, _ id: String, _ creation: CreateOptions, _ options: RunOptions) {
         self.context = context
         self.id = id
+        self.creation = creation
         self.options = options
-        self.isDetached = isDetached
-        self.keeps = keeps
     }
 
     /// - Returns: the exit code of its process; 0 for one that is detached.
     func run() throws -> Int32 {
-        let creation = CreateCommand(context, id, options)
-        let notify = NotifySocket(context.store, id)
-        guard !isDetached else {
+        let creation = CreateCommand(context, id, creation)
+        guard !options.isDetached else {
             let made = try creation.make(hasGate: false)
-            let socket = try notify?.open()
-            let process = try made.container.openProcess()
-            try start(made)
-            if let notify, let socket { try notify.relay(socket, made.container.record.pid, process) }
+            try undoing(made) { try start(made) }
             return 0
         }
-        // Processes that the container leaves behind come to this one.
-        let subreaper: Int32 = 36
-        _ = cl_prctl(subreaper, 1, 0, 0, 0)
+        let foreground = try ForegroundProcess(isSubreaper: options.isSubreaper)
         let made = try creation.make(isForeground: true, hasGate: false)
-        let pid = made.container.record.pid
-        let process = try ForegroundProcess()
-        if let notify, let socket = try notify.open() {
-            // A short program may have ended by the time that it is started.
-            let first = try made.container.openProcess()
+        let code = try undoing(made) {
             try start(made)
-            try notify.relayBeside(socket, pid, first)
-        } else {
-            try start(made)
+            return try foreground.wait(made.container.record.pid, terminal: made.terminal)
         }
-        let code = try process.wait(pid, terminal: made.terminal)
-        if !keeps { try takeAway(made.container) }
+        if !options.keeps { try takeAway(made.container) }
         return code
     }
 
-    /// A container that cannot be started is taken away again.
     private func start(_ made: CreateCommand.Made) throws {
+        let command = StartCommand(context, id)
+        guard let notify = NotifySocket(context.store, id), let socket = try notify.open() else {
+            return try command.follow(made.proceed(), made.container)
+        }
+        // A short program may have ended by the time that it is started.
+        let process = try made.container.openProcess()
+        try command.follow(made.proceed(), made.container)
+        let pid = made.container.record.pid
+        if options.isDetached {
+            try notify.relay(socket, pid, process)
+        } else {
+            try notify.relayBeside(socket, pid, process)
+        }
+    }
+
+    /// A container that cannot be started or waited for is taken away again.
+    private func undoing<Result>(_ made: CreateCommand.Made, _ body: () throws -> Result) throws -> Result {
         do {
-            try StartCommand(context, id).follow(made.proceed(), made.container)
+            return try body()
         } catch {
             kill(made.container.record.pid, SIGKILL)
             _ = try? ChildProcess.wait(made.container.record.pid)

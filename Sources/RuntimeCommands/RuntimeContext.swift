@@ -33,6 +33,12 @@ struct RuntimeContext {
 
     func container(_ id: String) throws -> StoredContainer { try store.load(id) }
 
+    /// Hooks after the fact: what fails is a warning, and all the rest goes on as if it had succeeded (runtime.md:
+    /// Lifecycle).
+    func runHooks(_ hooks: [RuntimeConfiguration.Hook]?, _ name: String, _ state: ContainerState) {
+        for failure in HookRunner.runAll(hooks, name, state) { log.warning(failure.reason) }
+    }
+
     /// An absolute path of what a user gave, beneath the directory that the command was given in.
     static func absolute(_ path: String) -> String {
         if path.hasPrefix("/") { return path }

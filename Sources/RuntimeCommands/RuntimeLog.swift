@@ -7,12 +7,10 @@ import RuntimeSpec
 struct RuntimeLog {
     private let path: String?
     private let format: RuntimeSettings.LogFormat
-    private let isDebugging: Bool
 
     init(_ settings: RuntimeSettings) {
         path = settings.log
         format = settings.logFormat
-        isDebugging = settings.isDebugging
     }
 
     func error(_ text: String) { write("error", text, toStandardError: true) }

@@ -47,8 +47,7 @@ public enum RuntimeProgram {
         let context = RuntimeContext(invocation.settings, log)
         switch invocation.command {
         case .create(let id, let options): try CreateCommand(context, id, options).create()
-        case .run(let id, let options, let detach, let keep):
-            return try RunCommand(context, id, options, isDetached: detach, keeps: keep).run()
+        case .run(let id, let creation, let options): return try RunCommand(context, id, creation, options).run()
         case .start(let id): try StartCommand(context, id).start()
         case .state(let id): try context.container(id).printState()
         case .kill(let id, let signal, let all): try KillCommand(context, id).kill(signal, all: all)
@@ -87,7 +86,7 @@ public enum RuntimeProgram {
 
         options:
           --root DIRECTORY                where states are kept
-          --log FILE, --log-format text|json, --debug
+          --log FILE, --log-format text|json
           --systemd-cgroup                control groups are made by systemd
           --rootless true|false|auto      leave out what needs privileges
           --version, --help

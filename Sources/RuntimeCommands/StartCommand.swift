@@ -45,13 +45,7 @@ struct StartCommand {
     /// Sees a first process that was told to become its program through to that.
     func follow(_ channel: borrowing SyncChannel, _ container: StoredContainer) throws {
         try awaitProgram(channel, container)
-        do {
-            try HookRunner.run(
-                container.record.configuration.hooks?.poststart, "poststart", container.state(.running))
-        } catch {
-            // runtime.md, Lifecycle: the container goes on.
-            context.log.warning(SetupError(error).reason)
-        }
+        context.runHooks(container.record.configuration.hooks?.poststart, "poststart", container.state(.running))
     }
 
     /// The channel's end means that exec succeeded; a message says why it did not.

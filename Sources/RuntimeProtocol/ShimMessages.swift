@@ -16,6 +16,15 @@ public enum ShimRequest: Hashable, Sendable, Codable {
     /// Answers when the container has ended, with its `exit`; the connection is closed when the shim has nothing left
     /// to do.
     case wait
+
+    /// The first version of the protocol whose shims take this request as it is written now.
+    public var firstVersion: Int {
+        switch self {
+        // Version 1 had words of its own for a process.
+        case .exec: 2
+        case .start, .state, .kill, .attach, .resize, .wait: 1
+        }
+    }
 }
 
 /// A shim's answer.

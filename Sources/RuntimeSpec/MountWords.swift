@@ -62,6 +62,14 @@ public struct MountWords: Hashable, Sendable {
         "symfollow": ([], .noSymlinkFollow), "defaults": ([], []),
     ]
 
+    /// What holds without being asked for: for a new file system, for fsconfig(2), which says nothing in the kernel's
+    /// log, and since Linux 6.1, where every file system that can count a file's versions does.
+    private static let usual: Set<String> = [
+        "async", "loud", "silent", "nomand", "iversion", "noiversion", "nolazytime",
+    ]
+    /// Options that every file system takes.
+    private static let common: Set<String> = ["sync", "dirsync", "lazytime", "mand"]
+
     /// Words in the order given; what comes later wins.
     public init(_ options: [String]) {
         for option in options {
@@ -101,7 +109,7 @@ public struct MountWords: Hashable, Sendable {
         case "idmap": idMapped = .mount
         case "ridmap": idMapped = .recursive
         case "tmpcopyup": copiesUp = true
-        case "async", "loud", "nomand", "noiversion", "nolazytime": break
+        case _ where Self.usual.contains(option): break
         default: return false
         }
         return true
@@ -112,8 +120,22 @@ extension MountWords {
     /// Every option that is not the file system's own.
     public static var names: [String] {
         let propagations = ["private", "slave", "shared", "unbindable"]
-        let own = ["bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup", "async", "loud", "nomand"]
-        let recursive = attributes.keys.filter { $0 != "defaults" && !$0.hasPrefix("rel") }.map { "r" + $0 }
-        return (Array(attributes.keys) + recursive + propagations + propagations.map { "r" + $0 } + own).sorted()
+        let own = ["bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup"]
+        let recursive = attributes.keys.filter { $0 != "defaults" }.map { "r" + $0 }
+        return
+            (Array(attributes.keys) + recursive + propagations + propagations.map { "r" + $0 } + own + usual
+            + common).sorted()
     }
+}
+
+extension RuntimeConfiguration.Mount {
+    /// Its options taken apart; mappings of its own ask for an idmapped mount too.
+    public var words: MountWords {
+        var words = MountWords(options ?? [])
+        if words.idMapped == .no, uidMappings?.isEmpty == false { words.idMapped = .mount }
+        return words
+    }
+
+    /// A part of the host's files, rather than a file system of its own.
+    public func isBind(_ words: MountWords) -> Bool { words.isBind || type == "bind" }
 }

@@ -24,6 +24,10 @@ extension RuntimeConfiguration {
                 try IDMapping.validate(mount.uidMappings, path + ".uidMappings", isNeeded: true)
                 try IDMapping.validate(mount.gidMappings, path + ".gidMappings", isNeeded: true)
             }
+            let words = mount.words
+            try check(
+                words.idMapped == .no || mount.isBind(words), path + (isMapped ? ".uidMappings" : ".options"),
+                "only a bind mount can be idmapped")
         }
         try hooks?.validate()
         try process?.validate("process")

@@ -5,6 +5,7 @@ public struct RuntimeInvocation: Hashable, Sendable {
 
     /// - Parameter words: without the program's name.
     public init(parsing words: some Collection<String>) throws(InvocationError) {
+        // Drivers pass --debug and --criu, which are without effect.
         let global = try CommandWords(
             words,
             [
@@ -32,7 +33,6 @@ public struct RuntimeSettings: Hashable, Sendable {
     /// The file that errors are written to besides standard error.
     public var log: String?
     public var logFormat = LogFormat.text
-    public var isDebugging = false
     /// Control groups are made by systemd.
     public var usesSystemd = false
     /// Whether what needs privileges is left out; nil finds out.
@@ -49,7 +49,6 @@ public struct RuntimeSettings: Hashable, Sendable {
             }
             logFormat = format
         }
-        isDebugging = words.isSet("debug")
         usesSystemd = words.isSet("systemd-cgroup")
         switch words.text("rootless") ?? "auto" {
         case "auto": isRootless = nil
@@ -63,7 +62,7 @@ public struct RuntimeSettings: Hashable, Sendable {
 /// One command, with what it is about.
 public enum RuntimeCommand: Hashable, Sendable {
     case create(id: String, CreateOptions)
-    case run(id: String, CreateOptions, detach: Bool, keep: Bool)
+    case run(id: String, CreateOptions, RunOptions)
     case start(id: String)
     case state(id: String)
     case kill(id: String, signal: String, all: Bool)
@@ -88,11 +87,8 @@ public enum RuntimeCommand: Hashable, Sendable {
             let words = try CommandWords(words, CreateOptions.flags)
             self = .create(id: try words.onlyIdentifier(name), try CreateOptions(words))
         case "run":
-            let words = try CommandWords(
-                words, CreateOptions.flags + [.flag("detach", "d"), .flag("keep"), .flag("no-subreaper")])
-            self = .run(
-                id: try words.onlyIdentifier(name), try CreateOptions(words), detach: words.isSet("detach"),
-                keep: words.isSet("keep"))
+            let words = try CommandWords(words, CreateOptions.flags + RunOptions.flags)
+            self = .run(id: try words.onlyIdentifier(name), try CreateOptions(words), RunOptions(words))
         case "start": self = .start(id: try CommandWords(words, []).onlyIdentifier(name))
         case "state": self = .state(id: try CommandWords(words, []).onlyIdentifier(name))
         case "pause": self = .pause(id: try CommandWords(words, []).onlyIdentifier(name))
@@ -123,7 +119,7 @@ public enum RuntimeCommand: Hashable, Sendable {
             let words = try CommandWords(words, [.value("interval"), .flag("stats")])
             self = .events(
                 id: try words.onlyIdentifier(name),
-                intervalMilliseconds: try Self.milliseconds(words.text("interval") ?? "5s"), once: words.isSet("stats"))
+                intervalMilliseconds: try words.milliseconds("interval") ?? 5000, once: words.isSet("stats"))
         case "features": self = .features
         case "spec":
             let words = try CommandWords(words, [.value("bundle", "b"), .flag("rootless")])
@@ -131,16 +127,6 @@ public enum RuntimeCommand: Hashable, Sendable {
         case "help": self = .help
         default: throw InvocationError("unknown command \"\(name)\"; see --help")
         }
-    }
-
-    /// `100ms`, `5s`, `2m`.
-    private static func milliseconds(_ text: String) throws(InvocationError) -> Int {
-        let units = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000]
-        let digits = text.prefix { $0.isNumber }
-        guard let unit = units[String(text.dropFirst(digits.count))], let count = Int(digits),
-            (1..<1 << 20).contains(count)
-        else { throw InvocationError("invalid value \"\(text)\" for flag --interval: use a duration such as 5s") }
-        return count * unit
     }
 }
 
@@ -168,6 +154,23 @@ public struct CreateOptions: Hashable, Sendable {
         usesPivotRoot = !words.isSet("no-pivot")
         makesKeyring = !words.isSet("no-new-keyring")
         preservedDescriptors = try words.preservedDescriptors()
+    }
+}
+
+/// What `run` does beside making and starting a container.
+public struct RunOptions: Hashable, Sendable {
+    public var isDetached: Bool
+    /// The container is not deleted when it has ended.
+    public var keeps: Bool
+    /// Processes that the container leaves behind come to the runtime (prctl(2): `PR_SET_CHILD_SUBREAPER`).
+    public var isSubreaper: Bool
+
+    static let flags: [CommandWords.Option] = [.flag("detach", "d"), .flag("keep"), .flag("no-subreaper")]
+
+    init(_ words: CommandWords) {
+        isDetached = words.isSet("detach")
+        keeps = words.isSet("keep")
+        isSubreaper = !words.isSet("no-subreaper")
     }
 }
 
@@ -204,6 +207,8 @@ public struct ExecOptions: Hashable, Sendable {
         .value("preserve-fds"), .value("cgroup"), .flag("ignore-paused"), .value("process", "p"), .flag("tty", "t"),
         .value("cwd"), .value("env", "e"), .value("user", "u"), .value("additional-gids", "g"), .value("cap", "c"),
         .flag("no-new-privs"), .value("apparmor"), .value("process-label"),
+        // Of older drivers: as with runc no process of `exec` has a subreaper.
+        .flag("no-subreaper"),
     ]
 
     init(_ words: CommandWords) throws(InvocationError) {
@@ -250,10 +255,13 @@ public struct UpdateOptions: Hashable, Sendable {
         .value("cpu-burst"), .value("cpu-share"), .value("cpu-rt-period"), .value("cpu-rt-runtime"),
         .value("cpuset-cpus"), .value("cpuset-mems"), .value("memory"), .value("memory-reservation"),
         .value("memory-swap"), .value("pids-limit"), .value("cpu-idle"), .value("kernel-memory"),
-        .value("kernel-memory-tcp"),
+        .value("kernel-memory-tcp"), .value("l3-cache-schema"), .value("mem-bw-schema"),
     ]
 
     init(_ words: CommandWords) throws(InvocationError) {
+        for name in ["l3-cache-schema", "mem-bw-schema"] where words.text(name)?.isEmpty == false {
+            throw InvocationError("--\(name): Intel RDT is not supported")
+        }
         file = words.text("resources")
         var cpu = LinuxResources.CPU()
         cpu.period = try words.number("cpu-period")

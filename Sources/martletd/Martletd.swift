@@ -5,6 +5,7 @@ import ClusterModel
 import Engine
 import EngineAPI
 import Glibc
+import LinuxSystem
 import Logging
 import ServiceLifecycle
 import Values
@@ -57,6 +58,10 @@ struct Martletd: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let logger = Self.logger(logLevel)
+        // Every container takes a descriptor, and every client and stream.
+        do { try OpenFileLimit.raise() } catch {
+            logger.warning("the limit of open files stays", metadata: ["error": "\(error)"])
+        }
         let listeners = try (host.isEmpty ? ["unix://\(runDirectory)/martlet.sock"] : host).map {
             try ListenAddress(parsing: $0)
         }

@@ -1,5 +1,7 @@
-import Cgroups
+import LinuxSystem
 import Testing
+
+@testable import Cgroups
 
 /// Finding hierarchies in /proc/self/mountinfo (proc(5)) and /proc/self/cgroup (cgroups(7)).
 @Suite struct ControlGroupsTests {
@@ -37,5 +39,34 @@ import Testing
             mounts: "25 20 0:22 /docker/x /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n",
             groups: "8:pids:/docker/x/inner\n")
         #expect(groups.group("c").path("pids") == "/sys/fs/cgroup/pids/inner/c")
+    }
+
+    /// Where the engine's groups begin, where systemd runs the machine and the root is writable, and where not.
+    @Test(
+        arguments: [
+            (["memory"], "/", "", ""),
+            (["memory"], "/system.slice/martletd.service", "", "/system.slice/martletd.service"),
+            (["name=systemd"], "/system.slice/martletd.service", "", "/system.slice/martletd.service"),
+            (["pids"], "/user.slice/user-0.slice/session-1.scope", "", "/user.slice/user-0.slice/session-1.scope"),
+            // A controller that systemd does not use for the unit, and a group that the unit made.
+            (["devices"], "/system.slice", "", "/system.slice"),
+            (["cpu"], "/system.slice/martletd.service/inner", "", "/system.slice/martletd.service/inner"),
+            // Somebody else's group, whose limits are meant.
+            (["memory"], "/process_api/aecaae77", "/process_api/aecaae77", "/process_api/aecaae77"),
+            (["memory"], "/a.services/b", "/a.services/b", "/a.services/b"),
+            ([], "/system.slice/martletd.service", "", ""),
+        ] as [([String], String, String, String)])
+    func bases(controllers: [String], own: String, ofSystemds: String, others: String) {
+        let hierarchy = ControlGroups.Hierarchy(controllers: controllers, mountPoint: "/m", ownPath: own)
+        #expect(hierarchy.base(leavesUnits: true) == ofSystemds)
+        #expect(hierarchy.base(leavesUnits: false) == others)
+    }
+
+    /// Nothing changes where another program than systemd booted the machine.
+    @Test(.enabled(if: !Files.isDirectory("/run/systemd/system"), "needs a machine without systemd"))
+    func withoutSystemdTheOwnGroupIsTheBase() throws {
+        for hierarchy in try ControlGroups().hierarchies where !hierarchy.isUnified {
+            #expect(hierarchy.base == (hierarchy.ownPath == "/" ? "" : hierarchy.ownPath))
+        }
     }
 }

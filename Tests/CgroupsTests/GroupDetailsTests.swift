@@ -1,3 +1,5 @@
+import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import Cgroups
@@ -28,6 +30,29 @@ import Testing
         #expect(counters[.serviceBytes]?.map(\.value) == [1, 2, 5])
         #expect(counters[.serviced]?.map(\.value) == [3, 4, 6])
         #expect(counters.count == 2)
+    }
+
+    /// v1's files played by plain ones: the first scheduler that counts, and its sums over the groups below.
+    @Test func blockCountersOfTheSchedulerThatCounts() throws {
+        let directory = try TemporaryDirectory()
+        func statistics() -> GroupStatistics {
+            ControlGroup(directories: [.init(controllers: ["blkio"], base: directory.path, name: "")]).statistics()
+        }
+        #expect(statistics().blockCounters.isEmpty && !statistics().isUnified)
+        for (file, text) in [
+            ("bfq.io_serviced_recursive", "Total 0\n"), ("throttle.io_serviced", "8:0 Read 1\nTotal 1\n"),
+            ("throttle.io_service_bytes", "8:0 Read 512\nTotal 512\n"),
+        ] {
+            try directory.write("blkio." + file, text)
+        }
+        func bytes() -> [Int64]? { statistics().blockCounters[.serviceBytes]?.map(\.value) }
+        #expect(bytes() == [512])
+        try directory.write("blkio.throttle.io_serviced_recursive", "8:0 Read 2\nTotal 2\n")
+        try directory.write("blkio.throttle.io_service_bytes_recursive", "8:0 Read 1024\nTotal 1024\n")
+        #expect(bytes() == [1024])
+        try directory.write("blkio.bfq.io_serviced_recursive", "8:0 Read 3\nTotal 3\n")
+        try directory.write("blkio.bfq.io_service_bytes_recursive", "8:0 Read 4096\nTotal 4096\n")
+        #expect(bytes() == [4096] && statistics().blockCounters.keys.count == 2)
     }
 
     /// cpuset(7): List format.

@@ -13,18 +13,6 @@ import Testing
             ShimState.self, from: Files.read(box.directory.path("run/containers/\(id)/\(ShimFiles.state)")))
     }
 
-    /// A connection that has sent a request.
-    private static func ask(_ box: ContainerFixture, _ id: String, _ request: ShimRequest) throws -> Descriptor {
-        let connection = try UnixSocket.connect(box.directory.path("run/containers/\(id)/\(ShimFiles.socket)"))
-        try Bytes.writeAll(connection.rawValue, JSONCoding.encode(request) + [0x0a])
-        return connection
-    }
-
-    private static func isReadable(_ connection: Int32, within milliseconds: Int32) -> Bool {
-        var entry = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, milliseconds) == 1
-    }
-
     @Test func aWaitersConnectionEndsWithTheGroup() async throws {
         try await withContainers("group") { box in
             try await box.start("a", "exec sleep 1000")
@@ -44,12 +32,12 @@ import Testing
                 }
             }
             for pid in others { try group.add(pid) }
-            let waiter = try Self.ask(box, "a", .wait)
+            let waiter = try box.ask("a", .wait)
             try await box.runtime.kill("a", signal: SIGKILL)
             // Looked at as soon as it ends.
             var text: [UInt8] = []
             while true {
-                try #require(Self.isReadable(waiter.rawValue, within: 10_000))
+                try #require(ContainerFixture.isReadable(waiter.rawValue, within: 10_000))
                 let piece = try Bytes.read(waiter.rawValue, upTo: 1 << 16)
                 if piece.isEmpty { break }
                 text += piece
@@ -81,19 +69,19 @@ import Testing
             var taken = try Self.descriptors(shim)
             while taken.max()! >= taken.count {
                 try #require(clients.count < 64)
-                clients.append(try Self.ask(box, "a", .attach(hasInput: false)).release())
-                try #require(Self.isReadable(clients.last!, within: 10_000))
+                clients.append(try box.ask("a", .attach(hasInput: false)).release())
+                try #require(ContainerFixture.isReadable(clients.last!, within: 10_000))
                 taken = try Self.descriptors(shim)
             }
             let limit = try await Command.run(["prlimit", "--pid=\(shim)", "--nofile=\(taken.count):"])
             try #require(limit.succeeded, "\(limit.errorOutput)")
             let before = try Self.processorTime(shim)
-            let second = try Self.ask(box, "a", .state)
-            #expect(!Self.isReadable(second.rawValue, within: 500), "there was a descriptor for it")
+            let second = try box.ask("a", .state)
+            #expect(!ContainerFixture.isReadable(second.rawValue, within: 500), "there was a descriptor for it")
             let used = try Self.processorTime(shim) - before
             #expect(used < .milliseconds(50), "the shim worked for \(used) while it could do nothing")
             try #require(try await Command.run(["prlimit", "--pid=\(shim)", "--nofile=1024:"]).succeeded)
-            #expect(Self.isReadable(second.rawValue, within: 10_000))
+            #expect(ContainerFixture.isReadable(second.rawValue, within: 10_000))
         }
     }
 

@@ -30,9 +30,27 @@ import Testing
             // Parent and session (proc_pid_stat(5)).
             #expect(fields[2] != "\(getpid())")
             #expect(fields[4] == "\(state.shimPid)")
-            let groups = try Files.text("/proc/\(state.shimPid)/cgroup").split(separator: "\n")
-            #expect(groups.allSatisfy { $0.hasSuffix(box.groupName + "/shims") })
+            let (own, groups) = (try groups(of: getpid()), try groups(of: state.shimPid))
+            #expect(Set(own.keys) == Set(groups.keys))
+            for (hierarchy, path) in groups {
+                let outside = "/\(box.groupName)/shims"
+                // Below a unit's group it would end with the unit, and v2's hands controllers on from the root only.
+                let own = own[hierarchy] ?? ""
+                let isUnits = [".service", ".scope", ".slice"].contains { (own + "/").contains($0 + "/") }
+                let mayBeBelow = !hierarchy.isEmpty && !isUnits
+                #expect(path == outside || mayBeBelow && path == own + outside, "\(hierarchy)")
+            }
         }
+    }
+
+    /// A process's paths by the controllers of the hierarchy, none for v2's (cgroups(7), /proc/pid/cgroup).
+    private func groups(of pid: pid_t) throws -> [String: String] {
+        let lines = try Files.text("/proc/\(pid)/cgroup").split(separator: "\n")
+        return Dictionary(
+            uniqueKeysWithValues: lines.map { line in
+                let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+                return (String(fields[1]), String(fields[2]))
+            })
     }
 
     /// Another runtime on the same directories is the daemon after its restart.
@@ -74,50 +92,53 @@ import Testing
 
     @Test func anEndWhileTheDaemonIsAway() async throws {
         try await withContainers("away") { box in
-            try await box.start("a", "sleep 0.2; exit 8")
-            try await waitUntil("the record is there") {
-                Files.exists(box.directory.path("data/containers/a/\(ShimFiles.exit)"))
-            }
-            let second = try ContainerFixture.runtime(box.directory)
-            #expect(try await second.wait("a").code == 8)
-            guard case .ended(let record)? = await second.state("a") else {
+            try box.createAlone(box.specification("a", ["/bin/sh", "-c", "exit 8"]))
+            let shim = try shim(box, "a").shimPid
+            #expect(try box.answer("a", .start).error == nil)
+            try await waitUntil("the shim is gone") { !isAlive(shim) }
+            let later = try ContainerFixture.runtime(box.directory)
+            guard case .ended(let record)? = await later.recover().first?.state else {
                 Issue.record("it has no end")
                 return
             }
             #expect(record.code == 8)
+            #expect(try await later.wait("a") == record)
+            #expect(await later.state("a") == .ended(record))
         }
     }
 
-    @Test func aKilledShimTakesItsContainerAlong() async throws {
+    /// Nobody else is there who would kill it (prctl(2): PR_SET_PDEATHSIG).
+    @Test(arguments: ["", "app"])
+    func aKilledShimTakesItsContainerAlong(_ user: String) async throws {
         try await withContainers("shim") { box in
-            let pid = try await box.start("a", "sleep 1000 & exec sleep 1000")
-            Glibc.kill(try shim(box, "a").shimPid, SIGKILL)
-            let record = try await box.runtime.wait("a")
-            #expect(record.code == 137)
-            #expect(!isAlive(pid))
-            // As root of another user too, whose change takes the death signal away.
-            let other = try await box.start("b", "exec sleep 1000") { $0.process.user.name = "app" }
-            let state = try shim(box, "b")
-            Glibc.kill(state.shimPid, SIGKILL)
-            try await waitUntil("its process is dead") { !isAlive(other) }
-            #expect(try await box.runtime.wait("b").code == 137)
-            // The record stays, and so does the name's freedom.
-            #expect(try await ContainerFixture.runtime(box.directory).wait("b").code == 137)
-            #expect(try await box.run("b", "exit 1").record.code == 1)
-        }
-    }
-
-    @Test func aKilledShimFoundLater() async throws {
-        try await withContainers("later") { box in
-            try await box.start("a", "exec sleep 1000")
+            var specification = try box.specification("a", ["/bin/sh", "-c", "sleep 1000 & exec sleep 1000"])
+            // The change to another user takes the death signal away.
+            specification.process.user.name = user
+            try box.createAlone(specification)
+            let pid = try #require(try box.answer("a", .start).pid)
             let state = try shim(box, "a")
             Glibc.kill(state.shimPid, SIGKILL)
-            try await waitUntil("the shim is dead") { !isAlive(state.shimPid) }
-            let second = try ContainerFixture.runtime(box.directory)
-            let found = await second.recover()
-            // The first instance may have seen it already.
-            if case .ended(let record)? = found.first?.state { #expect(record.code == 137) }
-            #expect(try await second.wait("a").code == 137)
+            try await waitUntil("its process is dead") { !isAlive(pid) }
+            let later = try ContainerFixture.runtime(box.directory)
+            guard case .ended(let record)? = await later.recover().first?.state else {
+                Issue.record("it has no end")
+                return
+            }
+            #expect(record.code == 137)
+            for group in state.cgroups { #expect(!Files.exists(group.path)) }
+            // The record stays, and so does the name's freedom.
+            #expect(try await ContainerFixture.runtime(box.directory).wait("a").code == 137)
+            #expect(try await box.run("a", "exit 1").record.code == 1)
+        }
+    }
+
+    @Test func whoWatchesSeesTheDeathOfAShim() async throws {
+        try await withContainers("watched") { box in
+            let pid = try await box.start("a", "exec sleep 1000")
+            let state = try shim(box, "a")
+            Glibc.kill(state.shimPid, SIGKILL)
+            #expect(try await box.runtime.wait("a").code == 137)
+            #expect(!isAlive(pid))
             for group in state.cgroups { #expect(!Files.exists(group.path)) }
         }
     }

@@ -101,8 +101,9 @@ import Testing
         try await body(directory.rawValue)
     }
 
-    /// Without the guard the directory is not made either, which refuses links of /proc by itself.
-    @Test(arguments: states("workingDirectory"))
+    /// Without the guard the directory is not made either, which refuses links of /proc by itself. What is closed by
+    /// then is no way any more.
+    @Test(arguments: states("workingDirectory", "descriptors"))
     func `the working directory is no descriptor of the host (CVE-2024-21626)`(without: [String]) async throws {
         try await withBundles("cwd") { fixture in
             try await Self.withSecret(fixture) { directory in
@@ -122,7 +123,7 @@ import Testing
         }
     }
 
-    @Test(arguments: states("workingDirectory"))
+    @Test(arguments: states("workingDirectory", "descriptors"))
     func `nor is that of exec (CVE-2024-21626)`(without: [String]) async throws {
         try await withBundles("execcwd") { fixture in
             try await Self.withSecret(fixture) { directory in
@@ -138,6 +139,36 @@ import Testing
                 #expect(escapes.isEmpty == without.isEmpty, "\(escapes)")
                 if !without.isEmpty { #expect(escapes.contains("/data/here"), "\(escapes)") }
             }
+        }
+    }
+
+    /// The kernel looks a program up before it closes what is to close with exec: the directory that the runtime
+    /// inherits and the host's /proc, which it opens, must not lead to a program of the host.
+    @Test(arguments: states("descriptors"), ["run", "exec", "create"])
+    func `the program is none of the host's (CVE-2024-21626)`(without: [String], command: String) async throws {
+        try await withBundles("hostprogram") { fixture in
+            let program = fixture.directory.path("outside/echo")
+            try Files.makeDirectories(fixture.directory.path("outside"))
+            try Files.write(program, Files.read("/bin/busybox", limit: 1 << 24), mode: 0o755)
+            if command == "exec" { try await fixture.launch("c") }
+            var escapes: [String] = []
+            for number in 3...20 {
+                // The image's own name for it.
+                let target = "/proc/self/fd/\(number)/..\(program)"
+                if command != "exec" { try fixture.prepare("c", ["/data/echo", "escaped"]) }
+                unlink(fixture.inRoot("c", "/data/echo"))
+                symlink(target, fixture.inRoot("c", "/data/echo"))
+                var words = [command, "--bundle", fixture.bundle("c"), "c"]
+                if command == "exec" { words = ["exec", "c", "/data/echo", "escaped"] }
+                let result = try await fixture.runtime(words, environment: Self.environment(without))
+                if command == "create", result.code == 0 {
+                    _ = try await fixture.command("start", "c")
+                    try await fixture.waitStatus("c", "stopped")
+                    _ = try await fixture.command("delete", "c")
+                }
+                if result.output == "escaped\n" { escapes.append(target) }
+            }
+            #expect(escapes.isEmpty == without.isEmpty, "\(escapes)")
         }
     }
 

@@ -47,11 +47,15 @@ import Testing
 
     @Test func `a path that names nothing, or another kind, is an error that names it`() async throws {
         try await withBundles("wrong") { fixture in
-            for path in ["/proc/self/ns/nothing", "/proc/1/ns/uts", "/dev/null"] {
+            for (path, reason) in [
+                ("/proc/self/ns/nothing", "no such file or directory"), ("/proc/self/ns/uts", "invalid argument"),
+                ("/dev/null", "invalid argument"),
+            ] {
                 let bundle = try fixture.prepare("c", "true") { $0.add(.network, path: path) }
                 let result = try await fixture.command("create", "--bundle", bundle, "c")
                 #expect(result.code == 1)
-                #expect(!result.errors.isEmpty)
+                #expect(
+                    result.errors.contains("linux.namespaces (network): cannot join \(path): \(reason)"), "\(result)")
                 try await fixture.expectNothingLeft("c")
             }
         }

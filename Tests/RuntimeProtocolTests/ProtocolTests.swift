@@ -34,6 +34,7 @@ import Testing
         let requests: [ShimRequest] = [
             .start, .state, .wait, .kill(signal: 9, wholeGroup: true), .attach(hasInput: true),
             .resize(exec: nil, rows: 24, columns: 80),
+            .exec(id: "e", process: ProcessSpecification(ProcessConfiguration(args: ["true"]))),
         ]
         for request in requests {
             #expect(try JSONCoding.decode(ShimRequest.self, from: JSONCoding.encode(request)) == request)

@@ -74,6 +74,11 @@ import Testing
             (#""oomScoreAdj":-100"#, #""oomScoreAdj":-1001"#, "process.oomScoreAdj: "),
             ("SCHED_BATCH", "SCHED_LATER", "process.scheduler.policy: "),
             (#""priority":4"#, #""priority":8"#, "process.ioPriority.priority: 8 is not of 0 to 7"),
+            (
+                #""source":"proc"}"#, #""source":"proc","options":["idmap"]}"#,
+                "mounts[0].options: only a bind mount can be idmapped"
+            ),
+            (#""options":["rbind","ro"],"#, "", "mounts[1].uidMappings: only a bind mount can be idmapped"),
             (#""hostID":1000,"size":10"#, #""hostID":1000,"size":0"#, "mounts[1].uidMappings[0].size: 0"),
             (
                 #""hostID":100000,"size":65536"#, #""hostID":4294967295,"size":2"#,

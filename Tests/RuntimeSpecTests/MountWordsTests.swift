@@ -37,4 +37,12 @@ import Testing
         #expect(words.data.map(\.value) == ["64k", "1777", nil, nil, "b=c"])
         #expect(words.copiesUp && words.idMapped == .mount)
     }
+
+    /// config.md: Linux mount options.
+    @Test func whatEveryMountHasIsNoOptionOfTheFileSystem() {
+        let usual = ["async", "loud", "silent", "nomand", "iversion", "noiversion", "nolazytime"]
+        #expect(MountWords(usual).data.isEmpty)
+        #expect(Set(MountWords.names).isSuperset(of: usual + ["sync", "dirsync", "lazytime", "mand", "rrelatime"]))
+        #expect(Set(MountWords.names).count == MountWords.names.count)
+    }
 }

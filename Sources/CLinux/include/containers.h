@@ -22,8 +22,8 @@ int cl_mount_setattr(int directory, const char *path, int recursive, uint64_t se
 int cl_mount_set_idmap(int tree, int user_namespace, int recursive);
 /* Attaches a tree onto what `target` is open on. */
 int cl_move_mount_onto(int tree, int target);
-enum { CL_ATTR_RDONLY = 1, CL_ATTR_NOSUID = 2, CL_ATTR_NODEV = 4, CL_ATTR_NOEXEC = 8, CL_ATTR_RELATIME = 0,
-       CL_ATTR_NOATIME = 0x10, CL_ATTR_STRICTATIME = 0x20, CL_ATTR_ATIME_MASK = 0x70, CL_ATTR_NODIRATIME = 0x80,
+enum { CL_ATTR_RDONLY = 1, CL_ATTR_NOSUID = 2, CL_ATTR_NODEV = 4, CL_ATTR_NOEXEC = 8, CL_ATTR_NOATIME = 0x10,
+       CL_ATTR_STRICTATIME = 0x20, CL_ATTR_ATIME_MASK = 0x70, CL_ATTR_NODIRATIME = 0x80,
        CL_ATTR_NOSYMFOLLOW = 0x200000 };
 int cl_execveat(int descriptor, char *const arguments[], char *const environment[]);
 /* A descriptor that reports SIGCHLD and SIGTERM, which are blocked from now on. */
@@ -40,7 +40,6 @@ int cl_setdomainname(const char *name, size_t length);
 int cl_new_session_keyring(const char *name);
 /* Sets the interface `lo` of this network namespace up. */
 int cl_loopback_up(void);
-/* Installs a filter of `count` instructions of 8 bytes each (seccomp(2)). */
 /* The permitted capabilities of this process, and its bounding set. */
 int cl_permitted_capabilities(uint64_t *permitted, uint64_t *bounding);
 int cl_socketpair_packets(int descriptors[2]);

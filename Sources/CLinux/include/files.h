@@ -6,7 +6,6 @@ int cl_openat2(int directory, const char *path, int flags, unsigned mode, uint64
 int cl_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
 int cl_umount(const char *target, int flags);
 int cl_pivot_root(const char *new_root, const char *put_old);
-int cl_mknod(const char *path, unsigned mode, unsigned major, unsigned minor);
 int cl_mknodat(int directory, const char *path, unsigned mode, unsigned major, unsigned minor);
 int cl_memfd(const char *name);
 int cl_open_tree_clone(const char *path);
@@ -18,8 +17,8 @@ int cl_lock_record(int descriptor);
 /* 1 where another process has such a lock. */
 int cl_record_is_locked(int descriptor);
 
-enum { CL_RESOLVE_NO_XDEV = 0x01, CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04, CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };
-enum { CL_MS_RDONLY = 1, CL_MS_NOSUID = 2, CL_MS_NODEV = 4, CL_MS_NOEXEC = 8, CL_MS_REMOUNT = 32, CL_MS_NOATIME = 1024,
-       CL_MS_BIND = 4096, CL_MS_MOVE = 8192, CL_MS_REC = 16384, CL_MS_UNBINDABLE = 1 << 17, CL_MS_PRIVATE = 1 << 18,
-       CL_MS_SLAVE = 1 << 19, CL_MS_SHARED = 1 << 20, CL_MS_RELATIME = 1 << 21, CL_MS_STRICTATIME = 1 << 24,
-       CL_MNT_DETACH = 2 };
+enum { CL_RESOLVE_NO_XDEV = 0x01, CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04,
+       CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };
+enum { CL_MS_RDONLY = 1, CL_MS_NOSUID = 2, CL_MS_NODEV = 4, CL_MS_NOEXEC = 8, CL_MS_REMOUNT = 32, CL_MS_BIND = 4096,
+       CL_MS_MOVE = 8192, CL_MS_REC = 16384, CL_MS_UNBINDABLE = 1 << 17, CL_MS_PRIVATE = 1 << 18,
+       CL_MS_SLAVE = 1 << 19, CL_MS_SHARED = 1 << 20, CL_MNT_DETACH = 2 };

@@ -14,6 +14,8 @@ int cl_close_range(unsigned first, unsigned last, unsigned flags);
 int cl_execve(const char *path, char *const arguments[], char *const environment[]);
 int cl_setrlimit(int resource, uint64_t soft, uint64_t hard);
 int cl_getrlimit(int resource, uint64_t *soft, uint64_t *hard);
+/* Lets a process's hard limit be no lower than `hard`; its soft limit stays (prlimit(2)). */
+int cl_raise_limit(pid_t pid, int resource, uint64_t hard);
 int cl_setgroups(size_t count, const uint32_t *groups);
 int cl_setresgid(uint32_t gid);
 int cl_setresuid(uint32_t uid);
@@ -30,4 +32,4 @@ int cl_spawn(const char *path, char *const arguments[], char *const environment[
 int cl_wait(pid_t pid, int nohang, int *code);
 enum { CL_CLONE_NEWNS = 0x00020000, CL_CLONE_NEWCGROUP = 0x02000000, CL_CLONE_NEWUTS = 0x04000000,
        CL_CLONE_NEWIPC = 0x08000000, CL_CLONE_NEWUSER = 0x10000000, CL_CLONE_NEWPID = 0x20000000,
-       CL_CLONE_NEWNET = 0x40000000, CL_CLONE_NEWTIME = 0x00000080, CL_CLONE_FS = 0x00000200 };
+       CL_CLONE_NEWNET = 0x40000000, CL_CLONE_NEWTIME = 0x00000080 };
