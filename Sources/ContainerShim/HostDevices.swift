@@ -14,7 +14,7 @@ struct HostDevices {
     init(_ specification: ContainerSpecification) throws {
         if specification.isPrivileged { collect("/dev", at: "/dev", access: "rwm") }
         for node in specification.devices {
-            let path = "/" + Self.components(node.path).joined(separator: "/")
+            let path = "/" + ContainerPath.components(node.path).joined(separator: "/")
             guard path.hasPrefix("/dev/") else {
                 throw SetupError("device \(node.path): only paths beneath /dev are supported")
             }
@@ -25,12 +25,6 @@ struct HostDevices {
                         + "no such file or directory")
             }
             collect(node.hostPath, at: path, access: node.access, isWhole: false)
-        }
-    }
-
-    private static func components(_ path: String) -> [Substring] {
-        path.split(separator: "/").reduce(into: []) { result, component in
-            if component == ".." { _ = result.popLast() } else if component != "." { result.append(component) }
         }
     }
 

@@ -22,10 +22,11 @@ public enum ShimCommand {
         do {
             try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: [])
             let text = try Files.read(options.dataDirectory + "/" + ShimFiles.specification)
-            let specification = try JSONCoding.decode(ContainerSpecification.self, from: text)
-            guard specification.version <= ContainerSpecification.currentVersion else {
-                throw SetupError("specification version \(specification.version) is newer than this runtime")
+            let version = try JSONCoding.decode(WrittenVersion.self, from: text).version
+            guard version <= ContainerSpecification.currentVersion else {
+                throw SetupError("specification version \(version) is newer than this runtime")
             }
+            let specification = try JSONCoding.decode(ContainerSpecification.self, from: text)
             let groups = try ControlGroups()
             try detach(into: groups.group(shimGroup(of: specification.cgroup)))
             let shim = Shim(ContainerFacts(specification), group: groups.group(specification.cgroup), options)

@@ -75,7 +75,7 @@ struct SleepingShim: Hashable, Codable {
 
     /// Throws where the text is not one that this program writes.
     static func decode(_ text: [UInt8]) throws -> SleepingShim {
-        let version = try JSONCoding.decode(Version.self, from: text).version
+        let version = try JSONCoding.decode(WrittenVersion.self, from: text).version
         guard version == currentVersion else {
             throw SetupError("the state has version \(version), this program reads \(currentVersion)")
         }
@@ -85,9 +85,5 @@ struct SleepingShim: Hashable, Codable {
             throw SetupError("the state's numbers are impossible")
         }
         return state
-    }
-
-    private struct Version: Decodable {
-        var version: Int
     }
 }

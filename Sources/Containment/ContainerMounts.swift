@@ -45,12 +45,12 @@ struct ContainerMounts: ~Copyable {
     /// are the last of the mounts, and nothing is hidden in them, around them or by the image's own names.
     private var groupsComeLast: Bool {
         guard let last = mounts.last, last.isGroups else { return false }
-        let groups = RootTree.components(last.destination)
+        let groups = ContainerPath.components(last.destination)
         let hidden = (plan.linux.readonlyPaths ?? []) + (plan.linux.maskedPaths ?? [])
         return hidden.allSatisfy { path in
-            let path = RootTree.components(path)
+            let path = ContainerPath.components(path)
             let isKernels = mounts.contains {
-                ["proc", "sysfs"].contains($0.type) && RootTree.components($0.destination) == Array(path.prefix(1))
+                ["proc", "sysfs"].contains($0.type) && ContainerPath.components($0.destination) == Array(path.prefix(1))
             }
             return isKernels && !path.starts(with: groups) && !groups.starts(with: path)
         }
@@ -208,7 +208,7 @@ struct ContainerMounts: ~Copyable {
 
     /// Nodes and links in /dev, unless it is the host's.
     private func makeDevices() throws {
-        let isHosts = mounts.contains { RootTree.components($0.destination) == ["dev"] && $0.isBind($0.words) }
+        let isHosts = mounts.contains { ContainerPath.components($0.destination) == ["dev"] && $0.isBind($0.words) }
         if isHosts { return }
         _ = try root.directory("/dev")
         guard let directory = try root.openDirect("/dev") else { throw SetupError("/dev is not an ordinary directory") }
@@ -225,7 +225,7 @@ struct ContainerMounts: ~Copyable {
             "sys/kernel/ns_last_pid",
             "sys/crypto/fips_enabled",
         ]
-        let components = RootTree.components(path)
+        let components = ContainerPath.components(path)
         if components.first == "proc", allowed.contains(components.dropFirst().joined(separator: "/")) { return }
         throw SetupError("\"\(path)\" cannot be mounted because it is inside /proc")
     }

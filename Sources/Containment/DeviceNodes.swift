@@ -23,7 +23,7 @@ enum DeviceNodes {
     /// The default ones that the configuration does not give itself, and its own.
     private static func all(_ linux: LinuxConfiguration) -> [LinuxConfiguration.Device] {
         let own = linux.devices ?? []
-        let places = own.map { RootTree.components($0.path) }
+        let places = own.map { ContainerPath.components($0.path) }
         let usual = defaults.filter { !places.contains(["dev", $0.name]) }.map { name, major, minor in
             var device = LinuxConfiguration.Device(type: "c", path: "/dev/" + name, major: major, minor: minor)
             device.fileMode = 0o666
@@ -50,7 +50,7 @@ enum DeviceNodes {
     }
 
     private static func make(_ device: LinuxConfiguration.Device, in root: borrowing RootTree) throws {
-        let components = RootTree.components(device.path)
+        let components = ContainerPath.components(device.path)
         guard let name = components.last else { throw SetupError("linux.devices: no path in \"\(device.path)\"") }
         let parent = try root.directory("/" + components.dropLast().joined(separator: "/"))
         let kind = device.type == "b" ? S_IFBLK : device.type == "p" ? S_IFIFO : S_IFCHR

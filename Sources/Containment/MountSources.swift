@@ -118,7 +118,7 @@ struct MountSources {
 
 extension RuntimeConfiguration.Mount {
     /// A /dev of the container's own.
-    var isDevices: Bool { RootTree.components(destination) == ["dev"] && !isBind(words) && !words.isRemount }
+    var isDevices: Bool { ContainerPath.components(destination) == ["dev"] && !isBind(words) && !words.isRemount }
 
     /// The container's control groups, in the form that the host has.
     var isGroups: Bool { (type == "cgroup" || type == "cgroup2") && !isBind(words) }

@@ -70,8 +70,9 @@ struct ProcessSetup {
         try setLimits(proc)
         try schedule()
         try label(proc)
-        // Where a user namespace denies setgroups(2), an ordinary user made it and keeps its groups.
-        let keepsGroups = hasUserNamespace && (try? proc.text("self/setgroups"))?.hasPrefix("deny") == true
+        // Where a user namespace denies setgroups(2), an ordinary user made it and keeps its groups. It may also be the
+        // runtime's own.
+        let keepsGroups = (try? proc.text("self/setgroups"))?.hasPrefix("deny") == true
         own(identity.uid)
         closeDescriptors(but: kept)
         let entered = chdir(process.cwd) == 0

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import LinuxSystem
+import RuntimeSpec
 
 /// A container's root by descriptor. Every path in it is resolved as if it were `/`: links cannot lead out (openat2(2),
 /// RESOLVE_IN_ROOT).
@@ -49,7 +50,7 @@ struct RootTree: ~Copyable {
     /// What is at `path`; what is missing of it is made, also where a link leads to nothing yet.
     private func existing(_ path: String, makingFile: Bool) throws(SystemError) -> Descriptor {
         if let found = try open(path) { return found }
-        var pending = Self.components(path)
+        var pending = ContainerPath.components(path)
         // The way so far, without links.
         var real: [String] = []
         var links = 0
@@ -114,14 +115,6 @@ struct RootTree: ~Copyable {
         return information.st_mode & S_IFMT
     }
 
-    /// The components of a path with `.` and `..` taken out as text; the result never leaves the root.
-    static func components(_ path: String) -> [String] {
-        var result: [String] = []
-        for component in path.split(separator: "/") where component != "." {
-            if component == ".." { _ = result.popLast() } else { result.append(String(component)) }
-        }
-        return result
-    }
 }
 
 /// Whether two descriptors are open on one file.

@@ -33,15 +33,16 @@ public enum ContainerMountList {
     public static func merge(
         _ own: [RuntimeConfiguration.Mount], over usual: [RuntimeConfiguration.Mount]
     ) -> [RuntimeConfiguration.Mount] {
-        let claimed = Set(own.map { components($0.destination) })
+        let claimed = Set(own.map { ContainerPath.components($0.destination) })
         let kept = usual.filter { mount in
-            let place = components(mount.destination)
+            let place = ContainerPath.components(mount.destination)
             // What is mounted over a place hides what would be mounted inside of it.
             return !claimed.contains { place.starts(with: $0) }
         }
         return kept
             + own.sorted { left, right in
-                let (left, right) = (components(left.destination), components(right.destination))
+                let left = ContainerPath.components(left.destination)
+                let right = ContainerPath.components(right.destination)
                 return left.count == right.count ? left.lexicographicallyPrecedes(right) : left.count < right.count
             }
     }
@@ -54,11 +55,5 @@ public enum ContainerMountList {
         var options = [isRecursive ? "rbind" : "bind", propagation]
         if isReadOnly { options += isRecursive ? ["ro", "rro"] : ["ro"] }
         return .init(destination: destination, type: "bind", source: source, options: options)
-    }
-
-    private static func components(_ path: String) -> [Substring] {
-        path.split(separator: "/").reduce(into: []) { result, component in
-            if component == ".." { _ = result.popLast() } else if component != "." { result.append(component) }
-        }
     }
 }

@@ -49,6 +49,17 @@ import Testing
         }
     }
 
+    /// A newer program may write what this one cannot read: that is told by its version.
+    @Test func aNewerSpecificationIsRefused() async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("data/\(ShimFiles.specification)", #"{"version":99,"process":"a word"}"#)
+        let program = try #require(TestEnvironment.program("martlet-runtime"))
+        let script = "exec \(program) shim --data \(directory.path("data")) --run \(directory.path("run")) 3>&1"
+        let result = try await Command.run(["sh", "-c", script])
+        #expect(result.code == 1)
+        #expect(result.output.contains("specification version 99 is newer than this runtime"), "\(result)")
+    }
+
     private static func descriptors(_ pid: pid_t) throws -> Set<Int> {
         Set(try Files.list("/proc/\(pid)/fd").compactMap { Int($0) })
     }

@@ -51,7 +51,8 @@ struct RootlessPodman {
     // A run root may have 50 characters.
     private var tools: [String] {
         [
-            "env", "HOME=" + fixture.home, "CONTAINERS_CONF=" + fixture.bundles.directory.path("containers.conf"),
+            "env", "-u", "USER", "HOME=" + fixture.home,
+            "CONTAINERS_CONF=" + fixture.bundles.directory.path("containers.conf"),
             "podman", "--storage-driver", "vfs", "--root", fixture.home + "/storage", "--runroot",
             fixture.runtimeDirectory + "/c", "--tmpdir", fixture.runtimeDirectory + "/tmp", "--cgroup-manager",
             "cgroupfs", "--events-backend", "file", "--runtime", fixture.program,

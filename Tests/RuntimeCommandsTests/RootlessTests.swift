@@ -155,6 +155,21 @@ import Testing
         }
     }
 
+    /// The kernel denies setgroups(2) there, whatever the container's own namespaces are (user_namespaces(7)).
+    @Test func `as root of a user namespace with one identifier, a container without one of its own`() async throws {
+        try await RootlessFixture.with("inner") { fixture in
+            let bundle = try fixture.prepare("c", .own, "id -u") {
+                $0.linux?.namespaces?.removeAll { $0.type == .user }
+                $0.linux?.uidMappings = nil
+                $0.linux?.gidMappings = nil
+            }
+            let result = try await fixture.command(
+                ["unshare", "--user", "--map-root-user", fixture.program, "--root", fixture.bundles.stateRoot]
+                    + ["run", "--bundle", bundle, "c"])
+            #expect(result.code == 0 && result.line == "0", "\(result)")
+        }
+    }
+
     @Test(arguments: Mapping.possible) func `terminals, of create and of exec`(mapping: Mapping) async throws {
         try await RootlessFixture.with("terminal") { fixture in
             let path = fixture.bundles.directory.path("console")
