@@ -90,6 +90,8 @@ extension ContainerRuntime {
         do {
             if !isMet { try await meetAgain(id) }
             if let (answer, connection) = try? await exchange(.wait, with: id, within: nil), let record = answer.exit {
+                let files = files
+                _ = try await workers.run { files.keep(record, of: id) }
                 settle(id, record)
                 await connection.end()
                 return true

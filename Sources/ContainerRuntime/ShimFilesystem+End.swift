@@ -84,19 +84,26 @@ extension ShimFilesystem {
             oomKilled = group.oomKills() > 0
             group.removeWithProcesses(reapsChildren: false)
         }
-        let known = try record(id)
         let record =
-            known ?? ExitRecord(code: code, oomKilled: oomKilled, finishedAt: Clock.now().nanosecondsSinceEpoch)
-        do {
-            if known == nil {
-                try Files.writeDurably(data(id) + "/" + ShimFiles.exit, JSONCoding.encode(record), mode: 0o600)
-            }
+            try record(id)
+            ?? ExitRecord(code: code, oomKilled: oomKilled, finishedAt: Clock.now().nanosecondsSinceEpoch)
+        if keep(record, of: id) {
             // What tells the two ends apart goes when the record is there.
             unlink(run(id) + "/" + ShimFiles.socket)
             unlink(run(id) + "/" + ShimFiles.state)
-        } catch {
-            logger.error("a container's end cannot be recorded", metadata: ["container": "\(id)", "error": "\(error)"])
         }
         return record
+    }
+
+    /// Writes down how a container ended, where its shim did not; false where that fails.
+    @discardableResult func keep(_ record: ExitRecord, of id: String) -> Bool {
+        if let known = try? self.record(id), known == record { return true }
+        do {
+            try Files.writeDurably(data(id) + "/" + ShimFiles.exit, JSONCoding.encode(record), mode: 0o600)
+            return true
+        } catch {
+            logger.error("a container's end cannot be recorded", metadata: ["container": "\(id)", "error": "\(error)"])
+            return false
+        }
     }
 }

@@ -91,6 +91,18 @@ import Testing
         }
     }
 
+    @Test func anEndThatTheShimCannotRecordIsRecordedByTheDaemon() async throws {
+        try await withContainers("kept") { box in
+            try await box.start("a", "exec sleep 1000")
+            let record = box.directory.path("data/containers/a/\(ShimFiles.exit)")
+            // The shim writes a file of this name first.
+            try Files.makeDirectories(record + ".new/obstacle")
+            try await box.runtime.kill("a", signal: SIGKILL)
+            #expect(try await box.runtime.wait("a").code == 137)
+            #expect(try JSONCoding.decode(ExitRecord.self, from: Files.read(record)).code == 137)
+        }
+    }
+
     @Test func aDaemonThatComesBackIsTold() async throws {
         try await withContainers("back") { box in
             let (_, obstacle) = try await Self.unrecorded(box, .start)
