@@ -175,7 +175,7 @@ import Values
             (cluster.machines.underlay, "192.0.2.1", 8080, deaf.gatewayAddress),
         ] {
             let answer = Task.detached {
-                try TestConnection(from: place, to: address, port, limitMilliseconds: 10_000).server
+                try TestConnection(from: place, to: address, port, limitMilliseconds: 60_000).server
             }
             let isInside = place == cluster.path(client)
             let tracking = try TestHosts.open(isInside ? place : cluster.machines.hosts[0].namespace)
