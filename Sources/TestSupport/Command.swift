@@ -25,14 +25,7 @@ public struct Command: Sendable {
     public static func run(
         _ arguments: [String], input: [UInt8] = [], environment: [String] = [], within limit: Duration = .seconds(60)
     ) async throws -> Command {
-        try await withCheckedThrowingContinuation { continuation in
-            startThread {
-                continuation.resume(
-                    with: Result {
-                        try runBlocking(arguments, input: input, environment: environment, within: limit)
-                    })
-            }
-        }
+        try await onThread { try runBlocking(arguments, input: input, environment: environment, within: limit) }
     }
 
     /// The same on the calling thread.
@@ -55,22 +48,5 @@ public struct Command: Sendable {
     public static func currentEnvironment() -> [String] {
         guard let text = try? Files.read("/proc/self/environ") else { return [] }
         return text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    private static func startThread(_ body: @escaping @Sendable () -> Void) {
-        final class Work {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
-        var thread = pthread_t()
-        let argument = Unmanaged.passRetained(Work(body))
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, argument.toOpaque())
-        precondition(failure == 0, "no thread can be started")
-        pthread_detach(thread)
     }
 }
