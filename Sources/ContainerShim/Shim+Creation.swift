@@ -12,6 +12,7 @@ extension Shim {
     func create(_ specification: ContainerSpecification) throws {
         let subreaper: Int32 = 36
         _ = cl_prctl(subreaper, 1, 0, 0, 0)
+        try FaultPoint.stateDirectory.reached()
         let lock = try Descriptor.open(runDirectory + "/" + ShimFiles.lock, O_RDWR | O_CREAT, mode: 0o600)
         // An earlier shim of the container may be about to end.
         try syscall("flock", on: runDirectory) { flock(lock.rawValue, LOCK_EX) }
@@ -21,12 +22,15 @@ extension Shim {
             log = try ContainerLog(specification.log)
             let devices = try HostDevices(specification)
             // What there is of v2 is where the first process begins.
+            try FaultPoint.groups.reached()
             try group.part(isUnified: true).create()
             try cloneInit(specification, devices)
+            try FaultPoint.handover.reached()
             listener = try UnixSocket.listen(runDirectory + "/" + ShimFiles.socket).release()
             let state = ShimState(
                 version: ContainerSpecification.currentVersion, shimPid: getpid(), containerPid: containerPid,
                 cgroups: group.directories)
+            try FaultPoint.state.reached()
             try Files.write(runDirectory + "/" + ShimFiles.state, JSONCoding.encode(state), mode: 0o600)
         } catch {
             group.removeWithProcesses(reapsChildren: true)
@@ -68,12 +72,15 @@ extension Shim {
         let launched = try ContainerLauncher(plan(specification, devices), streams: streams).launch {
             [unowned self] _ in
             try group.part(isUnified: false).create()
+            try FaultPoint.limits.reached()
             try group.apply(specification.resources)
+            try FaultPoint.devices.reached()
             if !specification.resources.allowsAllDevices, !specification.isPrivileged {
                 try group.restrictDevices(rules(specification, devices))
             }
             return group
         } whileMounting: { [unowned self] _ in
+            try FaultPoint.filter.reached()
             firstFilter = try filter(of: specification.process)
             return firstFilter
         }

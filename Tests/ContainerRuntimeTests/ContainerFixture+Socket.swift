@@ -35,6 +35,11 @@ extension ContainerFixture {
 
     /// Makes a container by a shim that no daemon watches.
     func createAlone(_ specification: ContainerSpecification) throws {
+        #expect(try launchAlone(specification).error == nil)
+    }
+
+    /// What a shim reports that no daemon watches.
+    func launchAlone(_ specification: ContainerSpecification, environment: [String] = []) throws -> ShimAnswer {
         let (data, run) = (
             directory.path("data/containers/\(specification.id)"), directory.path("run/containers/\(specification.id)")
         )
@@ -46,9 +51,9 @@ extension ContainerFixture {
         let report = Descriptor(owning: reading)
         let end = Descriptor(owning: writing)
         let child = try ChildProcess.spawn(
-            program, ["martlet-runtime", "shim", "--data", data, "--run", run], environment: [],
+            program, ["martlet-runtime", "shim", "--data", data, "--run", run], environment: environment,
             descriptors: [null.rawValue, null.rawValue, null.rawValue, end.rawValue])
-        #expect(try ChildProcess.wait(child) == 0)
-        #expect(try Self.answer(report).error == nil)
+        _ = try ChildProcess.wait(child)
+        return try Self.answer(report)
     }
 }
