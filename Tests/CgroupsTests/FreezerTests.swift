@@ -7,7 +7,7 @@ import Testing
 @testable import Cgroups
 
 /// The kernel's Documentation/admin-guide/cgroup-v2.rst: cgroup.freeze, and cgroup-v1/freezer-subsystem.rst.
-@Suite struct FreezerTests {
+@Suite(.serialized) struct FreezerTests {
     private static let shortly: Int64 = 20_000_000
 
     /// The text of the error; empty where there is none.
@@ -93,7 +93,8 @@ import Testing
                 #expect(group.isFrozen)
                 let before = Set(group.processes())
                 burnProcessor(milliseconds: 10)
-                #expect(Set(group.processes()) == before)
+                // One that was ending when it was frozen may be gone.
+                #expect(Set(group.processes()).isSubset(of: before))
                 try group.setFrozen(false)
                 #expect(!group.isFrozen)
             }
