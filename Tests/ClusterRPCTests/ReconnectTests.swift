@@ -68,7 +68,8 @@ import Values
             let start = ContinuousClock.now
             await #expect(throws: RPCFailure.self) { try await session.value }
             try await waitUntil("the loss is noticed") { !channel.isConnected }
-            #expect(start.duration(to: .now) < .seconds(6))
+            // TCP alone would take minutes; a busy machine takes a while as well.
+            #expect(start.duration(to: .now) < .seconds(30))
             try await waitUntil("the server's handler ends too") {
                 fixture.handlers.recorded.sessionsEnded == 1
             }

@@ -187,7 +187,7 @@ final class Cluster {
         try await leader.node!.promote(host.member.id)
     }
 
-    func leader(butNot excluded: Host? = nil, within limit: Duration = .seconds(20)) async throws -> Host {
+    func leader(butNot excluded: Host? = nil, within limit: Duration = .seconds(60)) async throws -> Host {
         var found: Host?
         try await wait("a leader", within: limit) { [self] in
             found = running.first { $0 !== excluded && $0.node!.status.isLeading }
@@ -215,7 +215,7 @@ final class Cluster {
     }
 
     /// Waits until a condition holds; the condition looks at what is safe to look at from any thread.
-    func wait(_ what: String, within limit: Duration = .seconds(20), _ condition: () -> Bool) async throws {
+    func wait(_ what: String, within limit: Duration = .seconds(60), _ condition: () -> Bool) async throws {
         try await waitUntil(what, within: limit, every: .milliseconds(5)) { condition() }
     }
 
