@@ -7,7 +7,8 @@ public func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> V
     }
 }
 
-private func startThread(_ body: @escaping @Sendable () -> Void) {
+/// A thread that nobody waits for.
+public func startThread(_ body: @escaping @Sendable () -> Void) {
     final class Work {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

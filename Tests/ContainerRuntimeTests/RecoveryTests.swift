@@ -82,10 +82,16 @@ import Testing
         let runtime = try Self.runtime(directory)
         #expect(await runtime.recover() == [RecoveredContainer(id: "a", state: .running(pid: shim.pid))])
         if state != nil { await #expect(throws: RuntimeError.self) { _ = try await runtime.processes("a") } }
-        try await Task.sleep(for: .milliseconds(100))
+        try await Self.expectFollowed(shim, runtime, code: 4)
+    }
+
+    /// Its end is taken from the shim, and no record is made before.
+    private static func expectFollowed(_ shim: FakeShim, _ runtime: ContainerRuntime, code: Int) async throws {
+        // Nothing happens meanwhile, which cannot be waited for.
+        try await Task.sleep(for: .milliseconds(200))
         #expect(!Files.exists(shim.record))
-        shim.serve(FakeShim.ended(code: 4).merging(shim.running) { $1 })
-        #expect(try await runtime.wait("a").code == 4)
+        shim.serve(FakeShim.ended(code: code).merging(shim.running) { $1 })
+        #expect(try await runtime.wait("a").code == Int32(code))
     }
 
     /// The connection that waits for its end is lost, and the shim is not.
@@ -95,10 +101,7 @@ import Testing
         shim.serve(shim.running)
         let runtime = try Self.runtime(directory)
         _ = await runtime.recover()
-        try await Task.sleep(for: .milliseconds(200))
-        #expect(!Files.exists(shim.record))
-        shim.serve(FakeShim.ended(code: 6).merging(shim.running) { $1 })
-        #expect(try await runtime.wait("a").code == 6)
+        try await Self.expectFollowed(shim, runtime, code: 6)
     }
 
     @Test func itsDeathIsSeenWhileItCannotBeReached() async throws {

@@ -42,7 +42,7 @@ import Values
         private let state = Mutex(State())
 
         init(places: [(String, String, UInt16)]) {
-            TestSocket.startThread { self.run(places) }
+            startThread { self.run(places) }
         }
 
         private func run(_ places: [(String, String, UInt16)]) {

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import Synchronization
+import TestSupport
 
 /// Answers TCP and UDP on one port in a namespace: `<name> <client's address> <client's port>`, then echoes.
 final class TestServer: Sendable {
@@ -17,7 +18,7 @@ final class TestServer: Sendable {
         }
         let ends = try Descriptor.pipe()
         stop = ends.write
-        TestSocket.startThread { Self.serve(name, sockets[0], sockets[1], until: ends.read) }
+        startThread { Self.serve(name, sockets[0], sockets[1], until: ends.read) }
     }
 
     deinit { close(stop) }
@@ -155,21 +156,5 @@ enum TestSocket {
         let value = UInt32(bigEndian: address.sin_addr.s_addr)
         let parts = [24, 16, 8, 0].map { String(value >> $0 & 0xff) }
         return parts.joined(separator: ".") + " \(UInt16(bigEndian: address.sin_port))"
-    }
-
-    static func startThread(_ body: @escaping @Sendable () -> Void) {
-        final class Work {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
-        var thread = pthread_t()
-        let argument = Unmanaged.passRetained(Work(body))
-        pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, argument.toOpaque())
-        pthread_detach(thread)
     }
 }

@@ -26,23 +26,25 @@ import Testing
         return try await fixture.command("run", "--bundle", bundle, "c")
     }
 
-    @Test(.enabled(if: !hasAppArmor, "this kernel has AppArmor"))
-    func `without AppArmor a profile is refused for that reason`() async throws {
-        try await withBundles("noapparmor") { fixture in
-            let result = try await Self.create(fixture) { $0.apparmorProfile = "unconfined" }
-            #expect(result.code == 1)
-            #expect(result.errors.contains("this kernel has no AppArmor"), "\(result)")
+    private static func expectRefusal(
+        _ reason: String, _ change: (inout ProcessConfiguration) -> Void
+    ) async throws {
+        try await withBundles("nolabel") { fixture in
+            let result = try await create(fixture, change)
+            #expect(result.code == 1 && result.errors.contains(reason), "\(result)")
             try await fixture.expectNothingLeft("c")
         }
     }
 
+    @Test(.enabled(if: !hasAppArmor, "this kernel has AppArmor"))
+    func `without AppArmor a profile is refused for that reason`() async throws {
+        try await Self.expectRefusal("this kernel has no AppArmor") { $0.apparmorProfile = "unconfined" }
+    }
+
     @Test(.enabled(if: !hasSELinux, "this kernel has SELinux"))
     func `without SELinux a label is refused for that reason`() async throws {
-        try await withBundles("noselinux") { fixture in
-            let result = try await Self.create(fixture) { $0.selinuxLabel = "system_u:system_r:container_t:s0" }
-            #expect(result.code == 1)
-            #expect(result.errors.contains("this kernel has no SELinux"), "\(result)")
-            try await fixture.expectNothingLeft("c")
+        try await Self.expectRefusal("this kernel has no SELinux") {
+            $0.selinuxLabel = "system_u:system_r:container_t:s0"
         }
     }
 
