@@ -88,7 +88,7 @@ let package = Package(
         // Faces.
         layer(
             "Commands",
-            ["EngineClient", "Lab", "LinuxSystem", "JSON", "Values", External.arguments]),
+            ["EngineClient", "Lab", "Executors", "LinuxSystem", "JSON", "Values", External.arguments]),
         layer(
             "EngineAPI",
             [
@@ -130,8 +130,8 @@ let package = Package(
             "Engine",
             [
                 "ImageStore", "ContainerRuntime", "Dataplane", "NameService", "NetworkModel", "EngineModel",
-                "RuntimeSpec", "RuntimeProtocol", "OCI", "SQLite", "LinuxSystem", "Cgroups", "JSON", "Values",
-                External.logging,
+                "RuntimeSpec", "RuntimeProtocol", "OCI", "SQLite", "Executors", "LinuxSystem", "Cgroups", "JSON",
+                "Values", External.logging,
             ]),
 
         // Shells: each interprets one core against the outside world.
@@ -166,11 +166,11 @@ let package = Package(
             ["RuntimeSpec", "RuntimeProtocol", "Cgroups", "Seccomp", "LinuxSystem", "JSON", "CLinux", "CSeccomp"]),
         layer(
             "ContainerRuntime",
-            ["RuntimeProtocol", "Cgroups", "LinuxSystem", "JSON", "CLinux", External.logging]),
+            ["RuntimeProtocol", "Cgroups", "Executors", "LinuxSystem", "JSON", "CLinux", External.logging]),
         layer(
-            "Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", External.logging]),
+            "Dataplane", ["NetworkModel", "Netlink", "Executors", "LinuxSystem", "Values", External.logging]),
         layer(
-            "NameService", ["NetworkModel", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
+            "NameService", ["NetworkModel", "Executors", "LinuxSystem", "JSON", "Values", "CLinux", External.logging]),
 
         layer("HTTPTransport", [External.nioCore]),
 
@@ -181,6 +181,7 @@ let package = Package(
         layer("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CLinux", "CSeccomp"]),
         layer("SQLite", ["CSQLite"]),
         layer("SystemdUnits", ["RuntimeSpec", "LinuxSystem"]),
+        layer("Executors", ["LinuxSystem", "CLinux"]),
         layer("LinuxSystem", ["CLinux", "Values"]),
 
         // Pure cores.

@@ -56,7 +56,8 @@ extension ControlGroup {
         for component in directory.name.split(separator: "/") {
             if directory.isUnified { enableControllers(path) }
             let parent = path
-            path += "/" + component
+            path += "/"
+            path += String(component)
             if mkdir(path, 0o755) == 0 {
                 made.append(path)
             } else {

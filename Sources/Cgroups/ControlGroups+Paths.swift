@@ -1,3 +1,5 @@
+import RuntimeSpec
+
 extension ControlGroups {
     /// The group that `linux.cgroupsPath` names for the cgroupfs driver (config-linux.md: Cgroups Path; runc's
     /// libcontainer/cgroups/fs): an absolute path lies beneath each hierarchy's mount, a relative one beneath the group
@@ -7,12 +9,12 @@ extension ControlGroups {
     /// - Throws: `badPath` for a path that leads upwards or to no group below another, `noHierarchy`.
     public func group(forPath cgroupsPath: String?, id: String) throws(GroupError) -> ControlGroup {
         let path = cgroupsPath.flatMap { $0.isEmpty ? nil : $0 } ?? id
-        let components = path.split(separator: "/").filter { $0 != "." }
+        let components = Self.components(path)
         guard !path.utf8.contains(0) else { throw .badPath(path, reason: "has a null byte") }
         guard !components.contains("..") else { throw .badPath(path, reason: "leads upwards with ..") }
         guard !components.isEmpty else { throw .badPath(path, reason: "is the root") }
         guard !hierarchies.isEmpty else { throw .noHierarchy }
-        let name = components.joined(separator: "/")
+        let name = String(ContainerPath.text(components[...]).dropFirst())
         return ControlGroup(
             directories: hierarchies.map { hierarchy in
                 let own = path.hasPrefix("/") ? "" : base(in: hierarchy)
@@ -23,9 +25,13 @@ extension ControlGroups {
     /// Where relative paths begin, without a slash at the end; the mount's root where this process stands outside it.
     private func base(in hierarchy: Hierarchy) -> String {
         if hierarchy.ownPath == "/" { return "" }
-        var own = hierarchy.ownPath.split(separator: "/")
+        var own = Self.components(hierarchy.ownPath)
         if own.contains("..") { return "" }
-        if hierarchy.isUnified, isUnifiedOnly { own = own.dropLast() }
-        return own.map { "/" + $0 }.joined()
+        if hierarchy.isUnified, isUnifiedOnly, !own.isEmpty { own.removeLast() }
+        return own.isEmpty ? "" : ContainerPath.text(own[...])
+    }
+
+    private static func components(_ path: String) -> [String] {
+        path.utf8.split(separator: 0x2f).compactMap { $0.elementsEqual(".".utf8) ? nil : String(Substring($0)) }
     }
 }

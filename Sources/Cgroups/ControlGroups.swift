@@ -25,40 +25,36 @@ public struct ControlGroups: Sendable {
 
     /// From the texts of /proc/self/mountinfo (proc(5)) and /proc/self/cgroup (cgroups(7)).
     public init(mounts: String, groups: String) {
-        var own: [(names: String, path: String)] = []
+        // Without mount points, which the mounts say.
+        var own: [Hierarchy] = []
         for line in groups.split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
-            own.append((String(fields[1]), String(fields[2])))
+            let controllers = fields[1].split(separator: ",").map(String.init)
+            own.append(Hierarchy(controllers: controllers, mountPoint: "", ownPath: String(fields[2])))
         }
         var found: [Hierarchy] = []
         for line in Array(mounts.utf8).split(separator: 0x0a) where Self.isGroupsMount(line) {
             let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
             guard fields.count >= 10, let separator = fields[6...].firstIndex(of: "-") else { continue }
-            let details = Array(fields[(separator + 1)...])
-            guard details.count >= 3 else { continue }
-            let root = String(fields[3])
-            let mountPoint = String(fields[4])
-            switch details[0] {
+            guard fields.count > separator + 3 else { continue }
+            let options = fields[separator + 3].split(separator: ",")
+            var hierarchy: Hierarchy
+            switch fields[separator + 1] {
             case "cgroup2":
-                guard !found.contains(where: \.isUnified) else { continue }
-                let given = own.first { $0.names.isEmpty }?.path ?? "/"
-                let path = Self.relative(given, to: root)
-                found.append(Hierarchy(controllers: [], mountPoint: mountPoint, ownPath: path))
+                hierarchy = own.first(where: \.isUnified) ?? Hierarchy(controllers: [], mountPoint: "", ownPath: "/")
             case "cgroup":
-                let options = details[2].split(separator: ",").map(String.init)
-                guard
-                    let (names, path) = own.first(where: { names, _ in
-                        !names.isEmpty && names.split(separator: ",").allSatisfy { options.contains(String($0)) }
-                    })
-                else { continue }
-                let controllers = names.split(separator: ",").map(String.init)
-                guard !found.contains(where: { $0.controllers == controllers }) else { continue }
-                found.append(
-                    Hierarchy(
-                        controllers: controllers, mountPoint: mountPoint, ownPath: Self.relative(path, to: root)))
+                let given = own.first { own in
+                    !own.isUnified && own.controllers.allSatisfy { name in options.contains { $0 == name } }
+                }
+                guard let given else { continue }
+                hierarchy = given
             default: continue
             }
+            guard !found.contains(where: { $0.controllers == hierarchy.controllers }) else { continue }
+            hierarchy.mountPoint = String(fields[4])
+            hierarchy.ownPath = Self.relative(hierarchy.ownPath, to: String(fields[3]))
+            found.append(hierarchy)
         }
         hierarchies = found
     }

@@ -37,21 +37,25 @@ struct DeviceAccess: OptionSet, Hashable {
     static let write = DeviceAccess(rawValue: 4)
     static let all: DeviceAccess = [.makeNode, .read, .write]
 
-    private static let letters: [(Character, DeviceAccess)] = [("r", .read), ("w", .write), ("m", .makeNode)]
-
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Of `r`, `w` and `m`, one at least. `a`, which is a type and no access, means nothing here, as in runc.
     init?(_ text: some StringProtocol) {
         self = []
         for letter in text where letter != "a" {
-            guard let found = Self.letters.first(where: { $0.0 == letter }) else { return nil }
-            insert(found.1)
+            switch letter {
+            case "r": insert(.read)
+            case "w": insert(.write)
+            case "m": insert(.makeNode)
+            default: return nil
+            }
         }
         if isEmpty { return nil }
     }
 
-    var text: String { String(Self.letters.filter { contains($0.1) }.map(\.0)) }
+    var text: String {
+        (contains(.read) ? "r" : "") + (contains(.write) ? "w" : "") + (contains(.makeNode) ? "m" : "")
+    }
 }
 
 /// A rule of `linux.resources.devices`, checked.

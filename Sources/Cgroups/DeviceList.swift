@@ -2,11 +2,23 @@ import Glibc
 
 /// v1's devices controller: everything is allowed or denied but for exceptions (the kernel's
 /// Documentation/admin-guide/cgroup-v1/devices.rst).
-struct DeviceList: Hashable {
+struct DeviceList {
+    /// Devices that are not as the rest.
+    struct Exception {
+        var set: DeviceSet
+        var access: DeviceAccess
+
+        /// As the kernel writes it: `c 1:3 rwm`.
+        var text: String {
+            let major = set.major.map { "\($0)" } ?? "*"
+            let minor = set.minor.map { "\($0)" } ?? "*"
+            return "\(set.kind.rawValue) \(major):\(minor) \(access.text)"
+        }
+    }
+
     private(set) var isAllowed = false
-    private(set) var exceptions: [DeviceSet: DeviceAccess] = [:]
-    /// Where the rule that made an exception stands.
-    private var places: [DeviceSet: Int] = [:]
+    /// At most one for each set, in the order of the rules that made them.
+    private(set) var exceptions: [Exception] = []
 
     init() {}
 
@@ -27,35 +39,44 @@ struct DeviceList: Hashable {
                 isAllowed = words[0] == "a"
                 continue
             }
-            let numbers = words[1].split(separator: ":").map { UInt32($0) }
+            let numbers = words[1].split(separator: ":")
             guard numbers.count == 2 else { continue }
-            exceptions[DeviceSet(kind: kind, major: numbers[0], minor: numbers[1])] = access
+            add(access, to: DeviceSet(kind: kind, major: UInt32(numbers[0]), minor: UInt32(numbers[1])))
+        }
+    }
+
+    private func access(to set: DeviceSet) -> DeviceAccess { exceptions.first { $0.set == set }?.access ?? [] }
+
+    private mutating func add(_ access: DeviceAccess, to set: DeviceSet) {
+        if let index = exceptions.firstIndex(where: { $0.set == set }) {
+            exceptions[index].access.formUnion(access)
+        } else {
+            exceptions.append(Exception(set: set, access: access))
         }
     }
 
     private mutating func apply(_ rule: DeviceRule, at index: Int) throws(ResourceError) {
         if rule.isReset {
             isAllowed = rule.isAllowed
-            exceptions = [:]
+            exceptions = []
             return
         }
         for set in rule.sets {
             if rule.isAllowed != isAllowed {
-                exceptions[set, default: []].formUnion(rule.access)
-                if places[set] == nil { places[set] = index }
+                add(rule.access, to: set)
                 continue
             }
-            for (other, access) in exceptions where other.intersection(set) != nil {
-                guard !access.isDisjoint(with: rule.access) else { continue }
-                guard set.covers(other) else {
+            for place in exceptions.indices {
+                let other = exceptions[place]
+                guard other.set.intersection(set) != nil, !other.access.isDisjoint(with: rule.access) else { continue }
+                guard set.covers(other.set) else {
                     throw ResourceError(
-                        "devices[\(index)]",
-                        "cgroup v1 cannot take this from the wider rule \(Self.text(other, access))",
+                        "devices[\(index)]", "cgroup v1 cannot take this from the wider rule \(other.text)",
                         errno: EINVAL)
                 }
-                let rest = access.subtracting(rule.access)
-                exceptions[other] = rest.isEmpty ? nil : rest
+                exceptions[place].access.subtract(rule.access)
             }
+            exceptions.removeAll(where: \.access.isEmpty)
         }
     }
 
@@ -65,49 +86,33 @@ struct DeviceList: Hashable {
         let transfer: DeviceAccess = [.read, .write]
         while true {
             var added: [DeviceSet] = []
-            let partial = exceptions.filter { !$0.value.isSuperset(of: transfer) }
-            let readers = partial.filter { $0.value.contains(.read) }
-            let writers = partial.filter { $0.value.contains(.write) }
-            for reader in readers.keys {
-                for writer in writers.keys {
-                    guard let both = reader.intersection(writer) else { continue }
-                    let isThere = exceptions.contains { $0.key.covers(both) && $0.value.isSuperset(of: transfer) }
+            for reader in exceptions where reader.access.contains(.read) && !reader.access.contains(.write) {
+                for writer in exceptions where writer.access.contains(.write) && !writer.access.contains(.read) {
+                    guard let both = reader.set.intersection(writer.set) else { continue }
+                    let isThere = exceptions.contains { $0.set.covers(both) && $0.access.isSuperset(of: transfer) }
                     if !isThere { added.append(both) }
                 }
             }
             if added.isEmpty { return }
-            for set in added { exceptions[set, default: []].formUnion(transfer) }
+            for set in added { add(transfer, to: set) }
         }
     }
 
     /// What is written to make a group's list from `current`: file and text. Between lists that deny, nothing that both
     /// allow is denied meanwhile. In the order of the rules, which the kernel's own list shows.
     func transition(from current: DeviceList) -> [(file: String, text: String)] {
-        var allow: [(DeviceSet, DeviceAccess)] = []
-        var deny: [(DeviceSet, DeviceAccess)] = []
         guard !isAllowed, !current.isAllowed else {
             let file = isAllowed ? "devices.deny" : "devices.allow"
             let first = (file: isAllowed ? "devices.allow" : "devices.deny", text: "a")
-            return [first] + lines(exceptions.map { ($0.key, $0.value) }).map { (file, $0) }
+            return [first] + exceptions.map { (file, $0.text) }
         }
-        for (set, access) in exceptions {
-            let missing = access.subtracting(current.exceptions[set] ?? [])
-            if !missing.isEmpty { allow.append((set, missing)) }
-        }
-        for (set, access) in current.exceptions {
-            let surplus = access.subtracting(exceptions[set] ?? [])
-            if !surplus.isEmpty { deny.append((set, surplus)) }
-        }
-        return lines(allow).map { ("devices.allow", $0) } + lines(deny).map { ("devices.deny", $0) }
+        return lines("devices.allow", without: current) + current.lines("devices.deny", without: self)
     }
 
-    private func lines(_ exceptions: [(DeviceSet, DeviceAccess)]) -> [String] {
-        exceptions.map { (places[$0.0] ?? .max, Self.text($0.0, $0.1)) }.sorted { $0 < $1 }.map(\.1)
-    }
-
-    private static func text(_ set: DeviceSet, _ access: DeviceAccess) -> String {
-        let major = set.major.map { "\($0)" } ?? "*"
-        let minor = set.minor.map { "\($0)" } ?? "*"
-        return "\(set.kind.rawValue) \(major):\(minor) \(access.text)"
+    private func lines(_ file: String, without other: DeviceList) -> [(file: String, text: String)] {
+        exceptions.compactMap { exception in
+            let rest = exception.access.subtracting(other.access(to: exception.set))
+            return rest.isEmpty ? nil : (file, Exception(set: exception.set, access: rest).text)
+        }
     }
 }

@@ -73,7 +73,7 @@ public struct OOMWatch: ~Copyable, Sendable {
         guard let populationFile else { return nil }
         guard let text = try? Files.text(populationFile) else { return .ended }
         // A group that nobody has joined yet says nothing.
-        return !bytes.isEmpty && text.contains("populated 0") ? .ended : nil
+        return !bytes.isEmpty && text.split(separator: "\n").contains("populated 0") ? .ended : nil
     }
 }
 

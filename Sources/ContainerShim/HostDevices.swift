@@ -14,7 +14,7 @@ struct HostDevices {
     init(_ specification: ContainerSpecification) throws {
         if specification.isPrivileged { collect("/dev", at: "/dev", access: "rwm") }
         for node in specification.devices {
-            let path = "/" + ContainerPath.components(node.path).joined(separator: "/")
+            let path = ContainerPath.text(ContainerPath.components(node.path)[...])
             guard path.hasPrefix("/dev/") else {
                 throw SetupError("device \(node.path): only paths beneath /dev are supported")
             }

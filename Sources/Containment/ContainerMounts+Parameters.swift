@@ -28,7 +28,8 @@ extension ContainerMounts {
 
     private func isNamespaced(_ parameter: String) -> Bool {
         let name = Self.path(ofParameter: parameter).split(separator: "/").joined(separator: ".")
-        if name.split(separator: ".").contains("..") || parameter.contains("..") { return false }
+        let leadsUp = zip(parameter.utf8, parameter.utf8.dropFirst()).contains { $0 == 0x2e && $1 == 0x2e }
+        if leadsUp { return false }
         if name.hasPrefix("net.") { return proc.isSeparate(\.network) }
         let ipc: Set<String> = [
             "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",

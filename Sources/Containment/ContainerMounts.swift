@@ -46,12 +46,12 @@ struct ContainerMounts: ~Copyable {
     private var groupsComeLast: Bool {
         guard let last = mounts.last, last.isGroups else { return false }
         let groups = ContainerPath.components(last.destination)
+        let kernels = mounts.filter { $0.type == "proc" || $0.type == "sysfs" }
+            .map { ContainerPath.components($0.destination) }
         let hidden = (plan.linux.readonlyPaths ?? []) + (plan.linux.maskedPaths ?? [])
         return hidden.allSatisfy { path in
             let path = ContainerPath.components(path)
-            let isKernels = mounts.contains {
-                ["proc", "sysfs"].contains($0.type) && ContainerPath.components($0.destination) == Array(path.prefix(1))
-            }
+            let isKernels = kernels.contains { $0.count == 1 && $0[0] == path.first }
             return isKernels && !path.starts(with: groups) && !groups.starts(with: path)
         }
     }
@@ -226,7 +226,8 @@ struct ContainerMounts: ~Copyable {
             "sys/crypto/fips_enabled",
         ]
         let components = ContainerPath.components(path)
-        if components.first == "proc", allowed.contains(components.dropFirst().joined(separator: "/")) { return }
+        let name = String(ContainerPath.text(components.dropFirst()).dropFirst())
+        if components.first == "proc", allowed.contains(name) { return }
         throw SetupError("\"\(path)\" cannot be mounted because it is inside /proc")
     }
 

@@ -12,9 +12,17 @@ enum DeviceNodes {
         var tree: Int32
     }
 
-    private static let defaults: [(name: String, major: Int64, minor: Int64)] = [
-        ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+    private static let defaults = [
+        usual("/dev/null", 1, 3), usual("/dev/zero", 1, 5), usual("/dev/full", 1, 7), usual("/dev/random", 1, 8),
+        usual("/dev/urandom", 1, 9), usual("/dev/tty", 5, 0),
     ]
+
+    private static func usual(_ path: String, _ major: Int64, _ minor: Int64) -> LinuxConfiguration.Device {
+        var device = LinuxConfiguration.Device(type: "c", path: path, major: major, minor: minor)
+        device.fileMode = 0o666
+        return device
+    }
+
     private static let links = [
         ("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin"), ("/proc/self/fd/1", "stdout"),
         ("/proc/self/fd/2", "stderr"), ("pts/ptmx", "ptmx"), ("/proc/kcore", "core"),
@@ -22,14 +30,9 @@ enum DeviceNodes {
 
     /// The default ones that the configuration does not give itself, and its own.
     private static func all(_ linux: LinuxConfiguration) -> [LinuxConfiguration.Device] {
-        let own = linux.devices ?? []
-        let places = own.map { ContainerPath.components($0.path) }
-        let usual = defaults.filter { !places.contains(["dev", $0.name]) }.map { name, major, minor in
-            var device = LinuxConfiguration.Device(type: "c", path: "/dev/" + name, major: major, minor: minor)
-            device.fileMode = 0o666
-            return device
-        }
-        return usual + own
+        guard let own = linux.devices else { return defaults }
+        let places = own.map { ContainerPath.text(ContainerPath.components($0.path)[...]) }
+        return defaults.filter { !places.contains($0.path) } + own
     }
 
     /// Nodes of the host that stand for those that a container in a user namespace may not make.
@@ -52,7 +55,7 @@ enum DeviceNodes {
     private static func make(_ device: LinuxConfiguration.Device, in root: borrowing RootTree) throws {
         let components = ContainerPath.components(device.path)
         guard let name = components.last else { throw SetupError("linux.devices: no path in \"\(device.path)\"") }
-        let parent = try root.directory("/" + components.dropLast().joined(separator: "/"))
+        let parent = try root.directory(ContainerPath.text(components.dropLast()))
         let kind = device.type == "b" ? S_IFBLK : device.type == "p" ? S_IFIFO : S_IFCHR
         let mode = device.fileMode.map { $0 & 0o7777 } ?? 0o666
         let (major, minor) = (UInt32(clamping: device.major ?? 0), UInt32(clamping: device.minor ?? 0))

@@ -97,5 +97,7 @@ public final class Handover {
 
 extension CgroupDirectory {
     /// As the directory is called beneath /sys/fs/cgroup.
-    fileprivate var displayName: String { isUnified ? "unified" : controllers.joined(separator: ",") }
+    fileprivate var displayName: String {
+        isUnified ? "unified" : controllers.dropFirst().reduce(controllers[0]) { $0 + "," + $1 }
+    }
 }

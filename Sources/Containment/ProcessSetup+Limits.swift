@@ -7,7 +7,7 @@ import RuntimeSpec
 extension ProcessSetup {
     func setLimits(_ proc: borrowing HostProc) throws {
         for (index, limit) in (process.rlimits ?? []).enumerated() {
-            guard let number = ProcessConfiguration.ResourceLimit.numbers[limit.type] else {
+            guard let number = ProcessConfiguration.ResourceLimit.number(of: limit.type) else {
                 throw SetupError("process.rlimits[\(index)].type: \"\(limit.type)\" is no limit")
             }
             let result = cl_setrlimit(number, limit.soft, limit.hard)
@@ -84,7 +84,7 @@ extension ProcessPlan {
     /// CAP_SYS_RESOURCE on the host (setrlimit(2)).
     func raiseLimits(of pid: pid_t) throws {
         for limit in configuration.rlimits ?? [] {
-            guard let number = ProcessConfiguration.ResourceLimit.numbers[limit.type] else { continue }
+            guard let number = ProcessConfiguration.ResourceLimit.number(of: limit.type) else { continue }
             let result = cl_raise_limit(pid, number, limit.hard)
             if result < 0 { throw Self.refused(limit: number, -result) }
         }

@@ -60,9 +60,9 @@ struct RootTree: ~Copyable {
                 _ = real.popLast()
                 continue
             }
-            let next = "/" + (real + [name]).joined(separator: "/")
+            let next = ContainerPath.text((real + [name])[...])
             guard let child = try open(next, pathOnly | O_NOFOLLOW) else {
-                try make(name, in: "/" + real.joined(separator: "/"), isFile: makingFile && pending.isEmpty)
+                try make(name, in: ContainerPath.text(real[...]), isFile: makingFile && pending.isEmpty)
                 real.append(name)
                 continue
             }
@@ -76,7 +76,7 @@ struct RootTree: ~Copyable {
             if target.hasPrefix("/") { real = [] }
             pending = target.split(separator: "/").map(String.init).filter { $0 != "." } + pending
         }
-        let resolved = "/" + real.joined(separator: "/")
+        let resolved = ContainerPath.text(real[...])
         guard let found = try openDirect(resolved) else { throw SystemError("open", path, errno: ENOENT) }
         return found
     }

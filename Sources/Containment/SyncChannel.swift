@@ -48,10 +48,12 @@ public struct SyncChannel: ~Copyable {
         case .cloned(let pid): try send(0x43, Self.bytes(pid))
         case .needsMappings: try send(0x55)
         case .group(let entrances, let sources):
-            let names = sources.map(\.name).joined(separator: "\n")
-            try send(
-                0x44, [UInt8(truncatingIfNeeded: entrances.count)] + Array(names.utf8),
-                descriptors: entrances + sources.map(\.tree))
+            var bytes = [UInt8(truncatingIfNeeded: entrances.count)]
+            for (index, source) in sources.enumerated() {
+                if index > 0 { bytes.append(0x0a) }
+                bytes += source.name.utf8
+            }
+            try send(0x44, bytes, descriptors: entrances + sources.map(\.tree))
         case .mounted: try send(0x4d)
         case .go(let pid): try send(0x48, Self.bytes(pid))
         case .ready(let terminal): try send(0x52, descriptors: terminal.map { [$0] } ?? [])

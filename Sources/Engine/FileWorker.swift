@@ -1,3 +1,4 @@
+import Executors
 import LinuxSystem
 
 /// A thread for work that blocks on files and mounts, one piece after the other.

@@ -1,4 +1,5 @@
 import EngineModel
+import Executors
 import Glibc
 import JSON
 import LinuxSystem

@@ -1,4 +1,5 @@
 import EngineModel
+import Executors
 import JSON
 import LinuxSystem
 import SQLite

@@ -163,7 +163,7 @@ struct SpecificationBuilder {
     static func limit(_ ulimit: Ulimit) throws(EngineError) -> ProcessConfiguration.ResourceLimit {
         let type = "RLIMIT_" + ulimit.name.uppercased()
         guard ulimit.name == ulimit.name.lowercased(), ulimit.name != "as",
-            ProcessConfiguration.ResourceLimit.numbers[type] != nil
+            ProcessConfiguration.ResourceLimit.number(of: type) != nil
         else {
             throw EngineError(.invalidParameter, "invalid ulimit type: \(ulimit.name)")
         }

@@ -118,9 +118,11 @@ public struct JSONMembers {
     }
 }
 
-/// A type that reads itself from an object's members, also as a part of types that are `Decodable`. Names are members'
-/// as they are; what is missing or null is nil.
-public protocol JSONReadable: Decodable {
+/// A type that reads itself from an object's members. Names are members' as they are; what is missing or null is nil.
+///
+/// One that is a part of types that are `Decodable` is so too, with `init(from:)` as below; were this protocol to ask
+/// for it, every type's witness table would be made when it is first used.
+public protocol JSONReadable {
     init(_ members: JSONMembers) throws(JSONError)
 }
 
@@ -130,6 +132,9 @@ extension JSONReadable {
         try self.init(JSONMembers(JSONValue(parsing: text, limits: limits)))
     }
 
+}
+
+extension JSONReadable where Self: Decodable {
     public init(from decoder: any Decoder) throws {
         guard let decoder = decoder as? JSONTreeDecoder else { throw JSONError("it can be read from JSON alone") }
         do throws(JSONError) {

@@ -159,7 +159,7 @@ struct JSONParser {
                 index += 1
                 // Most have no escapes.
                 if bytes.isEmpty {
-                    let string = text[start..<end].withUnsafeBufferPointer { String(validating: $0, as: UTF8.self) }
+                    let string = text[start..<end].withUnsafeBufferPointer(Self.string)
                     guard let string else { throw failure("invalid UTF-8") }
                     return string
                 }
@@ -178,6 +178,12 @@ struct JSONParser {
             start = index
         }
         throw failure("unexpected end of JSON input")
+    }
+
+    /// A text that is ASCII alone, as most are, is made without generic code.
+    private static func string(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
+        if bytes.allSatisfy({ $0 < 0x80 }) { return String(decoding: bytes, as: UTF8.self) }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     private mutating func escape() throws(JSONError) -> [UInt8] {

@@ -54,18 +54,18 @@ public struct CapturedProcess: Sendable {
         }
 
         mutating func run(within limit: Duration, killing pid: pid_t) {
-            let deadline = ContinuousClock.now + limit
+            let deadline = Clock.sinceBoot() + Int64(limit / .nanoseconds(1))
             var isKilled = false
             while streams.contains(where: { $0 >= 0 }) {
                 var polled = streams.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
                 polled.append(pollfd(fd: feeding, events: Int16(POLLOUT), revents: 0))
                 poll(&polled, 3, 200)
-                if !isKilled, ContinuousClock.now > deadline {
+                if !isKilled, Clock.sinceBoot() > deadline {
                     kill(pid, SIGKILL)
                     isKilled = true
                 }
                 // A grandchild that keeps the streams open does not hold up the caller of what was killed.
-                if isKilled, ContinuousClock.now > deadline + .seconds(2) { break }
+                if isKilled, Clock.sinceBoot() > deadline + 2_000_000_000 { break }
                 for index in 0..<2 where polled[index].revents != 0 { gather(index) }
                 if polled[2].revents != 0 { feed() }
             }

@@ -1,3 +1,4 @@
+import Executors
 import Glibc
 import LinuxSystem
 import Logging

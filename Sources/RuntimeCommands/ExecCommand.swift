@@ -160,7 +160,7 @@ struct ExecCommand {
         if let path = options.processFile {
             do {
                 let text = try Files.read(path, limit: Self.limit)
-                let process = try JSONCoding.decode(ProcessConfiguration.self, from: text)
+                let process = try ProcessConfiguration(parsing: text)
                 try process.validate("process")
                 return process
             } catch {

@@ -17,7 +17,7 @@ struct RuntimeContext {
         self.settings = settings
         self.log = log
         let map = (try? Files.text("/proc/self/uid_map")) ?? ""
-        let words = map.split(whereSeparator: \.isWhitespace)
+        let words = map.split { $0 == " " || $0 == "\n" }
         isInUserNamespace = !words.isEmpty && words != ["0", "0", "4294967295"]
         isRootless = settings.isRootless ?? (geteuid() != 0 || isInUserNamespace)
         store = StateStore(root: settings.root ?? Self.usualRoot(isInUserNamespace))

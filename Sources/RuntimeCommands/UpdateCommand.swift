@@ -91,7 +91,7 @@ struct UpdateCommand {
     private static func read(_ file: String) throws -> LinuxResources {
         do {
             let text = try file == "-" ? Bytes.readToEnd(0, limit: limit) : Files.read(file, limit: limit)
-            return try JSONCoding.decode(LinuxResources.self, from: text)
+            return try LinuxResources(parsing: text)
         } catch {
             throw SetupError("\(file == "-" ? "standard input" : file): \(error)")
         }

@@ -13,6 +13,12 @@ struct CommandWords {
         static func flag(_ name: String, _ short: Character? = nil) -> Option {
             Option(name: name, short: short, takesValue: false)
         }
+
+        /// Whether `word` is `--name`, `-name` or `-n`.
+        fileprivate func isNamed(_ word: String) -> Bool {
+            let given = word.dropFirst(word.hasPrefix("--") ? 2 : 1)
+            return given == name || !word.hasPrefix("--") && given.count == 1 && given.first == short
+        }
     }
 
     /// In the order in which they were given.
@@ -25,9 +31,9 @@ struct CommandWords {
     /// - Parameter endsAtArgument: takes words until the first that is no option; the words after it are not looked at,
     ///   since they may belong to a command of the container.
     init(
-        _ words: some Collection<String>, _ options: [Option], endsAtArgument: Bool = false
+        _ words: ArraySlice<String>, _ options: [Option], endsAtArgument: Bool = false
     ) throws(InvocationError) {
-        var words = Array(words)[...]
+        var words = words
         while let word = words.first {
             guard word.hasPrefix("-"), word != "-" else {
                 if endsAtArgument { break }
@@ -36,28 +42,26 @@ struct CommandWords {
             }
             words.removeFirst()
             if word == "--" { break }
-            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let option = options.first(where: { Self.names(of: $0).contains(parts[0]) }) else {
-                throw InvocationError("flag provided but not defined: \(parts[0])")
+            let sign = word.firstIndex(of: "=")
+            let flag = String(word[..<(sign ?? word.endIndex)])
+            let given = sign.map { String(word[word.index(after: $0)...]) }
+            guard let option = options.first(where: { $0.isNamed(flag) }) else {
+                throw InvocationError("flag provided but not defined: \(flag)")
             }
             if option.takesValue {
-                guard let value = parts.count == 2 ? parts[1] : words.popFirst() else {
-                    throw InvocationError("flag needs an argument: \(parts[0])")
+                guard let value = given ?? words.popFirst() else {
+                    throw InvocationError("flag needs an argument: \(flag)")
                 }
                 values.append((option.name, value))
             } else {
-                let text = parts.count == 2 ? parts[1] : "true"
+                let text = given ?? "true"
                 guard text == "true" || text == "false" else {
-                    throw InvocationError("invalid boolean value \"\(text)\" for \(parts[0])")
+                    throw InvocationError("invalid boolean value \"\(text)\" for \(flag)")
                 }
                 values.append((option.name, text))
             }
         }
         rest += words
-    }
-
-    private static func names(of option: Option) -> [String] {
-        ["--\(option.name)", "-\(option.name)"] + (option.short.map { ["-\($0)"] } ?? [])
     }
 
     func isSet(_ name: String) -> Bool { text(name) == "true" }

@@ -8,4 +8,18 @@ public enum ContainerPath {
         }
         return result
     }
+
+    /// The absolute path of components.
+    ///
+    /// `joined(separator:)` would have the runtime make types to compare its own with: much, for a program that ends
+    /// soon.
+    public static func text(_ components: ArraySlice<String>) -> String {
+        if components.isEmpty { return "/" }
+        var path = ""
+        for component in components {
+            path += "/"
+            path += component
+        }
+        return path
+    }
 }

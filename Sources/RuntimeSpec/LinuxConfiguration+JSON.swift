@@ -1,6 +1,6 @@
 import JSON
 
-extension LinuxConfiguration: JSONReadable {
+extension LinuxConfiguration: JSONReadable, Decodable {
     public init(_ members: JSONMembers) throws(JSONError) {
         namespaces = try members.objects("namespaces")
         uidMappings = try members.objects("uidMappings")

@@ -52,30 +52,49 @@ public struct MountWords: Hashable, Sendable {
         }
     }
 
-    private static let attributes: [String: (set: Attributes, clear: Attributes)] = [
-        "ro": (.readOnly, []), "rw": ([], .readOnly), "nosuid": (.noSuid, []), "suid": ([], .noSuid),
-        "nodev": (.noDevices, []), "dev": ([], .noDevices), "noexec": (.noExec, []), "exec": ([], .noExec),
-        "noatime": (.noAccessTime, .strictAccessTime), "atime": ([], .noAccessTime),
-        "strictatime": (.strictAccessTime, .noAccessTime), "nostrictatime": ([], .strictAccessTime),
-        "relatime": ([], .accessTimes), "norelatime": ([], []), "nodiratime": (.noDirectoryAccessTime, []),
-        "diratime": ([], .noDirectoryAccessTime), "nosymfollow": (.noSymlinkFollow, []),
-        "symfollow": ([], .noSymlinkFollow), "defaults": ([], []),
+    /// The words that `change(by:)` knows.
+    private static let attributes = [
+        "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime", "strictatime",
+        "nostrictatime", "relatime", "norelatime", "nodiratime", "diratime", "nosymfollow", "symfollow", "defaults",
     ]
+
+    /// What a word sets and clears. No dictionary: a program that ends soon would make it for a few words.
+    private static func change(by word: String) -> (set: Attributes, clear: Attributes)? {
+        switch word {
+        case "ro": (.readOnly, [])
+        case "rw": ([], .readOnly)
+        case "nosuid": (.noSuid, [])
+        case "suid": ([], .noSuid)
+        case "nodev": (.noDevices, [])
+        case "dev": ([], .noDevices)
+        case "noexec": (.noExec, [])
+        case "exec": ([], .noExec)
+        case "noatime": (.noAccessTime, .strictAccessTime)
+        case "atime": ([], .noAccessTime)
+        case "strictatime": (.strictAccessTime, .noAccessTime)
+        case "nostrictatime": ([], .strictAccessTime)
+        case "relatime": ([], .accessTimes)
+        case "norelatime", "defaults": ([], [])
+        case "nodiratime": (.noDirectoryAccessTime, [])
+        case "diratime": ([], .noDirectoryAccessTime)
+        case "nosymfollow": (.noSymlinkFollow, [])
+        case "symfollow": ([], .noSymlinkFollow)
+        default: nil
+        }
+    }
 
     /// What holds without being asked for: for a new file system, for fsconfig(2), which says nothing in the kernel's
     /// log, and since Linux 6.1, where every file system that can count a file's versions does.
-    private static let usual: Set<String> = [
-        "async", "loud", "silent", "nomand", "iversion", "noiversion", "nolazytime",
-    ]
+    private static let usual = ["async", "loud", "silent", "nomand", "iversion", "noiversion", "nolazytime"]
     /// Options that every file system takes.
-    private static let common: Set<String> = ["sync", "dirsync", "lazytime", "mand"]
+    private static let common = ["sync", "dirsync", "lazytime", "mand"]
 
     /// Words in the order given; what comes later wins.
     public init(_ options: [String]) {
         for option in options {
-            if let word = Self.attributes[option] {
+            if let word = Self.change(by: option) {
                 Self.apply(word, &set, &clear)
-            } else if option.hasPrefix("r"), let word = Self.attributes[String(option.dropFirst())], option != "ro" {
+            } else if option.hasPrefix("r"), let word = Self.change(by: String(option.dropFirst())), option != "ro" {
                 Self.apply(word, &setRecursively, &clearRecursively)
             } else if let propagation = Propagation(rawValue: option) {
                 self.propagation = propagation
@@ -121,9 +140,9 @@ extension MountWords {
     public static var names: [String] {
         let propagations = ["private", "slave", "shared", "unbindable"]
         let own = ["bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup"]
-        let recursive = attributes.keys.filter { $0 != "defaults" }.map { "r" + $0 }
+        let recursive = attributes.filter { $0 != "defaults" }.map { "r" + $0 }
         return
-            (Array(attributes.keys) + recursive + propagations + propagations.map { "r" + $0 } + own + usual
+            (attributes + recursive + propagations + propagations.map { "r" + $0 } + own + usual
             + common).sorted()
     }
 }

@@ -1,6 +1,6 @@
 import JSON
 
-extension ProcessConfiguration: JSONReadable {
+extension ProcessConfiguration: JSONReadable, Decodable {
     public init(_ members: JSONMembers) throws(JSONError) {
         terminal = try members.flag("terminal")
         consoleSize = try members.object("consoleSize")

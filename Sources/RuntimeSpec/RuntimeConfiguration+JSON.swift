@@ -21,7 +21,7 @@ extension RuntimeConfiguration.Root: JSONReadable {
     }
 }
 
-extension RuntimeConfiguration.Mount: JSONReadable {
+extension RuntimeConfiguration.Mount: JSONReadable, Decodable {
     public init(_ members: JSONMembers) throws(JSONError) {
         destination = try members.needed("destination", members.text("destination"))
         type = try members.text("type")

@@ -42,8 +42,8 @@ extension RuntimeConfiguration {
     /// `1.2.0`, `1.0.2-dev`, `1.1.0+x`.
     private static func isKnown(_ version: String) -> Bool {
         let core = version.prefix { $0 != "-" && $0 != "+" }
-        let numbers = core.split(separator: ".", omittingEmptySubsequences: false).map { UInt32($0) }
-        return numbers.count == 3 && numbers.allSatisfy { $0 != nil } && numbers[0] == 1
+        let numbers = core.split(separator: ".", omittingEmptySubsequences: false)
+        return numbers.count == 3 && numbers.allSatisfy { UInt32($0) != nil } && UInt32(numbers[0]) == 1
     }
 }
 
@@ -118,11 +118,12 @@ extension ProcessConfiguration {
         for (index, word) in (env ?? []).enumerated() {
             try check(!word.isEmpty && !word.utf8.contains(0), "\(path).env[\(index)]", "empty or with a NUL")
         }
-        var limits: Set<String> = []
-        for (index, limit) in (rlimits ?? []).enumerated() {
+        let rlimits = rlimits ?? []
+        for (index, limit) in rlimits.enumerated() {
             let path = "\(path).rlimits[\(index)]"
-            try check(ResourceLimit.numbers[limit.type] != nil, path + ".type", "\"\(limit.type)\" is no limit")
-            try check(limits.insert(limit.type).inserted, path + ".type", "\(limit.type) is set twice")
+            try check(ResourceLimit.number(of: limit.type) != nil, path + ".type", "\"\(limit.type)\" is no limit")
+            try check(
+                !rlimits[..<index].contains { $0.type == limit.type }, path + ".type", "\(limit.type) is set twice")
             try check(limit.soft <= limit.hard, path + ".soft", "more than the hard limit")
         }
         if let oomScoreAdj {
@@ -181,22 +182,25 @@ extension LinuxConfiguration {
     }
 
     private func validateNamespaces() throws(JSONError) {
-        var seen: [NamespaceType] = []
-        for (index, namespace) in (namespaces ?? []).enumerated() {
+        let namespaces = namespaces ?? []
+        for (index, namespace) in namespaces.enumerated() {
             let path = "linux.namespaces[\(index)]"
-            try check(!seen.contains(namespace.type), path + ".type", "\(namespace.type.rawValue) is named twice")
-            seen.append(namespace.type)
+            try check(
+                !namespaces[..<index].contains { $0.type == namespace.type }, path + ".type",
+                "\(namespace.type.rawValue) is named twice")
             if let joined = namespace.path, !joined.isEmpty {
                 try check(joined.hasPrefix("/"), path + ".path", "\"\(joined)\" is not absolute")
             }
         }
         let user = namespace(.user)
         let isNew = user != nil && user?.path?.isEmpty ?? true
-        for (member, mappings) in [("uidMappings", uidMappings), ("gidMappings", gidMappings)] {
+        func checkMappings(_ mappings: [IDMapping]?, _ path: String) throws(JSONError) {
             try check(
-                user != nil || mappings?.isEmpty ?? true, "linux." + member, "mappings without a user namespace")
-            try IDMapping.validate(mappings, "linux." + member, isNeeded: isNew)
+                user != nil || mappings?.isEmpty ?? true, path, "mappings without a user namespace")
+            try IDMapping.validate(mappings, path, isNeeded: isNew)
         }
+        try checkMappings(uidMappings, "linux.uidMappings")
+        try checkMappings(gidMappings, "linux.gidMappings")
         guard let timeOffsets, !timeOffsets.isEmpty else { return }
         let time = namespace(.time)
         try check(

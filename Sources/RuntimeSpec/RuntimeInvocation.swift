@@ -4,7 +4,7 @@ public struct RuntimeInvocation: Hashable, Sendable {
     public var command: RuntimeCommand
 
     /// - Parameter words: without the program's name.
-    public init(parsing words: some Collection<String>) throws(InvocationError) {
+    public init(parsing words: ArraySlice<String>) throws(InvocationError) {
         // Drivers pass --debug and --criu, which are without effect.
         let global = try CommandWords(
             words,
@@ -81,7 +81,7 @@ public enum RuntimeCommand: Hashable, Sendable {
 
     public enum ListFormat: String, Sendable { case table, json }
 
-    init(_ name: String, _ words: some Collection<String>) throws(InvocationError) {
+    init(_ name: String, _ words: ArraySlice<String>) throws(InvocationError) {
         switch name {
         case "create":
             let words = try CommandWords(words, CreateOptions.flags)

@@ -13,7 +13,7 @@ import Testing
             "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "RuntimeSpec", "EngineModel", "NetworkModel",
             "RaftCore", "ClusterModel", "Scheduling", "Orchestration", "SessionModel", "AgentModel",
         ],
-        ["LinuxSystem", "SQLite", "Netlink", "Cgroups", "Seccomp", "SystemdUnits", "Archive"],
+        ["LinuxSystem", "Executors", "SQLite", "Netlink", "Cgroups", "Seccomp", "SystemdUnits", "Archive"],
         [
             "NameService", "Dataplane", "ContainerRuntime", "Containment", "ContainerShim", "ImageStore", "ClusterPKI",
             "ClusterRPC", "ClusterStore",
@@ -178,6 +178,23 @@ import Testing
         for target in Self.withoutFoundation {
             let found = Self.imports(of: target).intersection(["Foundation", "FoundationEssentials", "Dispatch"])
             #expect(found.isEmpty, "\(target) imports \(found)")
+        }
+    }
+
+    @Test("martlet-runtime uses no concurrency: what that links sets itself up at each start")
+    func theRuntimeIsWithoutConcurrency() {
+        let arrows = Self.declared()
+        var targets: Set<String> = ["martlet-runtime"]
+        var isGrowing = true
+        while isGrowing {
+            let grown = targets.union(targets.flatMap { arrows[$0] ?? [] })
+            isGrowing = grown != targets
+            targets = grown
+        }
+        #expect(targets.isSuperset(of: ["LinuxSystem", "Containment", "JSON"]) && !targets.contains("Executors"))
+        let concurrency = /\basync (throws|->|\{)|\bawait |\bTask( \{|[.(])|\bactor [A-Z]|(Continuous|Suspending)Clock/
+        for file in targets.flatMap({ Self.swiftFiles(under: Self.root + "/Sources/" + $0) }) {
+            #expect((Self.read(file) ?? "").firstMatch(of: concurrency)?.output.0 == nil, "\(file)")
         }
     }
 

@@ -160,7 +160,7 @@ import Testing
                 return
             }
             try group.apply(
-                JSONCoding.decode(LinuxResources.self, from: Array(#"{"memory":{"limit":8388608}}"#.utf8)))
+                LinuxResources(parsing: Array(#"{"memory":{"limit":8388608}}"#.utf8)))
             var watch = try group.watchOOM()
             #expect(watch.next() == nil && !Self.isReadable(watch.rawValue, within: 0))
             // Waits until it is in the group.

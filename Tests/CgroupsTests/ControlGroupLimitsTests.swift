@@ -20,7 +20,7 @@ import Testing
     }
 
     private static func resources(_ text: String) throws -> LinuxResources {
-        try JSONCoding.decode(LinuxResources.self, from: Array(text.utf8))
+        try LinuxResources(parsing: Array(text.utf8))
     }
 
     /// The error that `text` brings; empty where there is none.

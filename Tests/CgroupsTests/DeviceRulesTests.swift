@@ -44,7 +44,7 @@ import Testing
 
     /// v1's kernel (security/device_cgroup.c: match_exception and match_exception_partial).
     private static func answer(_ request: Request, by list: DeviceList) -> Bool {
-        let about = list.exceptions.filter { $0.key.covers(request.device) }.values
+        let about = list.exceptions.filter { $0.set.covers(request.device) }.map(\.access)
         return list.isAllowed
             ? about.allSatisfy { $0.isDisjoint(with: request.access) }
             : about.contains { $0.isSuperset(of: request.access) }

@@ -26,7 +26,7 @@ import Testing
     }
 
     static func plan(_ resources: String, on layout: GroupLayout) throws -> GroupPlan {
-        try GroupPlan(JSONCoding.decode(LinuxResources.self, from: Array(resources.utf8)), on: layout)
+        try GroupPlan(LinuxResources(parsing: Array(resources.utf8)), on: layout)
     }
 
     /// `file text`, with `?` where the file may be missing, `|file text` where another takes its place, `~` where it

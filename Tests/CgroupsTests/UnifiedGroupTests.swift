@@ -26,7 +26,7 @@ import Testing
     private func text(_ file: String) throws -> String { try Files.text(directory.path + "/group/" + file) }
 
     private func apply(_ text: String) throws {
-        try group.apply(JSONCoding.decode(LinuxResources.self, from: Array(text.utf8)))
+        try group.apply(LinuxResources(parsing: Array(text.utf8)))
     }
 
     private func refusal(of text: String) throws -> ResourceError? {

@@ -79,6 +79,11 @@ extension RuntimeConfiguration {
 }
 
 /// A value of the specification from the JSON that it has in a `config.json`.
-func decoded<Value: Decodable>(_ text: String, as type: Value.Type = Value.self) throws -> Value {
-    try JSONCoding.decode(type, from: Array(text.utf8))
+func decoded<Value: JSONReadable>(_ text: String, as type: Value.Type = Value.self) throws -> Value {
+    try Value(parsing: Array(text.utf8))
+}
+
+/// An object whose members' names are data.
+func decoded<Value: JSONReadable>(_ text: String) throws -> [String: Value]? {
+    try JSONMembers(["it": JSONValue(parsing: text)]).objectsByName("it")
 }

@@ -4,7 +4,7 @@ import Testing
 /// Flags of runc with words of their own.
 @Suite struct InvocationFlagTests {
     private func parse(_ line: String) throws -> RuntimeCommand {
-        try RuntimeInvocation(parsing: line.split(separator: " ").map(String.init)).command
+        try RuntimeInvocation(parsing: line.split(separator: " ").map(String.init)[...]).command
     }
 
     private func options(_ line: String) throws -> RunOptions? {

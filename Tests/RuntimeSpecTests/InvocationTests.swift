@@ -4,7 +4,7 @@ import Testing
 /// Command lines as runc's callers write them.
 @Suite struct InvocationTests {
     private func parse(_ line: String) throws -> RuntimeInvocation {
-        try RuntimeInvocation(parsing: line.split(separator: " ").map(String.init))
+        try RuntimeInvocation(parsing: line.split(separator: " ").map(String.init)[...])
     }
 
     /// containerd's shim.

@@ -44,5 +44,7 @@ import Testing
         #expect(MountWords(usual).data.isEmpty)
         #expect(Set(MountWords.names).isSuperset(of: usual + ["sync", "dirsync", "lazytime", "mand", "rrelatime"]))
         #expect(Set(MountWords.names).count == MountWords.names.count)
+        let unknown = MountWords.names.filter { !MountWords([$0]).data.isEmpty }
+        #expect(unknown == ["dirsync", "lazytime", "mand", "sync"])
     }
 }

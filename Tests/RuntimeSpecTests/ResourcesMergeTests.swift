@@ -5,7 +5,7 @@ import Testing
 /// What `update` changes of `linux.resources` (runc-update(8)).
 @Suite struct ResourcesMergeTests {
     private static func resources(_ text: String) throws -> LinuxResources {
-        try JSONCoding.decode(LinuxResources.self, from: Array(text.utf8))
+        try LinuxResources(parsing: Array(text.utf8))
     }
 
     /// Stored, given, and what is stored then.

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinuxSystem
 
 /// A serial executor on a thread of its own, for actors whose calls block (disk, mounts, netlink).
 ///
