@@ -10,7 +10,7 @@
 #include <sys/vfs.h>
 
 // No function of libc may be called here: it has not set itself up yet, nor the thread's storage.
-#define BARE __attribute__((no_stack_protector, no_builtin, used))
+#include "../CLinux/barecall.h"
 
 #if defined(__x86_64__)
 __asm__(".text\n"
@@ -24,17 +24,6 @@ __asm__(".text\n"
         "  mov %rbx, %rsp\n"
         "  mov %r12, %rdx\n"
         "  jmp _start\n");
-
-static BARE long call(long number, long a, long b, long c, long d, long e) {
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-                     : "rcx", "r11", "memory");
-    return result;
-}
 #elif defined(__aarch64__)
 __asm__(".text\n"
         ".globl cl_guarded_start\n"
@@ -45,17 +34,6 @@ __asm__(".text\n"
         "  bl cl_go_on_guarded\n"
         "  mov x0, x19\n"
         "  b _start\n");
-
-static BARE long call(long number, long a, long b, long c, long d, long e) {
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
-    return x0;
-}
 #else
 #error "martlet-runtime runs on x86-64 and AArch64"
 #endif
@@ -82,12 +60,12 @@ static BARE char *append_number(char *end, unsigned long number) {
 /// Whether the open file is on a read-only mount.
 static BARE int is_read_only(int file) {
     struct statfs system;
-    return call(SYS_fstatfs, file, (long)&system, 0, 0, 0) == 0 && system.f_flags & ST_RDONLY;
+    return cl_bare_call(SYS_fstatfs, file, (long)&system, 0, 0, 0) == 0 && system.f_flags & ST_RDONLY;
 }
 
 static BARE int same_file(int file, const struct stat *other) {
     struct stat information;
-    return call(SYS_newfstatat, file, (long)"", (long)&information, AT_EMPTY_PATH, 0) == 0 &&
+    return cl_bare_call(SYS_newfstatat, file, (long)"", (long)&information, AT_EMPTY_PATH, 0) == 0 &&
            information.st_dev == other->st_dev && information.st_ino == other->st_ino;
 }
 
@@ -125,16 +103,16 @@ static BARE void sleep_as_shim(char **arguments, char **environment) {
     int program = take_number(&number);
     int count = take_watches(arguments[4], watches);
     if (count >= 0)
-        while (call(SYS_ppoll, (long)watches, count, 0, 0, 0) == -EINTR) {}
-    call(SYS_fcntl, program, F_SETFD, FD_CLOEXEC, 0, 0);
+        while (cl_bare_call(SYS_ppoll, (long)watches, count, 0, 0, 0) == -EINTR) {}
+    cl_bare_call(SYS_fcntl, program, F_SETFD, FD_CLOEXEC, 0, 0);
     arguments[4] = arguments[1];
     arguments[3] = arguments[0];
     // Want of memory passes; without this process its container would be killed.
     for (;;) {
-        call(SYS_execveat, program, (long)"", (long)(arguments + 3), (long)environment, AT_EMPTY_PATH);
+        cl_bare_call(SYS_execveat, program, (long)"", (long)(arguments + 3), (long)environment, AT_EMPTY_PATH);
         // The kernel writes what is left of it.
         struct timespec pause = {0, 100000000};
-        call(SYS_ppoll, 0, 0, (long)&pause, 0, 0);
+        cl_bare_call(SYS_ppoll, 0, 0, (long)&pause, 0, 0);
     }
 }
 
@@ -150,7 +128,7 @@ BARE void cl_go_on_guarded(long *stack) {
     int makes = 0;
     for (long i = 1; i < count; i++)
         makes |= equal(arguments[i], "create") || equal(arguments[i], "run") || equal(arguments[i], "exec");
-    if (!makes || call(SYS_geteuid, 0, 0, 0, 0, 0) != 0) return;
+    if (!makes || cl_bare_call(SYS_geteuid, 0, 0, 0, 0, 0) != 0) return;
 #ifdef DEBUG
     for (char **entry = environment; *entry; entry++) {
         const char *name = "MARTLET_WITHOUT_GUARD=", *text = *entry;
@@ -158,22 +136,22 @@ BARE void cl_go_on_guarded(long *stack) {
         if (!*name) return;
     }
 #endif
-    int program = (int)call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_PATH | O_CLOEXEC, 0, 0);
+    int program = (int)cl_bare_call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_PATH | O_CLOEXEC, 0, 0);
     if (program < 0) return;
     struct stat information;
     if (is_read_only(program) ||
-        call(SYS_newfstatat, program, (long)"", (long)&information, AT_EMPTY_PATH, 0) != 0) {
-        call(SYS_close, program, 0, 0, 0, 0);
+        cl_bare_call(SYS_newfstatat, program, (long)"", (long)&information, AT_EMPTY_PATH, 0) != 0) {
+        cl_bare_call(SYS_close, program, 0, 0, 0, 0);
         return;
     }
-    call(SYS_close, program, 0, 0, 0, 0);
+    cl_bare_call(SYS_close, program, 0, 0, 0, 0);
     char path[sizeof PATH + 48];
     char *end = append_number(append(path, PATH), information.st_dev);
     *end++ = '-';
     *append_number(end, information.st_ino) = 0;
-    int standing = (int)call(SYS_openat, AT_FDCWD, (long)path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0);
+    int standing = (int)cl_bare_call(SYS_openat, AT_FDCWD, (long)path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0);
     if (standing < 0) return;
     if (same_file(standing, &information) && is_read_only(standing))
-        call(SYS_execveat, standing, (long)"", (long)arguments, (long)environment, AT_EMPTY_PATH);
-    call(SYS_close, standing, 0, 0, 0, 0);
+        cl_bare_call(SYS_execveat, standing, (long)"", (long)arguments, (long)environment, AT_EMPTY_PATH);
+    cl_bare_call(SYS_close, standing, 0, 0, 0, 0);
 }

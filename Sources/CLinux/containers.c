@@ -8,11 +8,9 @@
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -115,19 +113,6 @@ void cl_reset_signals(void) {
 
 int cl_setdomainname(const char *name, size_t length) { return RESULT(setdomainname(name, length)); }
 int cl_new_session_keyring(const char *name) { return RESULT(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name)); }
-
-int cl_loopback_up(void) {
-    struct ifreq request = {.ifr_name = "lo"};
-    int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (probe < 0) return -errno;
-    int result = RESULT(ioctl(probe, SIOCGIFFLAGS, &request));
-    if (result >= 0) {
-        request.ifr_flags |= IFF_UP;
-        result = RESULT(ioctl(probe, SIOCSIFFLAGS, &request));
-    }
-    close(probe);
-    return result;
-}
 
 int cl_permitted_capabilities(uint64_t *permitted, uint64_t *bounding) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};

@@ -236,7 +236,7 @@ extension Shim {
     private func readOutcome(of exec: ExecutedProcess) {
         switch Self.message(on: exec.process.sync) {
         case .ready(let terminal?): exec.process.adopt(terminal: terminal)
-        case .ready, .proceed, .go, .group, .mounted, .cloned, .needsMappings, .listening: return
+        case .ready, .proceed, .go, .network, .group, .mounted, .cloned, .needsMappings, .listening: return
         case .failure(let error):
             closeSync(of: exec)
             exec.client?.answer(ShimAnswer(error: error.reason, code: error.code))

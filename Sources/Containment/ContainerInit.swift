@@ -22,12 +22,12 @@ struct ContainerInit: ~Copyable {
 
     init(
         plan: ContainerPlan, namespaces: NamespacePlan, streams: StandardStreams?, sync: consuming SyncChannel,
-        start: ContainerLauncher.Start, sources: MountSources, proc: consuming HostProc
+        start: ContainerLauncher.Start, sources: MountSources, proc: consuming HostProc, isNetworkGiven: Bool
     ) {
         self.plan = plan
         self.namespaces = namespaces
         self.streams = streams
-        handover = Handover(sync.descriptor.rawValue, plan, namespaces)
+        handover = Handover(sync.descriptor.rawValue, plan, namespaces, isNetworkGiven: isNetworkGiven)
         self.sync = sync
         self.start = start
         self.sources = sources

@@ -35,15 +35,20 @@ public struct ContainerLauncher {
     private let namespaces: NamespacePlan
     private let streams: StandardStreams?
     private let start: Start
+    private let network: NetworkMaker?
 
     /// - Parameters:
     ///   - streams: pipes for it; nil hands the runtime's own 0, 1 and 2 on.
     ///   - start: what it does once everything is made.
-    public init(_ plan: ContainerPlan, streams: StandardStreams? = nil, start: Start = .whenTold) {
+    ///   - network: its network namespace; nil where it is to make that itself, or has none.
+    public init(
+        _ plan: ContainerPlan, streams: StandardStreams? = nil, start: Start = .whenTold, network: NetworkMaker? = nil
+    ) {
         self.plan = plan
         namespaces = NamespacePlan(plan.linux)
         self.streams = streams
         self.start = start
+        self.network = network
     }
 
     /// Leaves no process behind where it throws.
@@ -87,6 +92,10 @@ public struct ContainerLauncher {
                 if namespaces.hasUser, plan.isPrivileged {
                     try plan.process.setScore(of: pid)
                     try plan.process.raiseLimits(of: pid)
+                }
+                if let namespace = try network?.take() {
+                    try channel.send(.network(namespace.rawValue))
+                    _ = consume namespace
                 }
                 let group = try makingGroup?(pid) ?? plan.group
                 try Handover.sendGroup(
@@ -149,7 +158,7 @@ public struct ContainerLauncher {
             case .ready(let terminal):
                 launched.terminal = terminal
                 return
-            case .failure, .end, .go, .group, .proceed, .listening:
+            case .failure, .end, .go, .network, .group, .proceed, .listening:
                 throw SetupError("the container's first process ended while it was being set up")
             }
         }
@@ -186,7 +195,7 @@ public struct ContainerLauncher {
         if own >= 0 { close(own) }
         ContainerInit(
             plan: plan, namespaces: namespaces, streams: streams, sync: SyncChannel(owning: other), start: start,
-            sources: sources, proc: proc
+            sources: sources, proc: proc, isNetworkGiven: network != nil
         ).run()
     }
 

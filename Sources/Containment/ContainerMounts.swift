@@ -34,7 +34,7 @@ struct ContainerMounts: ~Copyable {
         let early = mounts.count - (groupsComeLast ? 1 : 0)
         for index in 0..<early { try add(at: index) }
         try makeDevices()
-        try handover.makeNetwork()
+        try handover.enterNetwork()
         try setParameters()
         try hide()
         for index in early..<mounts.count { try add(at: index) }
@@ -86,7 +86,7 @@ struct ContainerMounts: ~Copyable {
     private func mountFileSystem(_ mount: RuntimeConfiguration.Mount, _ given: MountWords) throws {
         let type = mount.type ?? ""
         // It shows the network of who mounts it.
-        if type == "sysfs" { try handover.makeNetwork() }
+        if type == "sysfs" { try handover.enterNetwork() }
         var words = given
         // The devices and the terminal come first.
         if mount.isDevices { words.set.remove(.readOnly) }

@@ -5,7 +5,7 @@ import LinuxSystem
 import RuntimeProtocol
 
 /// What the first process enters only while it mounts: a network namespace, which takes the kernel longer than all the
-/// others together, and the control group, which the runtime makes meanwhile.
+/// others together, and the control group. Both are made meanwhile, and come on the channel in this order.
 public final class Handover {
     /// One hierarchy's directory as a mount that hangs nowhere yet, once the process has it.
     public struct Source {
@@ -17,22 +17,32 @@ public final class Handover {
     private let channel: Int32
     private let namespaces: NamespacePlan
     private let copiesGroups: Bool
+    private let isNetworkGiven: Bool
     private var hasNetwork = false
     private var sources: [Source]?
 
-    /// - Parameter channel: the first process's end, which stays the caller's. The group is the next that comes on it.
-    init(_ channel: Int32, _ plan: ContainerPlan, _ namespaces: NamespacePlan) {
+    /// - Parameters:
+    ///   - channel: the first process's end, which stays the caller's. What is handed over comes next on it.
+    ///   - isNetworkGiven: whether the network namespace comes, too.
+    init(_ channel: Int32, _ plan: ContainerPlan, _ namespaces: NamespacePlan, isNetworkGiven: Bool) {
+        self.isNetworkGiven = isNetworkGiven
         copiesGroups = Self.copiesGroups(plan, namespaces)
         self.channel = channel
         self.namespaces = namespaces
     }
 
-    /// Makes the network namespace, where it is to be new; nothing from the second call on.
-    func makeNetwork() throws {
+    /// Enters the network namespace, where it is to be new; nothing from the second call on.
+    func enterNetwork() throws {
         guard namespaces.hasNewNetwork, !hasNetwork else { return }
-        try checked("unshare", on: "network namespace", cl_unshare(Int32(CL_CLONE_NEWNET)))
         hasNetwork = true
-        try checked("set up", on: "lo", cl_loopback_up())
+        if isNetworkGiven {
+            guard case .network(let namespace) = try SyncChannel.receive(on: channel) else { _exit(1) }
+            try checked("setns", on: "network namespace", cl_setns(namespace, Int32(CL_CLONE_NEWNET)))
+            close(namespace)
+        } else {
+            try checked("unshare", on: "network namespace", cl_unshare(Int32(CL_CLONE_NEWNET)))
+            try checked("set up", on: "lo", cl_loopback_up())
+        }
     }
 
     /// Waits for the group and enters it; at once from the second call on.
@@ -40,6 +50,7 @@ public final class Handover {
     /// - Returns: its directories, where a mount wants them.
     @discardableResult func enterGroup() throws -> [Source] {
         if let sources { return sources }
+        try enterNetwork()
         try FaultPoint.joinGroups.reached()
         guard case .group(let entrances, let sources) = try SyncChannel.receive(on: channel) else { _exit(1) }
         let files = GroupEntrances(owning: entrances)

@@ -11,6 +11,8 @@ public struct SyncChannel: ~Copyable {
         case cloned(pid_t)
         /// The child is in a new user namespace and waits for its mappings.
         case needsMappings
+        /// To the child: its network namespace.
+        case network(Int32)
         /// To the child: its control group is there, by these files and directories.
         case group(entrances: [Int32], sources: [Handover.Source])
         /// The child has its mounts and waits for the runtime's hooks.
@@ -47,6 +49,7 @@ public struct SyncChannel: ~Copyable {
         switch message {
         case .cloned(let pid): try send(0x43, Self.bytes(pid))
         case .needsMappings: try send(0x55)
+        case .network(let descriptor): try send(0x4e, descriptors: [descriptor])
         case .group(let entrances, let sources):
             var bytes = [UInt8(truncatingIfNeeded: entrances.count)]
             for (index, source) in sources.enumerated() {
@@ -98,6 +101,7 @@ public struct SyncChannel: ~Copyable {
         switch bytes.first {
         case 0x43: return .cloned(Self.number(rest))
         case 0x55: return .needsMappings
+        case 0x4e where descriptors.count == 1: return .network(descriptors[0])
         case 0x44 where !rest.isEmpty && descriptors.count >= rest[0]:
             let count = Int(rest[0])
             let names = rest.dropFirst().split(separator: 0x0a).map { String(decoding: $0, as: UTF8.self) }

@@ -61,17 +61,20 @@ struct CreateCommand {
             throw SetupError("process.terminal: --console-socket is given, but no terminal is asked for")
         }
         let preserved = try InheritedDescriptors.prepare(preserved: options.preservedDescriptors)
+        let network = bundle.configuration.linux.flatMap(NetworkMaker.init)
         try FaultPoint.stateDirectory.reached()
         try context.store.claim(id)
         do {
-            return try make(bundle, preserved, hasGate: hasGate)
+            return try make(bundle, preserved, network, hasGate: hasGate)
         } catch {
             try? context.store.release(id)
             throw error
         }
     }
 
-    private func make(_ bundle: Bundle, _ preserved: InheritedDescriptors, hasGate: Bool) throws -> Made {
+    private func make(
+        _ bundle: Bundle, _ preserved: InheritedDescriptors, _ network: NetworkMaker?, hasGate: Bool
+    ) throws -> Made {
         try FaultPoint.groups.reached()
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
         var groups = try ContainerGroups(context, id: id, linux, annotations: bundle.configuration.annotations)
@@ -94,7 +97,7 @@ struct CreateCommand {
             made.isStarted = !hasGate && startsAtOnce(bundle)
             let launcher = try ContainerLauncher(
                 plan(bundle, groups, preserved),
-                start: gate.map { .atGate($0) } ?? (made.isStarted ? .atOnce : .prepared))
+                start: gate.map { .atGate($0) } ?? (made.isStarted ? .atOnce : .prepared), network: network)
             let launched = try launcher.launch { pid in
                 hasBegun = true
                 record.pid = pid

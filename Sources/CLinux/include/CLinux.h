@@ -10,6 +10,7 @@
 #include "filters.h"
 #include "tree.h"
 #include "containers.h"
+#include "network.h"
 #include "readiness.h"
 #include "groups.h"
 #include "threads.h"

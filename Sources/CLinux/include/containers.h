@@ -38,8 +38,6 @@ void cl_reset_signals(void);
 int cl_setdomainname(const char *name, size_t length);
 /* A new session keyring, so that the keys of the parent's stay out of reach (keyctl(2)). */
 int cl_new_session_keyring(const char *name);
-/* Sets the interface `lo` of this network namespace up. */
-int cl_loopback_up(void);
 /* The permitted capabilities of this process, and its bounding set. */
 int cl_permitted_capabilities(uint64_t *permitted, uint64_t *bounding);
 int cl_socketpair_packets(int descriptors[2]);
