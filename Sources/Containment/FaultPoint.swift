@@ -2,8 +2,9 @@ import Glibc
 
 /// The steps of making a container, by name: in a debug build a test can let each of them fail.
 public enum FaultPoint: String, CaseIterable, Sendable {
-    case stateDirectory, groups, limits, devices, streams, clone, mapping, network, joinGroups, names, sources
-    case root, mounts, runtimeHooks, containerHooks, pivot, terminal, process, ready, filter, state, pidFile, consoleSocket, handover
+    case stateDirectory, groups, limits, devices, streams, clone, mapping, network, joinGroups, names, sources, root
+    case mounts, runtimeHooks, containerHooks, pivot, terminal, process, ready, filter, state, pidFile, consoleSocket
+    case handover
 
     /// Throws where the environment's `MARTLET_FAIL_AT` names this step. Nothing in a release build.
     public func reached() throws(SetupError) {
