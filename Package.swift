@@ -74,7 +74,7 @@ let package = Package(
         program("martlet-net", ["NameService", External.logging]),
         program(
             "martlet-runtime",
-            ["RuntimeCommands", "ContainerShim", "CGuardedStart"],
+            ["RuntimeCommands", "ContainerShim", "LinuxSystem", "CGuardedStart"],
             linker: [
                 .unsafeFlags(["-static-executable", "-Xlinker", "-e", "-Xlinker", "cl_guarded_start"]),
                 // docs/adr/0013-used-functions-side-by-side.md

@@ -17,6 +17,20 @@
 #include <termios.h>
 #include <unistd.h>
 
+static char **arguments;
+static int argument_count;
+
+/* libc hands a constructor what it hands main. */
+__attribute__((constructor)) static void keep_arguments(int count, char **given) {
+    arguments = given;
+    argument_count = count;
+}
+
+char **cl_arguments(int *count) {
+    *count = argument_count;
+    return arguments;
+}
+
 int cl_unshare(int flags) { return RESULT(unshare(flags)); }
 int cl_setns(int descriptor, int flags) { return RESULT(setns(descriptor, flags)); }
 int cl_pidfd_send_signal(int pidfd, int signal) { return RESULT(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)); }

@@ -72,7 +72,7 @@ extension ControlGroup {
         guard let names = try? Files.text(path + "/cgroup.controllers") else { return }
         let wanted = names.split(whereSeparator: \.isWhitespace)
         guard !wanted.isEmpty, let present = try? Files.text(path + "/cgroup.subtree_control") else { return }
-        let enabled = Set(present.split(whereSeparator: \.isWhitespace))
+        let enabled = present.split(whereSeparator: \.isWhitespace)
         for name in wanted where !enabled.contains(name) {
             try? Files.set(path + "/cgroup.subtree_control", "+" + name)
         }

@@ -10,8 +10,8 @@ struct DeviceList {
 
         /// As the kernel writes it: `c 1:3 rwm`.
         var text: String {
-            let major = set.major.map { "\($0)" } ?? "*"
-            let minor = set.minor.map { "\($0)" } ?? "*"
+            let major = set.major?.description ?? "*"
+            let minor = set.minor?.description ?? "*"
             return "\(set.kind.rawValue) \(major):\(minor) \(access.text)"
         }
     }

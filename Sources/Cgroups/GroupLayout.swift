@@ -3,11 +3,11 @@ import LinuxSystem
 /// Which hierarchy limits what: the controllers that v1 has mounted, and those that v2 has for the group.
 public struct GroupLayout: Hashable, Sendable {
     /// The names of v1's: `memory`, `blkio`, `net_cls`.
-    public var legacy: Set<String>
+    public var legacy: [String]
     /// The names of v2's: `memory`, `io`; nil where v2 is not mounted.
-    public var unified: Set<String>?
+    public var unified: [String]?
 
-    public init(legacy: Set<String>, unified: Set<String>?) {
+    public init(legacy: [String], unified: [String]?) {
         self.legacy = legacy
         self.unified = unified
     }
@@ -22,8 +22,8 @@ extension ControlGroup {
         let legacy = directories.flatMap(\.controllers).filter { !$0.hasPrefix("name=") }
         let unified = unifiedPath.map { path in
             let text = (try? Files.text(path + "/cgroup.controllers")) ?? ""
-            return Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
+            return text.utf8.split { $0 == 0x20 || $0 == 0x0a }.map { String(Substring($0)) }
         }
-        return GroupLayout(legacy: Set(legacy), unified: unified)
+        return GroupLayout(legacy: legacy, unified: unified)
     }
 }

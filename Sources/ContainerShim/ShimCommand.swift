@@ -20,7 +20,7 @@ public enum ShimCommand {
         }
         if let file = options.resumed { resume(Descriptor(owning: file), options) }
         do {
-            try ExecutableGuard.enter(arguments: CommandLine.arguments, environment: [])
+            try ExecutableGuard.enter(arguments: ProgramArguments.all, environment: [])
             let text = try Files.read(options.dataDirectory + "/" + ShimFiles.specification)
             let version = try JSONCoding.decode(WrittenVersion.self, from: text).version
             guard version <= ContainerSpecification.currentVersion else {

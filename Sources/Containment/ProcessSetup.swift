@@ -38,7 +38,8 @@ struct ProcessSetup {
     static func hide(endsWithMaker: Bool) throws(SystemError) {
         if endsWithMaker { try checked("prctl", cl_prctl(deathSignal, UInt(SIGKILL), 0, 0, 0)) }
         try becomeOpaque()
-        hideArguments()
+        // Until exec the process is a copy of the runtime: its arguments are paths of the host.
+        ProgramArguments.hide(behind: "init")
     }
 
     /// Keeps others from tracing the process and from what it has open (ptrace(2), CVE-2016-9962); a child inherits it,
@@ -50,15 +51,6 @@ struct ProcessSetup {
     static func beginKeyring(_ name: String?) throws(SystemError) {
         let result = cl_new_session_keyring(name)
         if result != -ENOSYS { try checked("keyctl", on: "session keyring", result) }
-    }
-
-    /// Until exec the process is a copy of the runtime: its arguments are paths of the host.
-    private static func hideArguments() {
-        for index in 0..<Int(CommandLine.argc) {
-            guard let argument = CommandLine.unsafeArgv[index] else { continue }
-            memset(argument, 0, strlen(argument))
-            if index == 0 { memcpy(argument, "init", 4) }
-        }
     }
 
     /// Takes on everything but the filter and the last capabilities, and finds the program.

@@ -1,7 +1,8 @@
 /// A JSON object that is read member by member. A member that is missing or null is nil.
 ///
 /// It is for types whose reading is on the way of something that has to be quick: a program that reads one text and
-/// ends pays for every generic type that `Decodable` makes once, and that is most of the time.
+/// ends pays for every generic type that `Decodable` makes once, and that is most of the time. For the same reason what
+/// is generic here is compiled where it is used.
 public struct JSONMembers {
     public let members: [String: JSONValue]
 
@@ -12,7 +13,7 @@ public struct JSONMembers {
     }
 
     /// The value of a member without which the object is nothing.
-    public func needed<Value>(_ name: String, _ value: Value?) throws(JSONError) -> Value {
+    @inlinable public func needed<Value>(_ name: String, _ value: Value?) throws(JSONError) -> Value {
         if let value { return value }
         throw JSONError("missing \"\(name)\"")
     }
@@ -28,7 +29,7 @@ public struct JSONMembers {
         }
     }
 
-    public func number<Number: FixedWidthInteger>(_ name: String) throws(JSONError) -> Number? {
+    @inlinable public func number<Number: FixedWidthInteger>(_ name: String) throws(JSONError) -> Number? {
         try read(name) { value throws(JSONError) in try value.readNumber() }
     }
 
@@ -36,12 +37,12 @@ public struct JSONMembers {
         try list(name) { value throws(JSONError) in try value.readText() }
     }
 
-    public func numbers<Number: FixedWidthInteger>(_ name: String) throws(JSONError) -> [Number]? {
+    @inlinable public func numbers<Number: FixedWidthInteger>(_ name: String) throws(JSONError) -> [Number]? {
         try list(name) { value throws(JSONError) in try value.readNumber() }
     }
 
     /// One of the words of an enumeration.
-    public func word<Word: RawRepresentable<String>>(_ name: String) throws(JSONError) -> Word? {
+    @inlinable public func word<Word: RawRepresentable<String>>(_ name: String) throws(JSONError) -> Word? {
         try read(name) { value throws(JSONError) in
             let text = try value.readText()
             guard let word = Word(rawValue: text) else {
@@ -51,11 +52,11 @@ public struct JSONMembers {
         }
     }
 
-    public func object<Value: JSONReadable>(_ name: String) throws(JSONError) -> Value? {
+    @inlinable public func object<Value: JSONReadable>(_ name: String) throws(JSONError) -> Value? {
         try read(name) { value throws(JSONError) in try Value(JSONMembers(value)) }
     }
 
-    public func objects<Value: JSONReadable>(_ name: String) throws(JSONError) -> [Value]? {
+    @inlinable public func objects<Value: JSONReadable>(_ name: String) throws(JSONError) -> [Value]? {
         try list(name) { value throws(JSONError) in try Value(JSONMembers(value)) }
     }
 
@@ -64,20 +65,20 @@ public struct JSONMembers {
         try dictionary(name) { value throws(JSONError) in try value.readText() }
     }
 
-    public func objectsByName<Value: JSONReadable>(_ name: String) throws(JSONError) -> [String: Value]? {
+    @inlinable public func objectsByName<Value: JSONReadable>(_ name: String) throws(JSONError) -> [String: Value]? {
         try dictionary(name) { value throws(JSONError) in try Value(JSONMembers(value)) }
     }
 
     // MARK: Places
 
-    private func read<Value>(
+    @inlinable func read<Value>(
         _ name: String, _ body: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> Value? {
         guard let value = members[name], !value.isAbsent else { return nil }
         return try Self.within(name) { () throws(JSONError) in try body(value) }
     }
 
-    private static func within<Value>(
+    @inlinable static func within<Value>(
         _ place: String, _ body: () throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
         do throws(JSONError) {
@@ -87,7 +88,7 @@ public struct JSONMembers {
         }
     }
 
-    private func list<Value>(
+    @inlinable func list<Value>(
         _ name: String, _ body: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> [Value]? {
         try read(name) { value throws(JSONError) in
@@ -105,7 +106,7 @@ public struct JSONMembers {
         }
     }
 
-    private func dictionary<Value>(
+    @inlinable func dictionary<Value>(
         _ name: String, _ body: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> [String: Value]? {
         try read(name) { value throws(JSONError) in
@@ -147,7 +148,7 @@ extension JSONReadable where Self: Decodable {
 
 extension JSONError {
     /// The same error, seen from the object or array that holds what it is about.
-    func within(_ place: String) -> JSONError {
+    @usableFromInline func within(_ place: String) -> JSONError {
         if place.isEmpty { return self }
         let separator = path.isEmpty || path.hasPrefix("[") ? "" : "."
         return JSONError(reason, path: place + separator + path, offset: offset)
@@ -155,14 +156,14 @@ extension JSONError {
 }
 
 extension JSONValue {
-    fileprivate var isAbsent: Bool { if case .null = self { true } else { false } }
+    @usableFromInline var isAbsent: Bool { if case .null = self { true } else { false } }
 
-    fileprivate func readText() throws(JSONError) -> String {
+    @usableFromInline func readText() throws(JSONError) -> String {
         guard case .string(let text) = self else { throw mismatch("a string") }
         return text
     }
 
-    fileprivate func readNumber<Number: FixedWidthInteger>() throws(JSONError) -> Number {
+    @inlinable func readNumber<Number: FixedWidthInteger>() throws(JSONError) -> Number {
         let number: Number? =
             switch self {
             case .integer(let number): Number(exactly: number)
@@ -175,7 +176,7 @@ extension JSONValue {
     }
 
     /// The error where something else was expected.
-    func mismatch(_ expected: String, path: String = "") -> JSONError {
+    @usableFromInline func mismatch(_ expected: String, path: String = "") -> JSONError {
         let found =
             switch self {
             case .null: "null"

@@ -21,7 +21,7 @@ public struct SystemError: Error, Hashable, CustomStringConvertible {
 
 /// Checks the result of a `CLinux` function: zero or more, or the negative error number.
 @discardableResult
-public func checked<Result: SignedInteger>(
+@inlinable public func checked<Result: SignedInteger>(
     _ operation: String, on object: @autoclosure () -> String = "", _ result: Result
 ) throws(SystemError) -> Result {
     guard result >= 0 else { throw SystemError(operation, object(), errno: Int32(-result)) }
@@ -30,7 +30,7 @@ public func checked<Result: SignedInteger>(
 
 /// Runs a call of the C library that answers -1 and sets errno, again where a signal interrupted it.
 @discardableResult
-public func syscall<Result: SignedInteger>(
+@inlinable public func syscall<Result: SignedInteger>(
     _ operation: String, on object: @autoclosure () -> String = "", _ body: () -> Result
 ) throws(SystemError) -> Result {
     while true {

@@ -43,22 +43,22 @@ struct ContainerRecord {
     /// All but the configuration.
     var json: JSONValue {
         get throws {
-            var members: [String: JSONValue] = [
+            var value: JSONValue = [
                 "version": .integer(Int64(version)), "id": .string(id), "bundle": .string(bundle),
                 "root": .string(root),
                 "pid": .integer(Int64(pid)), "startTicks": .unsigned(startTicks), "created": .string(created),
                 "owner": .integer(Int64(owner)), "hasGroups": .bool(hasGroups), "isUserUnit": .bool(isUserUnit),
             ]
-            members["groups"] = .array(
+            value["groups"] = .array(
                 groups.map { group in
                     [
                         "controllers": .array(group.controllers.map { .string($0) }), "base": .string(group.base),
                         "name": .string(group.name),
                     ]
                 })
-            if let unit { members["unit"] = .string(unit) }
-            if let hostMounts { members["hostMounts"] = try JSONCoding.verbatim.value(of: hostMounts) }
-            return .object(members)
+            if let unit { value["unit"] = .string(unit) }
+            if let hostMounts { value["hostMounts"] = try JSONCoding.verbatim.value(of: hostMounts) }
+            return value
         }
     }
 }

@@ -26,12 +26,19 @@ struct ForegroundProcess: ~Copyable {
             drain(relay)
             return code
         }
+        guard let relay else {
+            while true {
+                var entry = pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)
+                try syscall("poll") { poll(&entry, 1, -1) }
+                if let code = try takeSignals(pid, nil) { return code }
+            }
+        }
         while true {
             var entries = [pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)]
-            entries += relay?.interests ?? []
+            entries += relay.interests
             let ready = poll(&entries, nfds_t(entries.count), -1)
             if ready < 0, errno != EINTR { throw SystemError("poll", errno: errno) }
-            for entry in entries.dropFirst() where entry.revents != 0 { relay?.serve(entry) }
+            for entry in entries.dropFirst() where entry.revents != 0 { relay.serve(entry) }
             if entries[0].revents != 0, let code = try takeSignals(pid, relay) {
                 drain(relay)
                 return code

@@ -16,7 +16,9 @@ struct StoredContainer {
 
     /// When a process began, in the kernel's ticks since boot, and whether it is more than a zombie (proc(5): stat).
     static func process(_ pid: pid_t) -> (startTicks: UInt64, isAlive: Bool)? {
-        guard pid > 0, let text = try? Files.text("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else {
+        guard pid > 0, let text = try? Files.text("/proc/" + pid.description + "/stat"),
+            let name = text.lastIndex(of: ")")
+        else {
             return nil
         }
         let fields = text[text.index(after: name)...].split(separator: " ")

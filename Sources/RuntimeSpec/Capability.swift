@@ -20,9 +20,9 @@ public enum Capability {
 
     /// The bit of a name, with `CAP_` before it or without, in any case; nil for an unknown one.
     public static func bit(of name: some StringProtocol) -> UInt64? {
-        var upper = name.uppercased()
-        if upper.hasPrefix("CAP_") { upper.removeFirst(4) }
-        return names.firstIndex(of: upper).map { 1 << UInt64($0) }
+        let upper = name.uppercased()
+        let word = upper.hasPrefix("CAP_") ? String(decoding: upper.utf8.dropFirst(4), as: UTF8.self) : upper
+        return names.firstIndex(of: word).map { 1 << UInt64($0) }
     }
 
     static func mask(of names: [String]) -> UInt64 { names.reduce(0) { $0 | (bit(of: $1) ?? 0) } }

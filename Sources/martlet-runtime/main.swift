@@ -1,9 +1,9 @@
 import ContainerShim
 import Glibc
+import LinuxSystem
 import RuntimeCommands
 
 StandardDescriptors.fill()
-if CommandLine.arguments.dropFirst().first == "shim" {
-    ShimCommand.run(Array(CommandLine.arguments.dropFirst(2)))
-}
-exit(RuntimeProgram.run(CommandLine.arguments))
+let arguments = ProgramArguments.all
+if arguments.dropFirst().first == "shim" { ShimCommand.run(Array(arguments.dropFirst(2))) }
+exit(RuntimeProgram.run(arguments))

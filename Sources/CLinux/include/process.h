@@ -2,6 +2,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What this program was called with, where the kernel put it: what is written there is what others see in
+   /proc/PID/cmdline (proc(5)). */
+char **cl_arguments(int *count);
 int cl_unshare(int flags);
 int cl_setns(int descriptor, int flags);
 int cl_pidfd_send_signal(int pidfd, int signal);
