@@ -44,6 +44,7 @@ let package = Package(
         .executable(name: "martletd", targets: ["martletd"]),
         .executable(name: "martlet-net", targets: ["martlet-net"]),
         .executable(name: "martlet-runtime", targets: ["martlet-runtime"]),
+        .executable(name: "martlet-sim", targets: ["martlet-sim"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -85,7 +86,10 @@ let package = Package(
                     ], .when(configuration: .release)),
             ]),
 
+        program("martlet-sim", ["SimulationKit", External.arguments]),
+
         // Faces.
+        layer("SimulationKit", ["RaftCore", External.collections]),
         layer(
             "Commands",
             ["EngineClient", "Lab", "Executors", "LinuxSystem", "JSON", "Values", External.arguments]),
@@ -218,6 +222,7 @@ let package = Package(
         tests("Cgroups", ["RuntimeSpec", "LinuxSystem", "RuntimeProtocol", "JSON", "TestSupport"]),
         tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
         tests("RaftCore", ["Values"]),
+        tests("SimulationKit", ["RaftCore"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
         tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
         tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),

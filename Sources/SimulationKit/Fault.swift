@@ -1,0 +1,92 @@
+/// Something that goes wrong at a time. Hosts are named by their place among those that there are then, so that a fault
+/// means something in every run.
+public struct Fault: Hashable, Sendable, CustomStringConvertible {
+    public enum Kind: Hashable, Sendable {
+        /// The host loses what its disk has not; it is back after `downtime`.
+        case crash(host: Int, downtime: Milliseconds)
+        /// All hosts at once.
+        case powerLoss(downtime: Milliseconds)
+        /// The host stands still, as a process that is stopped; its clock goes on.
+        case freeze(host: Int, duration: Milliseconds)
+        /// Messages from one host to another are lost, in this direction.
+        case cut(from: Int, to: Int, duration: Milliseconds)
+        /// Messages to and from the host are lost.
+        case isolate(host: Int, duration: Milliseconds)
+        /// Hosts on one side of a line hear nothing from those on the other; bits of `side` say who is where.
+        case partition(side: UInt64, duration: Milliseconds)
+        /// Of a thousand messages so many are lost, and so many come twice.
+        case unreliable(lost: Int, doubled: Int, duration: Milliseconds)
+        /// Messages take up to so long, and overtake each other.
+        case delay(Milliseconds, duration: Milliseconds)
+        /// The host's writes take so long.
+        case slowDisk(host: Int, latency: Milliseconds, duration: Milliseconds)
+        /// The host's clock goes faster or slower by so many of a thousand.
+        case skew(host: Int, perMille: Int)
+        /// The host writes a snapshot and trims its log behind it.
+        case trim(host: Int)
+        case transferLeadership
+        case addMember
+        case removeMember(host: Int)
+    }
+
+    public var time: Milliseconds
+    public var kind: Kind
+
+    public var description: String { "\(time) ms: \(kind)" }
+}
+
+/// One run: everything that happens in it follows from this.
+public struct Scenario: Hashable, Sendable {
+    public var seed: UInt64
+    /// Voters at the beginning.
+    public var members = 5
+    public var clients = 4
+    /// Lists that clients append to and read.
+    public var keys = 3
+    /// How long faults happen; after it everything is mended.
+    public var duration: Milliseconds
+    /// In the order of time.
+    public var faults: [Fault]
+
+    /// Faults by chance. Each seed has a mood of its own, so that some runs are calm and some are not.
+    public init(seed: UInt64, members: Int = 5, duration: Milliseconds = 600_000) {
+        self.seed = seed
+        self.members = members
+        self.duration = duration
+        var random = Randomness(seed: seed &+ 0x5eed)
+        let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
+        let isQuiet = random.chance(perMille: 200)
+        faults = []
+        var time: Milliseconds = 2_000
+        while !isQuiet {
+            time += Milliseconds(random.number(in: 1...2 * pause))
+            if time >= duration { break }
+            faults.append(Fault(time: time, kind: Self.kind(using: &random, members: members)))
+        }
+    }
+
+    private static func kind(using random: inout Randomness, members: Int) -> Fault.Kind {
+        // One more than there are: a member may have been added.
+        let host = random.number(in: 0...members)
+        let long = Milliseconds(random.number(in: 100...8_000))
+        switch random.number(in: 0..<100) {
+        case 0..<22: return .crash(host: host, downtime: long)
+        case 22..<25: return .powerLoss(downtime: long)
+        case 25..<33: return .freeze(host: host, duration: long)
+        case 33..<41: return .cut(from: host, to: random.number(in: 0...members), duration: long)
+        case 41..<49: return .isolate(host: host, duration: long)
+        case 49..<57: return .partition(side: random.next(), duration: long)
+        case 57..<64:
+            return .unreliable(
+                lost: random.number(in: 0...400), doubled: random.number(in: 0...200), duration: long)
+        case 64..<70: return .delay(Milliseconds(random.number(in: 20...2_000)), duration: long)
+        case 70..<75:
+            return .slowDisk(host: host, latency: Milliseconds(random.number(in: 50...1_500)), duration: long)
+        case 75..<79: return .skew(host: host, perMille: random.number(in: -200...200))
+        case 79..<86: return .trim(host: host)
+        case 86..<91: return .transferLeadership
+        case 91..<96: return .addMember
+        default: return .removeMember(host: host)
+        }
+    }
+}

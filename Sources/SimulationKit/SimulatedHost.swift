@@ -1,0 +1,141 @@
+import Collections
+import RaftCore
+
+/// A host with a disk, a clock and one member of the group. What it does takes no time but for writes, during which it
+/// does nothing else, as the loop that carries a real member's work out.
+final class SimulatedHost {
+    /// What survives a crash. Writes happen whole or not at all, as SQLite's transactions do.
+    struct Disk {
+        var hardState = HardState()
+        var base = SnapshotMetadata.start
+        var entries: [Entry] = []
+        /// The newest snapshot, which can be sent to others.
+        var snapshot: (metadata: SnapshotMetadata, state: ListStore)?
+        /// The applied state, which may lag behind what was applied.
+        var applied: (index: UInt64, state: ListStore) = (0, ListStore())
+    }
+
+    /// A client's call that this host answers.
+    struct Call {
+        var client: Int
+        var token: Int
+    }
+
+    static let tick: Milliseconds = 50
+
+    let id: UInt64
+    var raft: Raft
+    var disk: Disk
+    var state: ListStore
+    var appliedIndex: UInt64
+
+    var isUp = true
+    /// Changes with each start: what was asked for in an earlier life is not done in a later one.
+    var life = 0
+    var frozenUntil: Milliseconds = 0
+    /// Clocks of a thousand milliseconds.
+    var skew = 0
+    /// How long a write takes at most.
+    var latency: Milliseconds = 8
+    var inbox = Deque<Envelope>()
+    /// What is being written.
+    var writing: Ready?
+    /// Files of snapshots that have arrived, by index.
+    var received: [UInt64: ListStore] = [:]
+
+    var proposals: [UInt64: (term: UInt64, call: Call)] = [:]
+    var reads: [UInt64: (key: UInt64, call: Call)] = [:]
+    var lastRead: UInt64 = 0
+    /// Reads whose index is not applied yet.
+    var waiting: [(index: UInt64, key: UInt64, call: Call)] = []
+
+    init(id: UInt64, disk: Disk, seed: UInt64) throws(Raft.RestoreError) {
+        self.id = id
+        self.disk = disk
+        raft = try Self.raft(id, disk, seed)
+        (appliedIndex, state) = (disk.applied.index, disk.applied.state)
+    }
+
+    private static func raft(_ id: UInt64, _ disk: Disk, _ seed: UInt64) throws(Raft.RestoreError) -> Raft {
+        var restored = Raft.Restored()
+        restored.hardState = disk.hardState
+        restored.base = disk.base
+        restored.entries = disk.entries
+        restored.applied = disk.applied.index
+        restored.snapshot = disk.snapshot?.metadata
+        return try Raft(id: id, restored: restored, seed: seed)
+    }
+
+    /// How long the host takes for one tick.
+    var tickInterval: Milliseconds { Self.tick * 1_000 / Milliseconds(1_000 + skew) }
+
+    func crash(writeWasDone: Bool) {
+        if let writing, writeWasDone { write(writing) }
+        isUp = false
+        life += 1
+        writing = nil
+        inbox = []
+        received = [:]
+        proposals = [:]
+        reads = [:]
+        waiting = []
+    }
+
+    func start(seed: UInt64) throws(Raft.RestoreError) {
+        raft = try Self.raft(id, disk, seed)
+        (appliedIndex, state) = (disk.applied.index, disk.applied.state)
+        isUp = true
+        life += 1
+    }
+
+    /// What a `Ready` has to be written.
+    func write(_ ready: Ready) {
+        if let snapshot = ready.snapshot, let file = received[snapshot.index] {
+            disk.base = snapshot
+            disk.entries = []
+            disk.snapshot = (snapshot, file)
+            disk.applied = (snapshot.index, file)
+        }
+        disk.hardState = ready.hardState
+        if let first = ready.entries.first {
+            let kept = Int(first.index - disk.base.index) - 1
+            disk.entries.removeLast(max(0, disk.entries.count - kept))
+            disk.entries += ready.entries
+        }
+    }
+
+    func install(_ snapshot: SnapshotMetadata) {
+        guard let file = received[snapshot.index] else { return }
+        (appliedIndex, state) = (snapshot.index, file)
+        received = received.filter { $0.key > snapshot.index }
+    }
+
+    /// Every so many entries the applied state is brought to the disk.
+    private static let entriesPerCheckpoint: UInt64 = 16
+
+    func apply(_ entry: Entry) {
+        appliedIndex = entry.index
+        if case .command(let bytes) = entry.payload, let command = ListStore.Command(bytes: bytes) {
+            state.apply(command)
+        }
+        if appliedIndex >= disk.applied.index + Self.entriesPerCheckpoint { disk.applied = (appliedIndex, state) }
+    }
+
+    /// Writes a snapshot and forgets the log behind it, all but a few entries.
+    func trim(keeping kept: UInt64) {
+        guard appliedIndex > disk.base.index, let term = raft.term(at: appliedIndex) else { return }
+        let metadata = SnapshotMetadata(
+            index: appliedIndex, term: term, membership: raft.membership(at: appliedIndex))
+        disk.snapshot = (metadata, state)
+        disk.applied = (appliedIndex, state)
+        raft.snapshotWritten(metadata)
+        disk.base = raft.compact(through: appliedIndex > kept ? appliedIndex - kept : 0)
+        disk.entries.removeFirst(disk.entries.prefix { $0.index <= disk.base.index }.count)
+    }
+}
+
+/// A message on its way, with the file of the snapshot that it marks.
+struct Envelope {
+    var message: RaftMessage
+    var file: ListStore?
+}

@@ -1,0 +1,108 @@
+import RaftCore
+
+/// One client, which does one thing after the other.
+struct SimulatedClient {
+    let id: Int
+    /// Its own appends so far.
+    var sequence: UInt64 = 0
+    /// Changes with each try: an answer to an earlier one that comes late counts all the same, where it is of the same
+    /// call.
+    var token = 0
+    var firstToken = 0
+    /// The place of the present call in the history.
+    var call: Int?
+    var body: Simulation.Request.Body = .read(key: 0)
+    var isWaitingSince: Milliseconds?
+    var host: UInt64 = 1
+}
+
+extension Simulation {
+    private static let patience: Milliseconds = 1_500
+
+    /// Begins the next call.
+    mutating func think(_ number: Int) {
+        guard clients[number].call == nil else { return }
+        let key = UInt64(random.number(in: 0..<scenario.keys))
+        var call = History.Call(client: UInt64(number), key: key, kind: .read, begin: agenda.now)
+        if random.chance(perMille: 550) {
+            clients[number].sequence += 1
+            let sequence = clients[number].sequence
+            // A value is of one client and one call.
+            let value = UInt64(number) << 32 | sequence
+            clients[number].body = .append(
+                ListStore.Command(client: UInt64(number), sequence: sequence, key: key, value: value))
+            call.kind = .append(value: value)
+        } else {
+            clients[number].body = .read(key: key)
+        }
+        clients[number].call = history.begin(call)
+        clients[number].isWaitingSince = agenda.now
+        clients[number].firstToken = clients[number].token + 1
+        attempt(number)
+    }
+
+    private mutating func attempt(_ number: Int) {
+        clients[number].token += 1
+        let client = clients[number]
+        let request = Request(call: .init(client: number, token: client.token), body: client.body)
+        // Clients reach every host, through a network that loses and delays as the hosts' does.
+        for delay in network.delays(from: client.host, to: client.host, using: &random) {
+            agenda.add(.request(host: client.host, request), after: delay)
+        }
+        agenda.add(.patience(client: number, token: client.token), after: Self.patience)
+    }
+
+    mutating func losePatience(_ number: Int, _ token: Int) {
+        guard clients[number].call != nil, clients[number].token == token else { return }
+        tryElsewhere(number, hint: 0)
+    }
+
+    private mutating func tryElsewhere(_ number: Int, hint: UInt64) {
+        let others = hosts.keys.sorted()
+        clients[number].host = hosts[hint] != nil ? hint : random.element(of: others) ?? 1
+        attempt(number)
+    }
+
+    mutating func receive(_ request: Request, _ id: UInt64) {
+        guard canWork(id) else { return }
+        switch request.body {
+        case .append(let command):
+            do throws(Raft.Refusal) {
+                let index = try hosts[id]!.raft.propose([command.bytes])
+                hosts[id]!.proposals[index] = (hosts[id]!.raft.currentTerm, request.call)
+                work(id)
+            } catch {
+                reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
+            }
+        case .read(let key):
+            hosts[id]!.lastRead += 1
+            let number = hosts[id]!.lastRead
+            guard hosts[id]!.raft.requestRead(number) else {
+                return reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
+            }
+            hosts[id]!.reads[number] = (key, request.call)
+            work(id)
+        }
+    }
+
+    mutating func reply(_ reply: Reply, from id: UInt64) {
+        for delay in network.delays(from: id, to: id, using: &random) { agenda.add(.reply(reply), after: delay) }
+    }
+
+    mutating func receive(_ reply: Reply) {
+        let number = reply.call.client
+        let client = clients[number]
+        guard let call = client.call, reply.call.token >= client.firstToken else { return }
+        guard let view = reply.view else {
+            // Others are asked at leisure, and only once for each try.
+            if reply.call.token == client.token, reply.leader != client.host {
+                tryElsewhere(number, hint: reply.leader)
+            }
+            return
+        }
+        history.finish(call, at: agenda.now, seeing: view)
+        clients[number].call = nil
+        clients[number].isWaitingSince = nil
+        agenda.add(.think(client: number), after: Milliseconds(random.number(in: 10...400)))
+    }
+}

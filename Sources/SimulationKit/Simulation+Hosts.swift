@@ -1,0 +1,136 @@
+import RaftCore
+
+/// What hosts do: tick, receive, write, apply.
+extension Simulation {
+    func canWork(_ id: UInt64) -> Bool {
+        guard let host = hosts[id] else { return false }
+        return host.isUp && host.writing == nil && host.frozenUntil <= agenda.now
+    }
+
+    mutating func tick(_ id: UInt64, _ life: Int) {
+        guard let host = hosts[id], host.isUp, host.life == life else { return }
+        agenda.add(.tick(id, life: life), after: host.tickInterval)
+        guard canWork(id) else { return }
+        hosts[id]!.raft.tick()
+        work(id)
+    }
+
+    mutating func deliver(_ envelope: Envelope) {
+        let id = envelope.message.to
+        guard hosts[id]?.isUp == true else { return }
+        hosts[id]!.inbox.append(envelope)
+        work(id)
+    }
+
+    /// Takes messages one after the other, and carries out what comes of each.
+    mutating func work(_ id: UInt64) {
+        carryOut(id)
+        while canWork(id), let envelope = hosts[id]!.inbox.popFirst() {
+            if case .snapshot(let metadata) = envelope.message.body, let file = envelope.file {
+                hosts[id]!.received[metadata.index] = file
+            }
+            hosts[id]!.raft.step(envelope.message)
+            carryOut(id)
+        }
+    }
+
+    mutating func carryOut(_ id: UInt64) {
+        while canWork(id), let ready = hosts[id]!.raft.takeReady() {
+            send(ready.messages, from: id)
+            guard ready.mustPersist else {
+                finish(ready, id)
+                continue
+            }
+            hosts[id]!.writing = ready
+            let host = hosts[id]!
+            agenda.add(
+                .written(id, life: host.life), after: Milliseconds(random.number(in: 1...Int(host.latency))))
+        }
+        guard let host = hosts[id], host.isUp else { return }
+        if let fault = host.raft.fault { checker.note(.fault, "\(id): \(fault)") }
+        if host.raft.role == .leader { checker.sees(leader: id, in: host.raft.currentTerm) }
+    }
+
+    mutating func finishWriting(_ id: UInt64, _ life: Int) {
+        guard let host = hosts[id], host.life == life, let ready = host.writing else { return }
+        // A process that stands still while the kernel writes goes on later.
+        guard host.frozenUntil <= agenda.now else {
+            return agenda.add(.written(id, life: life), after: host.frozenUntil - agenda.now)
+        }
+        hosts[id]!.writing = nil
+        write(ready, id)
+        finish(ready, id)
+        work(id)
+    }
+
+    private mutating func write(_ ready: Ready, _ id: UInt64) {
+        if let first = ready.entries.first {
+            let base = ready.snapshot ?? hosts[id]!.disk.base
+            let previous =
+                first.index == base.index + 1
+                ? base.term : hosts[id]!.disk.entries.last { $0.index < first.index }?.term ?? 0
+            checker.sees(written: ready.entries, after: previous, by: id)
+        }
+        hosts[id]!.write(ready)
+        if let snapshot = ready.snapshot { hosts[id]!.install(snapshot) }
+    }
+
+    private mutating func finish(_ ready: Ready, _ id: UInt64) {
+        send(ready.messagesAfterPersisting, from: id)
+        for entry in ready.committed { apply(entry, id) }
+        hosts[id]!.raft.advance(ready)
+        for read in ready.reads {
+            guard let asked = hosts[id]!.reads.removeValue(forKey: read.request) else { continue }
+            hosts[id]!.waiting.append((read.index, asked.key, asked.call))
+        }
+        answerReads(id)
+    }
+
+    private mutating func apply(_ entry: Entry, _ id: UInt64) {
+        checker.sees(applied: entry, after: hosts[id]!.appliedIndex, by: id)
+        hosts[id]!.apply(entry)
+        guard let proposal = hosts[id]!.proposals.removeValue(forKey: entry.index) else { return }
+        reply(Reply(call: proposal.call, view: proposal.term == entry.term ? ListStore.View() : nil), from: id)
+    }
+
+    private mutating func answerReads(_ id: UInt64) {
+        let host = hosts[id]!
+        guard host.waiting.contains(where: { $0.index <= host.appliedIndex }) else { return }
+        for read in host.waiting where read.index <= host.appliedIndex {
+            reply(Reply(call: read.call, view: host.state.view(read.key)), from: id)
+        }
+        hosts[id]!.waiting.removeAll { $0.index <= host.appliedIndex }
+    }
+
+    private mutating func send(_ messages: [RaftMessage], from id: UInt64) {
+        for message in messages {
+            var envelope = Envelope(message: message)
+            if case .snapshot(let metadata) = message.body {
+                let host = hosts[id]!
+                agenda.add(.snapshotLate(from: id, to: message.to, life: host.life), after: 3_000)
+                guard let snapshot = host.disk.snapshot, snapshot.metadata == metadata else { continue }
+                envelope.file = snapshot.state
+            }
+            for delay in network.delays(from: id, to: message.to, using: &random) {
+                agenda.add(.deliver(envelope), after: delay)
+            }
+        }
+    }
+
+    mutating func crash(_ id: UInt64, downtime: Milliseconds) {
+        guard hosts[id]?.isUp == true else { return }
+        hosts[id]!.crash(writeWasDone: random.chance(perMille: 500))
+        agenda.add(.start(id, life: hosts[id]!.life), after: downtime)
+    }
+
+    mutating func start(_ id: UInt64) {
+        guard hosts[id]?.isUp == false else { return }
+        do throws(Raft.RestoreError) {
+            try hosts[id]!.start(seed: random.next())
+            agenda.add(.tick(id, life: hosts[id]!.life), after: Milliseconds(random.number(in: 1...50)))
+            work(id)
+        } catch {
+            checker.note(.fault, "\(id) cannot start again: \(error)")
+        }
+    }
+}

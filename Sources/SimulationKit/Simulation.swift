@@ -1,0 +1,190 @@
+import RaftCore
+
+/// One run of a scenario: hosts, clients and a network under one clock, on one thread. The same scenario runs the same
+/// way each time.
+public struct Simulation {
+    /// What came of a run.
+    public struct Outcome: Hashable, Sendable {
+        public var violations: [Violation] = []
+        /// Calls that were answered.
+        public var answered = 0
+        public var elections = 0
+        /// Entries that were committed.
+        public var committed: UInt64 = 0
+        /// A number that two equal runs share.
+        public var fingerprint: UInt64 = 0
+    }
+
+    enum Event {
+        case tick(UInt64, life: Int)
+        case deliver(Envelope)
+        case written(UInt64, life: Int)
+        case snapshotLate(from: UInt64, to: UInt64, life: Int)
+        case thaw(UInt64, life: Int)
+        case start(UInt64, life: Int)
+        case fault(Int)
+        case mend(Int)
+        case endSlowness(UInt64)
+        case administer
+        case think(client: Int)
+        case request(host: UInt64, Request)
+        case reply(Reply)
+        case patience(client: Int, token: Int)
+    }
+
+    struct Request {
+        enum Body {
+            case append(ListStore.Command)
+            case read(key: UInt64)
+        }
+
+        var call: SimulatedHost.Call
+        var body: Body
+    }
+
+    struct Reply {
+        var call: SimulatedHost.Call
+        /// Nil where the host could not help.
+        var view: ListStore.View?
+        var leader: UInt64 = 0
+    }
+
+    let scenario: Scenario
+    var random: Randomness
+    var agenda = Agenda<Event>()
+    var hosts: [UInt64: SimulatedHost] = [:]
+    var network = SimulatedNetwork()
+    var clients: [SimulatedClient] = []
+    var history = History()
+    var checker = SafetyChecker()
+    var outcome = Outcome()
+    var nextID: UInt64
+    var isMending = false
+
+    public init(_ scenario: Scenario) {
+        self.scenario = scenario
+        random = Randomness(seed: scenario.seed)
+        nextID = UInt64(scenario.members) + 1
+    }
+
+    static func member(_ id: UInt64) -> RaftMember {
+        RaftMember(id: id, nodeID: "n\(id)", address: "10.0.0.\(id):2377")
+    }
+
+    /// How long a group has to agree again once everything is mended.
+    private static let recovery: Milliseconds = 60_000
+
+    public mutating func run() -> Outcome {
+        begin()
+        while checker.violations.isEmpty, let event = agenda.next(before: scenario.duration) { handle(event) }
+        if checker.violations.isEmpty { mend() }
+        let end = scenario.duration + Self.recovery
+        while checker.violations.isEmpty, let event = agenda.next(before: end) { handle(event) }
+        if checker.violations.isEmpty { checkConvergence() }
+        outcome.violations = checker.violations
+        outcome.answered = history.answered
+        outcome.committed = hosts.values.map(\.raft.committedIndex).max() ?? 0
+        outcome.fingerprint = random.next()
+        return outcome
+    }
+
+    private mutating func begin() {
+        let ids = (1...UInt64(scenario.members))
+        let membership = Membership(ids.map { .init(member: Self.member($0), isVoter: true) })
+        for id in ids {
+            var disk = SimulatedHost.Disk()
+            disk.base = SnapshotMetadata(index: 1, term: 1, membership: membership)
+            disk.hardState = HardState(term: 1, vote: 0, commit: 1)
+            disk.snapshot = (disk.base, ListStore())
+            disk.applied = (1, ListStore())
+            addHost(id, disk)
+        }
+        for number in 0..<scenario.clients {
+            clients.append(SimulatedClient(id: number))
+            agenda.add(.think(client: number), after: 1_000)
+        }
+        awaitFault(0)
+        agenda.add(.administer, after: 1_000)
+    }
+
+    mutating func addHost(_ id: UInt64, _ disk: SimulatedHost.Disk) {
+        do {
+            hosts[id] = try SimulatedHost(id: id, disk: disk, seed: random.next())
+            agenda.add(.tick(id, life: 0), after: Milliseconds(random.number(in: 1...50)))
+        } catch {
+            checker.note(.fault, "\(id) cannot begin: \(error)")
+        }
+    }
+
+    private mutating func handle(_ event: Event) {
+        switch event {
+        case .tick(let id, let life): tick(id, life)
+        case .deliver(let envelope): deliver(envelope)
+        case .written(let id, let life): finishWriting(id, life)
+        case .snapshotLate(let from, let to, let life):
+            guard hosts[from]?.isUp == true, hosts[from]?.life == life else { return }
+            hosts[from]!.raft.snapshotFailed(for: to)
+        case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
+        case .start(let id, let life): if hosts[id]?.life == life { start(id) }
+        case .fault(let number):
+            if scenario.faults[number].time > agenda.now { return awaitFault(number) }
+            happen(scenario.faults[number].kind, number)
+            awaitFault(number + 1)
+        case .mend(let number): network.remove(number)
+        case .endSlowness(let id): hosts[id]?.latency = 8
+        case .administer: administer()
+        case .think(let client): think(client)
+        case .request(let host, let request): receive(request, host)
+        case .reply(let reply): receive(reply)
+        case .patience(let client, let token): losePatience(client, token)
+        }
+    }
+
+    /// It may lie beyond the agenda's horizon.
+    private mutating func awaitFault(_ number: Int) {
+        guard number < scenario.faults.count else { return }
+        let time = scenario.faults[number].time
+        agenda.add(.fault(number), after: min(Agenda<Event>.horizon - 1, time > agenda.now ? time - agenda.now : 0))
+    }
+
+    // MARK: The end
+
+    /// Everything that is wrong ends, and all hosts run.
+    private mutating func mend() {
+        isMending = true
+        network.mend()
+        for id in hosts.keys.sorted() {
+            hosts[id]!.latency = 8
+            hosts[id]!.frozenUntil = 0
+            hosts[id]!.skew = 0
+            if !hosts[id]!.isUp { start(id) }
+            work(id)
+        }
+    }
+
+    /// All members have one state, which has everything that was acknowledged, and what clients saw was a view of it.
+    private mutating func checkConvergence() {
+        let leading = hosts.values.filter { $0.isUp && $0.raft.role == .leader }
+        guard let leader = leading.max(by: { $0.raft.currentTerm < $1.raft.currentTerm }),
+            leader.raft.hasCommittedInTerm
+        else { return checker.note(.convergence, "no leader \(Self.recovery) ms after everything was mended") }
+        let waiting = clients.filter { $0.isWaitingSince.map { agenda.now > $0 + Self.recovery / 2 } ?? false }
+        if let client = waiting.first {
+            checker.note(.convergence, "client \(client.id) has waited since \(client.isWaitingSince!) ms")
+        }
+        for id in leader.raft.membership.voters {
+            guard let host = hosts[id] else { continue }
+            if host.appliedIndex + 50 < leader.appliedIndex {
+                checker.note(.convergence, "\(id) has applied \(host.appliedIndex) of \(leader.appliedIndex)")
+            }
+            for (key, list) in host.state.lists where !leader.state.lists[key, default: []].starts(with: list) {
+                if host.appliedIndex <= leader.appliedIndex {
+                    checker.note(.convergence, "\(id) has another list \(key) than the leader")
+                }
+            }
+        }
+        for violation in history.violations(given: leader.state.lists) {
+            checker.note(violation.promise, violation.reason)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import RaftCore
+import Testing
+
+@testable import SimulationKit
+
+/// The checkers see what they are there for: each is given a history that breaks its promise.
+@Suite struct CheckerTests {
+    private static func view(_ values: [UInt64]) -> ListStore.View {
+        values.reduce(into: ListStore.View()) { $0.add($1) }
+    }
+
+    private static func history(_ calls: [History.Call]) -> History {
+        var history = History()
+        for call in calls {
+            let place = history.begin(call)
+            if let end = call.end { history.finish(place, at: end, seeing: call.view) }
+        }
+        return history
+    }
+
+    private static func append(_ value: UInt64, _ begin: Milliseconds, _ end: Milliseconds?) -> History.Call {
+        History.Call(client: 1, key: 0, kind: .append(value: value), begin: begin, end: end)
+    }
+
+    private static func read(_ values: [UInt64], _ begin: Milliseconds, _ end: Milliseconds) -> History.Call {
+        History.Call(client: 2, key: 0, kind: .read, begin: begin, end: end, view: view(values))
+    }
+
+    private static func promises(_ calls: [History.Call], _ list: [UInt64]) -> [Violation.Promise] {
+        history(calls).violations(given: [0: list]).map(\.promise)
+    }
+
+    @Test func whatCouldHaveBeenIsFine() {
+        let calls = [
+            Self.append(1, 0, 10), Self.append(2, 5, 30), Self.read([1], 6, 40), Self.read([1, 2], 35, 50),
+            // Nobody knows whether it happened: it may, and later than others.
+            Self.append(3, 20, nil), Self.append(4, 60, 70), Self.append(5, 20, nil),
+        ]
+        #expect(Self.promises(calls, [1, 2, 4, 3]) == [])
+    }
+
+    @Test func anAcknowledgedAppendIsThere() {
+        #expect(Self.promises([Self.append(1, 0, 10), Self.append(2, 20, 30)], [2]) == [.durability])
+    }
+
+    @Test func anAppendIsThereOnce() { #expect(Self.promises([Self.append(1, 0, 10)], [1, 1]) == [.exactlyOnce]) }
+
+    @Test func aReadSeesWhatWasAcknowledgedBefore() {
+        #expect(Self.promises([Self.append(1, 0, 10), Self.read([], 11, 20)], [1]) == [.linearizability])
+        #expect(Self.promises([Self.append(1, 0, 10), Self.read([], 10, 20)], [1]) == [])
+    }
+
+    @Test func aReadSeesNoLessThanAnEarlierOne() {
+        let calls = [Self.append(1, 0, nil), Self.read([1], 5, 10), Self.read([], 11, 20)]
+        #expect(Self.promises(calls, [1]) == [.linearizability])
+    }
+
+    @Test func anAppendIsNotBeforeAReadThatDidNotSeeIt() {
+        let calls = [Self.append(1, 0, 10), Self.read([1], 20, 30), Self.append(2, 40, 50)]
+        #expect(Self.promises(calls, [2, 1]) == [.linearizability])
+    }
+
+    @Test func laterAppendsAreLaterInTheList() {
+        #expect(Self.promises([Self.append(1, 0, 10), Self.append(2, 20, 30)], [2, 1]) == [.linearizability])
+    }
+
+    @Test func aReadSeesNothingThatNeverWas() {
+        #expect(Self.promises([Self.append(1, 0, 10), Self.read([9], 5, 20)], [1]) == [.linearizability])
+    }
+
+    // MARK: At every moment
+
+    private static func entry(_ index: UInt64, _ term: UInt64, _ text: String = "") -> Entry {
+        Entry(index: index, term: term, payload: .command(Array(text.utf8)))
+    }
+
+    private static func promises(_ body: (inout SafetyChecker) -> Void) -> [Violation.Promise] {
+        var checker = SafetyChecker()
+        body(&checker)
+        return checker.violations.map(\.promise)
+    }
+
+    @Test func oneLeaderInATerm() {
+        let promises = Self.promises {
+            $0.sees(leader: 1, in: 3)
+            $0.sees(leader: 1, in: 3)
+            $0.sees(leader: 2, in: 4)
+            $0.sees(leader: 2, in: 3)
+        }
+        #expect(promises == [.electionSafety])
+    }
+
+    @Test func entriesOfOneTermAreTheSame() {
+        #expect(
+            Self.promises {
+                $0.sees(written: [Self.entry(2, 1, "a")], after: 1, by: 1)
+                $0.sees(written: [Self.entry(2, 2, "b")], after: 1, by: 2)
+            } == [])
+        #expect(
+            Self.promises {
+                $0.sees(written: [Self.entry(2, 1, "a")], after: 1, by: 1)
+                $0.sees(written: [Self.entry(2, 1, "b")], after: 1, by: 2)
+            } == [.logMatching])
+        // The same entry after another one.
+        #expect(
+            Self.promises {
+                $0.sees(written: [Self.entry(2, 1, "a"), Self.entry(3, 3, "c")], after: 1, by: 1)
+                $0.sees(written: [Self.entry(2, 2, "b"), Self.entry(3, 3, "c")], after: 1, by: 2)
+            } == [.logMatching])
+    }
+
+    @Test func everybodyAppliesTheSameInOrder() {
+        #expect(
+            Self.promises {
+                $0.sees(applied: Self.entry(2, 1, "a"), after: 1, by: 1)
+                $0.sees(applied: Self.entry(2, 1, "a"), after: 1, by: 2)
+                $0.sees(applied: Self.entry(3, 1), after: 2, by: 2)
+            } == [])
+        #expect(
+            Self.promises {
+                $0.sees(applied: Self.entry(2, 1, "a"), after: 1, by: 1)
+                $0.sees(applied: Self.entry(2, 2, "b"), after: 1, by: 2)
+            } == [.stateMachineSafety])
+        #expect(Self.promises { $0.sees(applied: Self.entry(3, 1), after: 1, by: 1) } == [.stateMachineSafety])
+    }
+}
+
+/// The lists that a simulated group keeps.
+@Suite struct ListStoreTests {
+    @Test func anAppendThatComesTwiceIsOne() {
+        var store = ListStore()
+        let first = ListStore.Command(client: 1, sequence: 1, key: 7, value: 10)
+        store.apply(first)
+        store.apply(first)
+        store.apply(ListStore.Command(client: 2, sequence: 1, key: 7, value: 20))
+        #expect(store.lists == [7: [10, 20]])
+        #expect(store.view(7).count == 2 && store.view(8).count == 0)
+        #expect(ListStore.Command(bytes: first.bytes) == first)
+        #expect(ListStore.Command(bytes: Array(first.bytes.dropLast())) == nil)
+    }
+}

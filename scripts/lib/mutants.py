@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Plants one bug after the other into a copy of the consensus core and says which seed of martlet-sim finds it.
+
+Started by scripts/mutants. A bug is a text of one file and what it is replaced by; one that is not there any more is
+reported, so that the list follows the core.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+CORE = "Sources/RaftCore/"
+# Name, file, text, replacement.
+BUGS = [
+    ("votes twice in a term", CORE + "Raft+Election.swift",
+     "let isFree = vote == message.from || vote == 0 && leader == 0 || isPreVote && message.term > term",
+     "let isFree = true"),
+    ("votes for a log behind its own", CORE + "Raft+Election.swift",
+     "let granted = isFree && log.isUpToDate(lastIndex: lastIndex, lastTerm: lastTerm)", "let granted = isFree"),
+    ("forgets its vote in a crash", CORE + "Ready.swift",
+     "            || hardState.vote != persistedState.vote\n", ""),
+    ("answers before it has written", CORE + "Ready.swift",
+     "if mayPrecede, message.term == hardState.term {", "if mayPrecede || message.from != 0 {"),
+    ("commits entries of earlier terms by counting", CORE + "Raft+Replication.swift",
+     "guard reached > log.committed, log.term(at: reached) == term else { break }",
+     "guard reached > log.committed else { break }"),
+    ("counts entries that it has not written", CORE + "Raft+Replication.swift",
+     "$0 == id ? log.persisted : progress[$0]?.matched ?? 0", "$0 == id ? log.lastIndex : progress[$0]?.matched ?? 0"),
+    ("takes half for a majority", CORE + "Quorum.swift",
+     "static func size(of count: Int) -> Int { count / 2 + 1 }",
+     "static func size(of count: Int) -> Int { max(1, count / 2) }"),
+    ("keeps entries that conflict with the leader's", CORE + "RaftLog.swift",
+     "if known == entry.term { continue }", "if known != 0 { continue }"),
+    ("commits beyond where the logs agree", CORE + "Raft+Replication.swift",
+     "commitThrough(min(commit, last))", "commitThrough(min(commit, log.lastIndex))"),
+    ("commits by a heartbeat what may differ", CORE + "Raft+Replication.swift",
+     "let known = min(progress[other]?.matched ?? 0, log.committed)", "let known = log.committed"),
+    ("reads without asking whether it still leads", CORE + "Raft+Reads.swift",
+     "            membership.voters.map { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 })",
+     "            membership.voters.map { _ in reads.round })"),
+    ("reads before it knows what is committed", CORE + "Raft+Reads.swift",
+     "guard hasCommittedInTerm else {", "guard role == .leader else {"),
+    ("changes members while a change is under way", CORE + "Raft+Replication.swift",
+     "guard log.committed >= lastChangeIndex else { throw .changePending }", ""),
+    ("keeps its log under a snapshot", CORE + "Raft+Replication.swift",
+     "if log.term(at: snapshot.index) == snapshot.term {", "if log.term(at: snapshot.index) != nil {"),
+    ("restores a snapshot that it is ahead of", CORE + "Raft+Replication.swift",
+     "        if snapshot.index <= log.committed {\n            return send(.appendAccepted(index: log.committed), to: sender)\n        }\n        if log.term(at: snapshot.index)",
+     "        if log.term(at: snapshot.index)"),
+    ("hands the leadership to one that lacks entries", CORE + "Raft+Membership.swift",
+     "if member.matched == log.lastIndex {\n            send(.timeoutNow, to: target)", "if true {\n            send(.timeoutNow, to: target)"),
+]
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--copy", required=True, help="where the sources were copied to")
+    options.add_argument("--seeds", type=int, default=200)
+    options.add_argument("--only", default="")
+    options = options.parse_args()
+    environment = dict(os.environ, MARTLET_ONLY="SimulationKit,martlet-sim")
+    build = ["swift", "build", "--package-path", options.copy, "--scratch-path", options.copy + "/.build", "-c", "release"]
+    missed = []
+    for name, path, text, replacement in BUGS:
+        if options.only not in name:
+            continue
+        path = os.path.join(options.copy, path)
+        with open(path) as file:
+            source = file.read()
+        if source.count(text) < 1:
+            print(f"{name}: the text is not in {path} any more")
+            missed.append(name)
+            continue
+        with open(path, "w") as file:
+            file.write(source.replace(text, replacement))
+        result = subprocess.run(build, env=environment, capture_output=True, text=True)
+        if result.returncode:
+            print(f"{name}: does not build\n{result.stdout[-2000:]}{result.stderr[-1000:]}")
+            missed.append(name)
+        else:
+            begin = time.monotonic()
+            command = [options.copy + "/.build/release/martlet-sim", "--count", str(options.seeds), "--quiet",
+                       "--until-broken", "--as-is"]
+            result = subprocess.run(command, capture_output=True, text=True)
+            seconds = time.monotonic() - begin
+            found = re.search(r"seed (\d+): (.*)", result.stdout)
+            if result.returncode == 1 and found:
+                print(f"{name}: found by seed {found[1]} in {seconds:.1f} s: {found[2][:100]}")
+            else:
+                print(f"{name}: NOT FOUND by {options.seeds} seeds in {seconds:.1f} s {result.stderr[-300:]}")
+                missed.append(name)
+        sys.stdout.flush()
+        with open(path, "w") as file:
+            file.write(source)
+    print(f"{len(BUGS) - len(missed)} of {len(BUGS)} bugs were found")
+    sys.exit(1 if missed else 0)
+
+
+main()
