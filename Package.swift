@@ -208,7 +208,7 @@ let package = Package(
 
         // C.
         .target(name: "CLinux"),
-        .target(name: "CGuardedStart"),
+        .target(name: "CGuardedStart", dependencies: ["CLinux"]),
         .target(name: "CLab"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
@@ -218,7 +218,7 @@ let package = Package(
         tests("Values"),
         tests("JSON", ["Values"]),
         tests("EngineModel", ["JSON", "Values"]),
-        tests("LinuxSystem", ["Values", "CLinux"]),
+        tests("LinuxSystem", ["Values", "CLinux", "TestSupport"]),
         tests("Cgroups", ["RuntimeSpec", "LinuxSystem", "RuntimeProtocol", "JSON", "TestSupport"]),
         tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
         tests("RaftCore", ["Values"]),

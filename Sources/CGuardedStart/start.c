@@ -10,7 +10,7 @@
 #include <sys/vfs.h>
 
 // No function of libc may be called here: it has not set itself up yet, nor the thread's storage.
-#include "../CLinux/barecall.h"
+#include <barecall.inc>
 
 #if defined(__x86_64__)
 __asm__(".text\n"
@@ -38,17 +38,17 @@ __asm__(".text\n"
 #error "martlet-runtime runs on x86-64 and AArch64"
 #endif
 
-static BARE int equal(const char *left, const char *right) {
+static CL_BARE int equal(const char *left, const char *right) {
     while (*left && *left == *right) left++, right++;
     return *left == *right;
 }
 
-static BARE char *append(char *end, const char *text) {
+static CL_BARE char *append(char *end, const char *text) {
     while (*text) *end++ = *text++;
     return end;
 }
 
-static BARE char *append_number(char *end, unsigned long number) {
+static CL_BARE char *append_number(char *end, unsigned long number) {
     char digits[24];
     int count = 0;
     do digits[count++] = (char)('0' + number % 10);
@@ -58,19 +58,19 @@ static BARE char *append_number(char *end, unsigned long number) {
 }
 
 /// Whether the open file is on a read-only mount.
-static BARE int is_read_only(int file) {
+static CL_BARE int is_read_only(int file) {
     struct statfs system;
     return cl_bare_call(SYS_fstatfs, file, (long)&system, 0, 0, 0) == 0 && system.f_flags & ST_RDONLY;
 }
 
-static BARE int same_file(int file, const struct stat *other) {
+static CL_BARE int same_file(int file, const struct stat *other) {
     struct stat information;
     return cl_bare_call(SYS_newfstatat, file, (long)"", (long)&information, AT_EMPTY_PATH, 0) == 0 &&
            information.st_dev == other->st_dev && information.st_ino == other->st_ino;
 }
 
 /// Reads a decimal number and goes on behind it; -1 where there is none.
-static BARE int take_number(const char **text) {
+static CL_BARE int take_number(const char **text) {
     long number = 0;
     const char *begin = *text;
     while (**text >= '0' && **text <= '9' && number < 1 << 24) number = number * 10 + *(*text)++ - '0';
@@ -82,7 +82,7 @@ static BARE int take_number(const char **text) {
 
 /// Reads `r4,r5,h9`: descriptors that there may be something to read from, and those whose other end may go. Their
 /// number; -1 where the text is anything else.
-static BARE int take_watches(const char *text, struct pollfd *watches) {
+static CL_BARE int take_watches(const char *text, struct pollfd *watches) {
     int count = 0;
     do {
         if (count == WATCHED || (*text != 'r' && *text != 'h')) return -1;
@@ -97,7 +97,7 @@ static BARE int take_watches(const char *text, struct pollfd *watches) {
 /// An idle shim (`SleepingShim`), as it asks for with `shim --asleep PROGRAM WATCHES --resume …`: waits until there is
 /// something to do, then goes on as `shim --resume …`. Nothing but a page or two of stack has been written to by then.
 /// Where it cannot wait it goes on at once.
-static BARE void sleep_as_shim(char **arguments, char **environment) {
+static CL_BARE void sleep_as_shim(char **arguments, char **environment) {
     struct pollfd watches[WATCHED];
     const char *number = arguments[3];
     int program = take_number(&number);
@@ -119,7 +119,7 @@ static BARE void sleep_as_shim(char **arguments, char **environment) {
 #define PATH "/run/martlet-runtime-program/"
 
 /// - Parameter stack: as the kernel leaves it (System V ABI): the count of arguments, they, 0, the environment, 0.
-BARE void cl_go_on_guarded(long *stack) {
+CL_BARE void cl_go_on_guarded(long *stack) {
     long count = stack[0];
     char **arguments = (char **)(stack + 1);
     char **environment = arguments + count + 1;

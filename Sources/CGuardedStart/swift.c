@@ -1,10 +1,9 @@
 #include "CGuardedStart.h"
 
+#include <process.h>
+
 // What is here stands in the place of the standard library's own functions: a static program takes an object of an
 // archive only for what is missing.
-
-/// Of CLinux.
-extern char **cl_arguments(int *count);
 
 /// For `CommandLine`. Swift's own looks for the arguments in /proc/self/maps when the program starts.
 char **_swift_stdlib_getUnsafeArgvArgc(int *count) { return cl_arguments(count); }

@@ -1,11 +1,12 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
-#include "barecall.h"
+#include "barecall.inc"
 #include "result.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,10 +28,14 @@ int cl_loopback_up(void) {
 
 /* Beside a thread that goes on with the same memory: libc's functions would write to that one's errno. */
 static int make_network(void *argument) {
-    int *result = argument;
+    struct cl_network *made = argument;
     struct ifreq request = {.ifr_name = "lo"};
+    made->step = CL_NETWORK_UNSHARE;
     long outcome = cl_bare_call(SYS_unshare, CLONE_NEWNET, 0, 0, 0, 0);
-    if (outcome >= 0) outcome = cl_bare_call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0);
+    if (outcome >= 0) {
+        made->step = CL_NETWORK_LOOPBACK;
+        outcome = cl_bare_call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0);
+    }
     if (outcome >= 0) {
         long probe = outcome;
         outcome = cl_bare_call(SYS_ioctl, probe, SIOCGIFFLAGS, (long)&request, 0, 0);
@@ -38,20 +43,29 @@ static int make_network(void *argument) {
         if (outcome >= 0) outcome = cl_bare_call(SYS_ioctl, probe, SIOCSIFFLAGS, (long)&request, 0, 0);
         cl_bare_call(SYS_close, probe, 0, 0, 0, 0);
     }
-    if (outcome >= 0)
+    if (outcome >= 0) {
+        made->step = CL_NETWORK_OPEN;
         outcome = cl_bare_call(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC, 0, 0);
-    *result = (int)outcome;
+    }
+    made->result = (int)outcome;
     cl_bare_call(SYS_exit, 0, 0, 0, 0, 0);
     return 0;
 }
 
-int cl_begin_network(void *stack, size_t size, int *result) {
-    return RESULT(clone(make_network, (char *)stack + size, CLONE_VM | CLONE_FILES, result));
+int cl_begin_network(void *stack, size_t size, struct cl_network *made) {
+    int pidfd = -1;
+    made->step = CL_NETWORK_UNSHARE;
+    made->result = -ECANCELED;
+    pid_t pid = clone(make_network, (char *)stack + size, CLONE_VM | CLONE_FILES | CLONE_PIDFD, made, &pidfd);
+    return pid < 0 ? -errno : pidfd;
 }
 
-int cl_end_network(pid_t pid) {
-    pid_t ended;
-    do ended = waitpid(pid, NULL, __WCLONE);
-    while (ended < 0 && errno == EINTR);
-    return ended < 0 ? -errno : 0;
+int cl_end_network(int pidfd) {
+    siginfo_t information;
+    int result;
+    do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &information, WEXITED | __WCLONE);
+    while (result < 0 && errno == EINTR);
+    if (result < 0) return -errno;
+    close(pidfd);
+    return 0;
 }

@@ -14,10 +14,10 @@ extension ControlGroups {
         guard !components.contains("..") else { throw .badPath(path, reason: "leads upwards with ..") }
         guard !components.isEmpty else { throw .badPath(path, reason: "is the root") }
         guard !hierarchies.isEmpty else { throw .noHierarchy }
-        let name = String(ContainerPath.text(components[...]).dropFirst())
+        let name = ContainerPath.relative(components[...])
         return ControlGroup(
             directories: hierarchies.map { hierarchy in
-                let own = path.hasPrefix("/") ? "" : base(in: hierarchy)
+                let own = path.utf8.first == 0x2f ? "" : base(in: hierarchy)
                 return .init(controllers: hierarchy.controllers, base: hierarchy.mountPoint + own, name: name)
             })
     }

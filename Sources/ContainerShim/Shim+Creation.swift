@@ -69,8 +69,9 @@ extension Shim {
         let streams = try StandardStreams(
             hasTerminal: specification.process.hasTerminal, hasInput: specification.process.hasInput)
         // While the first process mounts, this one makes its group and compiles its filter.
-        let launched = try ContainerLauncher(plan(specification, devices), streams: streams).launch {
-            [unowned self] _ in
+        let launcher = ContainerLauncher(plan(specification, devices), streams: streams)
+        let launched = try launcher.launch { _ in
+        } makingGroup: { [unowned self] _ in
             try group.part(isUnified: false).create()
             try FaultPoint.limits.reached()
             try group.apply(specification.resources)

@@ -54,11 +54,13 @@ public struct ContainerLauncher {
     /// Leaves no process behind where it throws.
     ///
     /// - Parameters:
-    ///   - makingGroup: called once the process is on its way: makes what the plan's group has beside v2, or all of it
+    ///   - noting: called once the process is on its way, before anything is waited for.
+    ///   - makingGroup: called after that: makes what the plan's group has beside v2, or all of it
     ///     where there is only v1, and returns the whole group. The process enters it then.
     ///   - whileMounting: called after that, while the process still mounts; returns the filter of one that starts at
     ///     once.
     public func launch(
+        noting: (pid_t) throws -> Void = { _ in },
         makingGroup: ((pid_t) throws -> ControlGroup)? = nil,
         whileMounting: (pid_t) throws -> SeccompFilter? = { _ in nil }
     ) throws -> Launched {
@@ -93,6 +95,7 @@ public struct ContainerLauncher {
                     try plan.process.setScore(of: pid)
                     try plan.process.raiseLimits(of: pid)
                 }
+                try noting(pid)
                 if let namespace = try network?.take() {
                     try channel.send(.network(namespace.rawValue))
                     _ = consume namespace

@@ -226,7 +226,7 @@ struct ContainerMounts: ~Copyable {
             "sys/crypto/fips_enabled",
         ]
         let components = ContainerPath.components(path)
-        let name = String(ContainerPath.text(components.dropFirst()).dropFirst())
+        let name = ContainerPath.relative(components.dropFirst())
         if components.first == "proc", allowed.contains(name) { return }
         throw SetupError("\"\(path)\" cannot be mounted because it is inside /proc")
     }

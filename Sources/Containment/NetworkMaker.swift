@@ -8,11 +8,11 @@ import RuntimeSpec
 public final class NetworkMaker {
     private static let stackSize = 16 << 10
 
-    private let pid: pid_t
+    private let process: Int32
     private let stack: UnsafeMutableRawPointer
-    /// The descriptor, or -errno, once the process has ended.
-    private let result: UnsafeMutablePointer<Int32>
-    private var isTaken = false
+    /// To be looked at once the process has ended.
+    private let made: UnsafeMutablePointer<cl_network>
+    private var hasEnded = false
 
     /// Nil where the container is to have no new one, where that has to be made in another user namespace, and where no
     /// process can be had for it: then the first process makes its own.
@@ -20,23 +20,44 @@ public final class NetworkMaker {
         let namespaces = NamespacePlan(linux)
         guard namespaces.hasNewNetwork, !namespaces.hasUser, !namespaces.needsStage else { return nil }
         stack = UnsafeMutableRawPointer.allocate(byteCount: Self.stackSize, alignment: 16)
-        result = UnsafeMutablePointer.allocate(capacity: 1)
-        result.initialize(to: -ECANCELED)
-        pid = cl_begin_network(stack, Self.stackSize, result)
-        if pid < 0 { return nil }
+        made = UnsafeMutablePointer.allocate(capacity: 1)
+        made.initialize(to: cl_network())
+        process = cl_begin_network(stack, Self.stackSize, made)
+        if process < 0 {
+            hasEnded = true
+            return nil
+        }
     }
 
     /// Waits until it is there. To be called once.
     func take() throws -> Descriptor {
         try FaultPoint.network.reached()
-        isTaken = true
-        try checked("waitpid", on: "network namespace", cl_end_network(pid))
-        return Descriptor(owning: try checked("unshare", on: "network namespace", result.pointee))
+        end()
+        let result = made.pointee.result
+        if result >= 0 {
+            made.pointee.result = -1
+            return Descriptor(owning: result)
+        }
+        let step =
+            switch made.pointee.step {
+            case CL_NETWORK_UNSHARE: "cannot make a network namespace"
+            case CL_NETWORK_LOOPBACK: "cannot set lo up"
+            default: "cannot open /proc/thread-self/ns/net"
+            }
+        throw SetupError("linux.namespaces (network): \(step): \(describe(-result))")
+    }
+
+    private func end() {
+        if hasEnded { return }
+        // While it runs it writes to what belongs to this.
+        precondition(cl_end_network(process) == 0, "a child of this process cannot be waited for")
+        hasEnded = true
     }
 
     deinit {
-        if pid >= 0, !isTaken, cl_end_network(pid) == 0, result.pointee >= 0 { close(result.pointee) }
+        end()
+        if made.pointee.result >= 0 { close(made.pointee.result) }
         stack.deallocate()
-        result.deallocate()
+        made.deallocate()
     }
 }

@@ -132,7 +132,6 @@ extension JSONReadable {
     public init(parsing text: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
         try self.init(JSONMembers(JSONValue(parsing: text, limits: limits)))
     }
-
 }
 
 extension JSONReadable where Self: Decodable {

@@ -147,9 +147,11 @@ extension Raft {
         case .replicate: member.window.free(through: index)
         }
         progress[sender] = member
+        let isWaiting = member.isPaused || member.window.isFull(configuration)
         if isNews, commitWhatMajorityHas() {
             // Followers have learned the new commit index from the messages just sent.
-        } else if wasWaiting {
+        } else if wasWaiting, !isWaiting {
+            // Not while the window is full: answer and message would go to and fro without end.
             sendAppend(to: sender, evenIfEmpty: true)
         }
         guard role == .leader else { return }

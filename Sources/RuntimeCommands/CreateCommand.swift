@@ -61,11 +61,10 @@ struct CreateCommand {
             throw SetupError("process.terminal: --console-socket is given, but no terminal is asked for")
         }
         let preserved = try InheritedDescriptors.prepare(preserved: options.preservedDescriptors)
-        let network = bundle.configuration.linux.flatMap(NetworkMaker.init)
         try FaultPoint.stateDirectory.reached()
         try context.store.claim(id)
         do {
-            return try make(bundle, preserved, network, hasGate: hasGate)
+            return try make(bundle, preserved, hasGate: hasGate)
         } catch {
             try? context.store.release(id)
             throw error
@@ -73,8 +72,9 @@ struct CreateCommand {
     }
 
     private func make(
-        _ bundle: Bundle, _ preserved: InheritedDescriptors, _ network: NetworkMaker?, hasGate: Bool
+        _ bundle: Bundle, _ preserved: InheritedDescriptors, hasGate: Bool
     ) throws -> Made {
+        let network = bundle.configuration.linux.flatMap(NetworkMaker.init)
         try FaultPoint.groups.reached()
         let linux = bundle.configuration.linux ?? LinuxConfiguration()
         var groups = try ContainerGroups(context, id: id, linux, annotations: bundle.configuration.annotations)
@@ -103,6 +103,7 @@ struct CreateCommand {
                 record.pid = pid
                 record.startTicks = StoredContainer.process(pid)?.startTicks ?? 0
                 if creation < 0 { creation = try begin(&record, groups, bundle) }
+            } makingGroup: { _ in
                 try groups.make(isUnified: false)
                 try groups.restrictDevices(linux.resources, context)
                 return groups.group

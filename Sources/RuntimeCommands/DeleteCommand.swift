@@ -62,16 +62,28 @@ struct DeleteCommand {
         if let record = context.store.creation(id) {
             let group = ControlGroup(directories: record.groups)
             if !record.hasGroups {
-                group.removeEmpty()
+                try removeEmpty(group, deadline)
             } else if !ContainerGroups.remove(group, unit: record.unit, isUserUnit: record.isUserUnit) {
                 throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
             }
             try record.hostMounts?.remove()
         } else if let configuration = try? context.store.configuration(id) {
             // The group may have been made, but nothing was in it yet.
-            ContainerGroups.planned(id, configuration.linux)?.removeEmpty()
+            if let group = ContainerGroups.planned(id, configuration.linux) { try removeEmpty(group, deadline) }
         }
         try context.store.release(id)
+    }
+
+    /// The first process, which nobody has noted, ends when it sees that its runtime has.
+    private func removeEmpty(_ group: ControlGroup, _ deadline: Int64) throws {
+        while true {
+            group.removeEmpty()
+            if !group.directories.contains(where: { Files.exists($0.path) }) { return }
+            guard Clock.sinceBoot() < deadline else {
+                throw SetupError("the control group of container \(id) cannot be removed: processes are left in it")
+            }
+            usleep(1000)
+        }
     }
 
     /// Kills the first process and waits for its end.

@@ -13,10 +13,12 @@ public enum ContainerPath {
     ///
     /// `joined(separator:)` would have the runtime make types to compare its own with: much, for a program that ends
     /// soon.
-    public static func text(_ components: ArraySlice<String>) -> String {
-        if components.isEmpty { return "/" }
-        var path = ""
-        for component in components {
+    public static func text(_ components: ArraySlice<String>) -> String { "/" + relative(components) }
+
+    /// The same without a slash at the beginning.
+    public static func relative(_ components: ArraySlice<String>) -> String {
+        var path = components.first ?? ""
+        for component in components.dropFirst() {
             path += "/"
             path += component
         }

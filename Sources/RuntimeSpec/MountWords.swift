@@ -58,7 +58,7 @@ public struct MountWords: Hashable, Sendable {
         "nostrictatime", "relatime", "norelatime", "nodiratime", "diratime", "nosymfollow", "symfollow", "defaults",
     ]
 
-    /// What a word sets and clears. No dictionary: a program that ends soon would make it for a few words.
+    /// What a word of `attributes` sets and clears. No dictionary: a program that ends soon would make it for a few.
     private static func change(by word: String) -> (set: Attributes, clear: Attributes)? {
         switch word {
         case "ro": (.readOnly, [])

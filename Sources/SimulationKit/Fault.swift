@@ -4,8 +4,12 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
     public enum Kind: Hashable, Sendable {
         /// The host loses what its disk has not; it is back after `downtime`.
         case crash(host: Int, downtime: Milliseconds)
-        /// All hosts at once.
-        case powerLoss(downtime: Milliseconds)
+        /// All hosts at once, some time after their disks have become slow: what is not written is not rare then.
+        case powerLoss(latency: Milliseconds, downtime: Milliseconds)
+        /// The leader's disk is slow for a while, then it crashes, and is back soon.
+        case leaderStumbles(latency: Milliseconds, downtime: Milliseconds)
+        /// The leader is cut off, and the others crash and come back while they elect another.
+        case contest(duration: Milliseconds)
         /// The host stands still, as a process that is stopped; its clock goes on.
         case freeze(host: Int, duration: Milliseconds)
         /// Messages from one host to another are lost, in this direction.
@@ -43,6 +47,8 @@ public struct Scenario: Hashable, Sendable {
     public var clients = 4
     /// Lists that clients append to and read.
     public var keys = 3
+    /// The most that one message between members holds, in bytes.
+    public var messageBytes = 1 << 20
     /// How long faults happen; after it everything is mended.
     public var duration: Milliseconds
     /// In the order of time.
@@ -54,6 +60,7 @@ public struct Scenario: Hashable, Sendable {
         self.members = members
         self.duration = duration
         var random = Randomness(seed: seed &+ 0x5eed)
+        messageBytes = [1 << 20, 100, 500][Int(random.next() % 3)]
         let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
         let isQuiet = random.chance(perMille: 200)
         faults = []
@@ -69,10 +76,16 @@ public struct Scenario: Hashable, Sendable {
         // One more than there are: a member may have been added.
         let host = random.number(in: 0...members)
         let long = Milliseconds(random.number(in: 100...8_000))
+        let short = Milliseconds(random.number(in: 2...60))
         switch random.number(in: 0..<100) {
-        case 0..<22: return .crash(host: host, downtime: long)
-        case 22..<25: return .powerLoss(downtime: long)
-        case 25..<33: return .freeze(host: host, duration: long)
+        case 0..<13: return .crash(host: host, downtime: long)
+        case 13..<16: return .crash(host: host, downtime: short)
+        case 16..<18:
+            return .leaderStumbles(latency: Milliseconds(random.number(in: 20...800)), downtime: short)
+        case 18..<22: return .contest(duration: long)
+        case 22..<27:
+            return .powerLoss(latency: Milliseconds(random.number(in: 8...800)), downtime: long)
+        case 27..<33: return .freeze(host: host, duration: long)
         case 33..<41: return .cut(from: host, to: random.number(in: 0...members), duration: long)
         case 41..<49: return .isolate(host: host, duration: long)
         case 49..<57: return .partition(side: random.next(), duration: long)

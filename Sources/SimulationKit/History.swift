@@ -1,8 +1,8 @@
 /// What clients asked for and were told, and whether one list, growing by itself, could have told them the same: every
 /// call takes effect at one moment between its beginning and its end (Herlihy, Wing: Linearizability).
 ///
-/// For lists that only grow this needs no search: the place of a value in the final list is the moment of its append, and
-/// the length that a read saw is the moment of the read.
+/// For lists that only grow this needs no search: the place of a value in the final list is the moment of its append,
+/// and the length that a read saw is the moment of the read.
 struct History {
     struct Call {
         enum Kind: Hashable {
@@ -89,7 +89,8 @@ struct History {
                 return [
                     Violation(
                         .linearizability,
-                        "list \(key): \(call.call.kind) of client \(call.call.client), begun at \(call.begin) ms, is at \(call.moment), but \(bound) was known before"
+                        "list \(key): \(call.call.kind) of client \(call.call.client), begun at \(call.begin) ms, "
+                            + "is at \(call.moment), but \(bound) was known before"
                     )
                 ]
             }

@@ -1,5 +1,5 @@
-/// The state that a simulated group keeps: lists of numbers, which only grow. What a read sees of a list is its length and
-/// a hash, so that order and content can be checked from outside.
+/// The state that a simulated group keeps: lists of numbers, which only grow. What a read sees of a list is its length
+/// and a hash, so that order and content can be checked from outside.
 struct ListStore: Hashable {
     /// An append of one client. The same one proposed twice changes the list once.
     struct Command: Hashable {

@@ -1,5 +1,5 @@
-/// Finds out which of a scenario's faults a violation needs, by leaving out others (Zeller, Hildebrandt: Simplifying and
-/// Isolating Failure-Inducing Input).
+/// Finds out which of a scenario's faults a violation needs, by leaving out others (Zeller, Hildebrandt: Simplifying
+/// and Isolating Failure-Inducing Input).
 public enum Minimiser {
     /// - Returns: the scenario with as few faults as were found to do, which breaks the same promise.
     public static func minimise(_ scenario: Scenario, _ violation: Violation) -> Scenario {

@@ -22,8 +22,10 @@ final class SimulatedHost {
     }
 
     static let tick: Milliseconds = 50
+    static let usualLatency: Milliseconds = 8
 
     let id: UInt64
+    private let configuration: RaftConfiguration
     var raft: Raft
     var disk: Disk
     var state: ListStore
@@ -36,7 +38,7 @@ final class SimulatedHost {
     /// Clocks of a thousand milliseconds.
     var skew = 0
     /// How long a write takes at most.
-    var latency: Milliseconds = 8
+    var latency = SimulatedHost.usualLatency
     var inbox = Deque<Envelope>()
     /// What is being written.
     var writing: Ready?
@@ -49,21 +51,26 @@ final class SimulatedHost {
     /// Reads whose index is not applied yet.
     var waiting: [(index: UInt64, key: UInt64, call: Call)] = []
 
-    init(id: UInt64, disk: Disk, seed: UInt64) throws(Raft.RestoreError) {
+    init(
+        id: UInt64, disk: Disk, configuration: RaftConfiguration, seed: UInt64
+    ) throws(Raft.RestoreError) {
         self.id = id
         self.disk = disk
-        raft = try Self.raft(id, disk, seed)
+        self.configuration = configuration
+        raft = try Self.raft(id, disk, configuration, seed)
         (appliedIndex, state) = (disk.applied.index, disk.applied.state)
     }
 
-    private static func raft(_ id: UInt64, _ disk: Disk, _ seed: UInt64) throws(Raft.RestoreError) -> Raft {
+    private static func raft(
+        _ id: UInt64, _ disk: Disk, _ configuration: RaftConfiguration, _ seed: UInt64
+    ) throws(Raft.RestoreError) -> Raft {
         var restored = Raft.Restored()
         restored.hardState = disk.hardState
         restored.base = disk.base
         restored.entries = disk.entries
         restored.applied = disk.applied.index
         restored.snapshot = disk.snapshot?.metadata
-        return try Raft(id: id, restored: restored, seed: seed)
+        return try Raft(id: id, configuration: configuration, restored: restored, seed: seed)
     }
 
     /// How long the host takes for one tick.
@@ -82,7 +89,7 @@ final class SimulatedHost {
     }
 
     func start(seed: UInt64) throws(Raft.RestoreError) {
-        raft = try Self.raft(id, disk, seed)
+        raft = try Self.raft(id, disk, configuration, seed)
         (appliedIndex, state) = (disk.applied.index, disk.applied.state)
         isUp = true
         life += 1

@@ -15,8 +15,20 @@ extension Simulation {
     mutating func happen(_ fault: Fault.Kind, _ number: Int) {
         switch fault {
         case .crash(let place, let downtime): if let id = host(place) { crash(id, downtime: downtime) }
-        case .powerLoss(let downtime):
-            for id in hosts.keys.sorted() { crash(id, downtime: downtime + Milliseconds(random.number(in: 0...500))) }
+        case .powerLoss(let latency, let downtime):
+            for id in hosts.keys.sorted() { hosts[id]!.latency = latency }
+            agenda.add(.darkness(downtime), after: Milliseconds(random.number(in: 300...3_000)))
+        case .leaderStumbles(let latency, let downtime):
+            guard let leader else { return }
+            hosts[leader]!.latency = latency
+            agenda.add(.stumble(leader, downtime), after: Milliseconds(random.number(in: 300...2_000)))
+        case .contest(let duration):
+            guard let leader else { return }
+            obstruct(.isolate(leader), number, duration)
+            for id in hosts.keys.sorted() where id != leader {
+                let downtime = Milliseconds(random.number(in: 1...30))
+                agenda.add(.stumble(id, downtime), after: Milliseconds(random.number(in: 500...1_500)))
+            }
         case .freeze(let place, let duration):
             guard let id = host(place), hosts[id]!.isUp else { return }
             hosts[id]!.frozenUntil = agenda.now + duration

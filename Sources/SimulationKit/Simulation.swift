@@ -22,6 +22,8 @@ public struct Simulation {
         case snapshotLate(from: UInt64, to: UInt64, life: Int)
         case thaw(UInt64, life: Int)
         case start(UInt64, life: Int)
+        case stumble(UInt64, Milliseconds)
+        case darkness(Milliseconds)
         case fault(Int)
         case mend(Int)
         case endSlowness(UInt64)
@@ -67,6 +69,12 @@ public struct Simulation {
         nextID = UInt64(scenario.members) + 1
     }
 
+    private var configuration: RaftConfiguration {
+        var configuration = RaftConfiguration()
+        configuration.appendByteLimit = scenario.messageBytes
+        return configuration
+    }
+
     static func member(_ id: UInt64) -> RaftMember {
         RaftMember(id: id, nodeID: "n\(id)", address: "10.0.0.\(id):2377")
     }
@@ -109,7 +117,8 @@ public struct Simulation {
 
     mutating func addHost(_ id: UInt64, _ disk: SimulatedHost.Disk) {
         do {
-            hosts[id] = try SimulatedHost(id: id, disk: disk, seed: random.next())
+            hosts[id] = try SimulatedHost(
+                id: id, disk: disk, configuration: configuration, seed: random.next())
             agenda.add(.tick(id, life: 0), after: Milliseconds(random.number(in: 1...50)))
         } catch {
             checker.note(.fault, "\(id) cannot begin: \(error)")
@@ -126,12 +135,22 @@ public struct Simulation {
             hosts[from]!.raft.snapshotFailed(for: to)
         case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
+        case .stumble(let id, let downtime):
+            guard !isMending else { return }
+            hosts[id]?.latency = SimulatedHost.usualLatency
+            crash(id, downtime: downtime)
+        case .darkness(let downtime):
+            guard !isMending else { return }
+            for id in hosts.keys.sorted() {
+                hosts[id]!.latency = SimulatedHost.usualLatency
+                crash(id, downtime: downtime + Milliseconds(random.number(in: 0...500)))
+            }
         case .fault(let number):
             if scenario.faults[number].time > agenda.now { return awaitFault(number) }
             happen(scenario.faults[number].kind, number)
             awaitFault(number + 1)
         case .mend(let number): network.remove(number)
-        case .endSlowness(let id): hosts[id]?.latency = 8
+        case .endSlowness(let id): hosts[id]?.latency = SimulatedHost.usualLatency
         case .administer: administer()
         case .think(let client): think(client)
         case .request(let host, let request): receive(request, host)
@@ -154,7 +173,7 @@ public struct Simulation {
         isMending = true
         network.mend()
         for id in hosts.keys.sorted() {
-            hosts[id]!.latency = 8
+            hosts[id]!.latency = SimulatedHost.usualLatency
             hosts[id]!.frozenUntil = 0
             hosts[id]!.skew = 0
             if !hosts[id]!.isUp { start(id) }

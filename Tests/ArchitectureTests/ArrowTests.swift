@@ -181,23 +181,6 @@ import Testing
         }
     }
 
-    @Test("martlet-runtime uses no concurrency: what that links sets itself up at each start")
-    func theRuntimeIsWithoutConcurrency() {
-        let arrows = Self.declared()
-        var targets: Set<String> = ["martlet-runtime"]
-        var isGrowing = true
-        while isGrowing {
-            let grown = targets.union(targets.flatMap { arrows[$0] ?? [] })
-            isGrowing = grown != targets
-            targets = grown
-        }
-        #expect(targets.isSuperset(of: ["LinuxSystem", "Containment", "JSON"]) && !targets.contains("Executors"))
-        let concurrency = /\basync (throws|->|\{)|\bawait |\bTask( \{|[.(])|\bactor [A-Z]|(Continuous|Suspending)Clock/
-        for file in targets.flatMap({ Self.swiftFiles(under: Self.root + "/Sources/" + $0) }) {
-            #expect((Self.read(file) ?? "").firstMatch(of: concurrency)?.output.0 == nil, "\(file)")
-        }
-    }
-
     @Test("Style: lines within 120 columns, no tabs")
     func lines() {
         for directory in ["/Sources", "/Tests"] {

@@ -21,6 +21,9 @@ import Testing
             ("p/c", "memory/a/b/p/c", "pids/p/c", "unified/x/y/p/c"),
             (nil, "memory/a/b/id", "pids/id", "unified/x/y/id"),
             ("", "memory/a/b/id", "pids/id", "unified/x/y/id"),
+            // A mark that combines with the slash before it.
+            ("/\u{301}p/c", "memory/\u{301}p/c", "pids/\u{301}p/c", "unified/\u{301}p/c"),
+            ("\u{301}", "memory/a/b/\u{301}", "pids/\u{301}", "unified/x/y/\u{301}"),
         ] as [(String?, String, String, String)])
     func hybridPaths(path: String?, memory: String, pids: String, v2: String) throws {
         let group = try Self.hybrid.group(forPath: path, id: "id")

@@ -152,7 +152,9 @@ import Testing
             try Files.write(program, Files.read("/bin/busybox", limit: 1 << 24), mode: 0o755)
             if command == "exec" { try await fixture.launch("c") }
             var escapes: [String] = []
-            for number in 3...20 {
+            // Which number it has is not the same each time: the network namespace is opened beside the rest.
+            let numbers = repeatElement(3...20, count: without.isEmpty ? 1 : 5).joined()
+            for number in numbers where escapes.isEmpty {
                 // The image's own name for it.
                 let target = "/proc/self/fd/\(number)/..\(program)"
                 if command != "exec" { try fixture.prepare("c", ["/data/echo", "escaped"]) }

@@ -22,6 +22,26 @@ import Testing
         }
     }
 
+    @Test func `no concurrency and no libdispatch are linked, which set themselves up at each start`() throws {
+        let program = try Files.read(try #require(BundleFixture.program), limit: 1 << 30)
+        func has(_ symbol: String) -> Bool {
+            // A name of the symbol table stands between two zeros.
+            let name = [0] + Array(symbol.utf8) + [0]
+            return program.withUnsafeBytes { text in
+                var place = 0
+                while place + name.count <= text.count,
+                    let zero = memchr(text.baseAddress! + place, 0, text.count - place - name.count + 1)
+                {
+                    if memcmp(zero, name, name.count) == 0 { return true }
+                    place = UnsafeRawPointer(zero) - text.baseAddress! + 1
+                }
+                return false
+            }
+        }
+        #expect(has("cl_guarded_start"), "the program has no symbols")
+        for symbol in ["libdispatch_init", "swift_task_create", "swift_task_enqueueGlobal"] { #expect(!has(symbol)) }
+    }
+
     @Test func `first starts of one program at once make one mount of it (CVE-2019-5736)`() async throws {
         try await withBundles("standing") { fixture in
             let program = try Files.read(try #require(BundleFixture.program), limit: 1 << 30)
