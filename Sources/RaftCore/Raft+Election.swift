@@ -77,6 +77,7 @@ extension Raft {
         uncommittedBytes = 0
         transferTarget = 0
         reads = PendingReads()
+        lease = Lease()
     }
 
     mutating func chooseElectionTimeout() {
@@ -98,8 +99,8 @@ extension Raft {
         return true
     }
 
-    /// A leader was heard from within the election timeout: nobody shall disturb it.
-    private var hasLivingLeader: Bool { leader != 0 && electionElapsed < configuration.electionTicks }
+    /// A leader was heard from within the election timeout: nobody shall disturb it, and its lease may hold.
+    private var hasLivingLeader: Bool { role == .leader || silence < configuration.electionTicks }
 
     /// Tells those who lag behind about the term, so that they step down or follow.
     mutating func answerEarlierTerm(_ message: RaftMessage) {

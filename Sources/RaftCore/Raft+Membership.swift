@@ -9,6 +9,8 @@ extension Raft {
             sendAppend(to: removed, evenIfEmpty: true)
         }
         membership.apply(change)
+        // The next majority is another one.
+        lease.end()
         if change == .remove(id) { isRemoved = true }
         guard role == .leader else { return }
         for other in others where progress[other] == nil {
@@ -37,10 +39,17 @@ extension Raft {
         transferTarget = target
         electionElapsed = 0
         if member.matched == log.lastIndex {
-            send(.timeoutNow, to: target)
+            handOver(to: target)
         } else {
             sendAppend(to: target, evenIfEmpty: true)
         }
+    }
+
+    /// Whoever is told so may be elected although a majority has just confirmed this leader, also when the message
+    /// comes late: so there is no lease any more in this term.
+    mutating func handOver(to target: UInt64) {
+        lease.giveUp()
+        send(.timeoutNow, to: target)
     }
 
     /// The voter to hand the leadership to: active and furthest along.

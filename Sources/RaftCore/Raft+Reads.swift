@@ -1,5 +1,5 @@
-/// Reads without a log entry: the leader notes its commit index and lets a majority confirm that it still leads (Raft
-/// section 8; dissertation, section 6.4).
+/// Reads without a log entry: the leader notes its commit index and lets a majority confirm that it still leads, unless
+/// one did so a moment ago (Raft section 8; dissertation, section 6.4).
 struct PendingReads: Sendable {
     struct Read: Sendable {
         let request: UInt64
@@ -15,6 +15,46 @@ struct PendingReads: Sendable {
     var waiting: [Read] = []
     /// Asked before this leader has committed an entry of its term.
     var postponed: [(request: UInt64, requester: UInt64)] = []
+}
+
+/// A leader's right to answer reads by itself: a majority that heard its heartbeat elects nobody else for an election
+/// timeout (dissertation, section 6.4.1).
+struct Lease: Sendable {
+    /// Rounds of heartbeats that are not confirmed yet, and when they were sent.
+    private var rounds: [(number: UInt64, time: UInt64)] = []
+    /// When the newest confirmed round was sent; nil where none is.
+    private var begin: UInt64?
+    private var isGivenUp = false
+
+    /// The most rounds that are kept: a leader that hears nothing steps down long before.
+    private static let limit = 1_000
+
+    mutating func sent(_ round: UInt64, at time: UInt64) {
+        if rounds.count == Self.limit { rounds.removeFirst() }
+        rounds.append((round, time))
+    }
+
+    /// A majority has answered the round or a later one.
+    mutating func confirm(_ round: UInt64) {
+        let confirmed = rounds.prefix { $0.number <= round }
+        guard let last = confirmed.last else { return }
+        begin = last.time
+        rounds.removeFirst(confirmed.count)
+    }
+
+    /// What was confirmed is not any more; the next round counts again.
+    mutating func end() {
+        rounds = []
+        begin = nil
+    }
+
+    /// For good.
+    mutating func giveUp() { isGivenUp = true }
+
+    func holds(at time: UInt64, for duration: UInt64) -> Bool {
+        guard let begin, !isGivenUp else { return false }
+        return time < begin + duration
+    }
 }
 
 extension Raft {
@@ -37,10 +77,26 @@ extension Raft {
             reads.postponed.append((request, requester))
             return
         }
-        reads.round += 1
+        if lease.holds(at: now, for: configuration.leaseMilliseconds) || membership.voters == [id] {
+            return answerRead(request, for: requester, log.committed)
+        }
+        // The next round, which is sent now, confirms it.
         reads.waiting.append(
-            PendingReads.Read(request: request, requester: requester, round: reads.round, index: log.committed))
-        if membership.voters == [id] { releaseReads() } else { broadcastHeartbeat() }
+            PendingReads.Read(request: request, requester: requester, round: reads.round + 1, index: log.committed))
+        broadcastHeartbeat()
+    }
+
+    private mutating func answerRead(_ request: UInt64, for requester: UInt64, _ index: UInt64) {
+        if requester == id {
+            readStates.append(ReadState(request: request, index: index))
+        } else {
+            send(.readIndexResponse(request: request, index: index), to: requester)
+        }
+    }
+
+    /// The newest round of heartbeats that a majority has answered.
+    var confirmedRound: UInt64 {
+        Quorum.reached(membership.voters.map { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 })
     }
 
     mutating func releasePostponedReads() {
@@ -52,16 +108,9 @@ extension Raft {
 
     mutating func releaseReads() {
         guard role == .leader, !reads.waiting.isEmpty else { return }
-        let confirmed = Quorum.reached(
-            membership.voters.map { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 })
+        let confirmed = confirmedRound
         let released = reads.waiting.prefix { $0.round <= confirmed }
         reads.waiting.removeFirst(released.count)
-        for read in released {
-            if read.requester == id {
-                readStates.append(ReadState(request: read.request, index: read.index))
-            } else {
-                send(.readIndexResponse(request: read.request, index: read.index), to: read.requester)
-            }
-        }
+        for read in released { answerRead(read.request, for: read.requester, read.index) }
     }
 }

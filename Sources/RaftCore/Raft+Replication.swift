@@ -62,6 +62,8 @@ extension Raft {
 
     mutating func broadcastHeartbeat() {
         heartbeatElapsed = 0
+        reads.round += 1
+        lease.sent(reads.round, at: now)
         for other in others {
             let known = min(progress[other]?.matched ?? 0, log.committed)
             send(.heartbeat(commit: known, read: reads.round), to: other)
@@ -156,7 +158,7 @@ extension Raft {
         }
         guard role == .leader else { return }
         while sendAppend(to: sender, evenIfEmpty: false) {}
-        if sender == transferTarget, progress[sender]?.matched == log.lastIndex { send(.timeoutNow, to: sender) }
+        if sender == transferTarget, progress[sender]?.matched == log.lastIndex { handOver(to: sender) }
     }
 
     mutating func rejected(_ rejected: UInt64, hint: UInt64, hintTerm: UInt64, by sender: UInt64) {
@@ -182,6 +184,7 @@ extension Raft {
         progress[sender] = member
         // Also finds lost messages: what follows them is refused, and the member is probed again.
         if isBehind || isProbed { sendAppend(to: sender, evenIfEmpty: true) }
+        lease.confirm(confirmedRound)
         releaseReads()
     }
 

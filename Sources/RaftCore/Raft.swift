@@ -46,6 +46,9 @@ public struct Raft: Sendable {
 
     var generator: SplitMix64
     var electionElapsed = 0
+    /// Ticks since a leader was heard from, or since the start where there are leases: in an earlier life this member
+    /// may have confirmed one.
+    var silence: Int
     var heartbeatElapsed = 0
     /// Raft section 5.2: chosen at random, so that split votes are rare.
     var electionTimeout = 0
@@ -60,6 +63,11 @@ public struct Raft: Sendable {
     var uncommittedBytes = 0
     var transferTarget: UInt64 = 0
     var reads = PendingReads()
+    var lease = Lease()
+
+    /// The time, in milliseconds of a clock that is never set back and does not stand still with the machine
+    /// (clock_gettime(2): CLOCK_BOOTTIME). The shell sets it before what it calls.
+    public var now: UInt64 = 0
 
     var outbox: [RaftMessage] = []
     var readStates: [ReadState] = []
@@ -75,6 +83,7 @@ public struct Raft: Sendable {
         self.id = id
         self.configuration = configuration
         generator = SplitMix64(seed: seed)
+        silence = configuration.leaseMilliseconds > 0 ? 0 : configuration.electionTicks
         term = restored.hardState.term
         vote = restored.hardState.vote
         persistedState = restored.hardState
@@ -152,6 +161,7 @@ public struct Raft: Sendable {
     public mutating func tick() {
         guard fault == nil else { return }
         electionElapsed += 1
+        silence += 1
         if role == .leader {
             tickAsLeader()
         } else if electionElapsed >= electionTimeout {
@@ -199,6 +209,7 @@ public struct Raft: Sendable {
         }
         if role != .follower || leader != message.from { becomeFollower(term: term, leader: message.from) }
         electionElapsed = 0
+        silence = 0
         switch message.body {
         case .append(let previousIndex, let previousTerm, let commit, let entries):
             merge(entries, after: previousIndex, previousTerm, commit: commit, from: message.from)

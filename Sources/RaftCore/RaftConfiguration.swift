@@ -4,6 +4,10 @@ public struct RaftConfiguration: Hashable, Sendable {
     /// that does not hear from a majority for this long steps down.
     public var electionTicks = 10
     public var heartbeatTicks = 2
+    /// How long a leader that a majority has confirmed answers reads without asking again, in milliseconds of its own
+    /// clock; 0 for never. It has to be over before any member of that majority, whose clock may be faster, has let an
+    /// election timeout pass: at 250 of 500 ms clocks may differ by a third.
+    public var leaseMilliseconds: UInt64 = 0
     /// Entries in one message, in bytes; one entry always fits.
     public var appendByteLimit = 1 << 20
     /// Messages with entries under way to one member.

@@ -92,6 +92,7 @@ final class NodeLoop: @unchecked Sendable {
         var configuration = RaftConfiguration()
         configuration.electionTicks = timing.electionTicks
         configuration.heartbeatTicks = timing.heartbeatTicks
+        configuration.leaseMilliseconds = UInt64(timing.tickMilliseconds * timing.electionTicks / 2)
         do {
             return try Raft(
                 id: member.id, configuration: configuration, restored: restored, seed: UInt64.random(in: 0 ... .max))
@@ -109,6 +110,8 @@ final class NodeLoop: @unchecked Sendable {
         var isIdle = false
         while failure == nil {
             let events = mailbox.take(until: isIdle ? nextTick : 0)
+            // Before what came is looked at, and after it came: a read is answered as of this moment.
+            raft?.now = UInt64(Clock.sinceBoot() / 1_000_000)
             for (position, event) in events.enumerated() {
                 switch event {
                 case .stop(let reply):

@@ -49,6 +49,10 @@ public struct Scenario: Hashable, Sendable {
     public var keys = 3
     /// The most that one message between members holds, in bytes.
     public var messageBytes = 1 << 20
+    /// How long leaders answer reads by themselves; 0 for never.
+    public var leaseMilliseconds: UInt64 = 250
+    /// Whether messages of one host to another arrive in the order in which they were sent, as over one connection.
+    public var isOrdered = true
     /// How long faults happen; after it everything is mended.
     public var duration: Milliseconds
     /// In the order of time.
@@ -60,6 +64,8 @@ public struct Scenario: Hashable, Sendable {
         self.members = members
         self.duration = duration
         var random = Randomness(seed: seed &+ 0x5eed)
+        if random.chance(perMille: 300) { leaseMilliseconds = 0 }
+        isOrdered = random.chance(perMille: 700)
         messageBytes = [1 << 20, 100, 500][Int(random.next() % 3)]
         let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
         let isQuiet = random.chance(perMille: 200)

@@ -15,6 +15,12 @@ final class SimulatedHost {
         var applied: (index: UInt64, state: ListStore) = (0, ListStore())
     }
 
+    /// What waits until the host has time for it.
+    enum Input {
+        case message(Envelope)
+        case request(Simulation.Request)
+    }
+
     /// A client's call that this host answers.
     struct Call {
         var client: Int
@@ -35,11 +41,13 @@ final class SimulatedHost {
     /// Changes with each start: what was asked for in an earlier life is not done in a later one.
     var life = 0
     var frozenUntil: Milliseconds = 0
-    /// Clocks of a thousand milliseconds.
-    var skew = 0
+    /// By how many of a thousand its clock is too fast.
+    private(set) var skew = 0
+    /// What its clock showed when it was last set to another speed.
+    private var clockStart: (time: Milliseconds, shown: Milliseconds) = (0, 0)
     /// How long a write takes at most.
     var latency = SimulatedHost.usualLatency
-    var inbox = Deque<Envelope>()
+    var inbox = Deque<Input>()
     /// What is being written.
     var writing: Ready?
     /// Files of snapshots that have arrived, by index.
@@ -71,6 +79,16 @@ final class SimulatedHost {
         restored.applied = disk.applied.index
         restored.snapshot = disk.snapshot?.metadata
         return try Raft(id: id, configuration: configuration, restored: restored, seed: seed)
+    }
+
+    func setSkew(_ perMille: Int, at time: Milliseconds) {
+        clockStart = (time, clock(at: time))
+        skew = perMille
+    }
+
+    /// What its clock shows.
+    func clock(at time: Milliseconds) -> Milliseconds {
+        clockStart.shown + (time - clockStart.time) * Milliseconds(1_000 + skew) / 1_000
     }
 
     /// How long the host takes for one tick.

@@ -8,14 +8,34 @@ struct SimulatedNetwork {
         case delay(Milliseconds)
     }
 
+    private struct Way: Hashable {
+        var from: UInt64
+        var to: UInt64
+    }
+
+    let isOrdered: Bool
+    /// When the last message that was sent arrives.
+    private var arrivals: [Way: Milliseconds] = [:]
     private(set) var obstacles: [Int: Obstacle] = [:]
 
     mutating func add(_ obstacle: Obstacle, as number: Int) { obstacles[number] = obstacle }
     mutating func remove(_ number: Int) { obstacles[number] = nil }
     mutating func mend() { obstacles = [:] }
 
-    /// The delays of a message's copies; empty where it is lost.
-    func delays(from: UInt64, to: UInt64, using random: inout Randomness) -> [Milliseconds] {
+    init(isOrdered: Bool) { self.isOrdered = isOrdered }
+
+    /// How long a message between a client and a host takes; nil where it is lost.
+    func clientDelay(using random: inout Randomness) -> Milliseconds? {
+        var longest: Milliseconds = 5
+        for case .delay(let time) in obstacles.values { longest = max(longest, time) }
+        for case .unreliable(let lost, _) in obstacles.values where random.chance(perMille: lost) { return nil }
+        return Milliseconds(random.number(in: 1...Int(longest)))
+    }
+
+    /// When a message's copies arrive; empty where it is lost.
+    mutating func delays(
+        from: UInt64, to: UInt64, at now: Milliseconds, using random: inout Randomness
+    ) -> [Milliseconds] {
         var longest: Milliseconds = 5
         var lost = 0
         var doubled = 0
@@ -32,6 +52,12 @@ struct SimulatedNetwork {
         }
         if lost > 0, random.chance(perMille: lost) { return [] }
         let copies = doubled > 0 && random.chance(perMille: doubled) ? 2 : 1
-        return (0..<copies).map { _ in Milliseconds(random.number(in: 1...Int(longest))) }
+        return (0..<copies).map { _ in
+            let delay = Milliseconds(random.number(in: 1...Int(longest)))
+            guard isOrdered else { return delay }
+            let arrival = max(now + delay, arrivals[Way(from: from, to: to)] ?? 0)
+            arrivals[Way(from: from, to: to)] = arrival
+            return arrival - now
+        }
     }
 }

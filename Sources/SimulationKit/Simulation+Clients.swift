@@ -45,8 +45,8 @@ extension Simulation {
         clients[number].token += 1
         let client = clients[number]
         let request = Request(call: .init(client: number, token: client.token), body: client.body)
-        // Clients reach every host, through a network that loses and delays as the hosts' does.
-        for delay in network.delays(from: client.host, to: client.host, using: &random) {
+        // Clients reach every host, also one that the others do not reach.
+        if let delay = network.clientDelay(using: &random) {
             agenda.add(.request(host: client.host, request), after: delay)
         }
         agenda.add(.patience(client: number, token: client.token), after: Self.patience)
@@ -64,13 +64,17 @@ extension Simulation {
     }
 
     mutating func receive(_ request: Request, _ id: UInt64) {
-        guard canWork(id) else { return }
+        guard hosts[id]?.isUp == true else { return }
+        hosts[id]!.inbox.append(.request(request))
+        work(id)
+    }
+
+    mutating func serve(_ request: Request, _ id: UInt64) {
         switch request.body {
         case .append(let command):
             do throws(Raft.Refusal) {
                 let index = try hosts[id]!.raft.propose([command.bytes])
                 hosts[id]!.proposals[index] = (hosts[id]!.raft.currentTerm, request.call)
-                work(id)
             } catch {
                 reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
             }
@@ -81,12 +85,11 @@ extension Simulation {
                 return reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
             }
             hosts[id]!.reads[number] = (key, request.call)
-            work(id)
         }
     }
 
     mutating func reply(_ reply: Reply, from id: UInt64) {
-        for delay in network.delays(from: id, to: id, using: &random) { agenda.add(.reply(reply), after: delay) }
+        if let delay = network.clientDelay(using: &random) { agenda.add(.reply(reply), after: delay) }
     }
 
     mutating func receive(_ reply: Reply) {

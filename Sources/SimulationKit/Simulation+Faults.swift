@@ -46,7 +46,7 @@ extension Simulation {
             guard let id = host(place) else { return }
             hosts[id]!.latency = latency
             agenda.add(.endSlowness(id), after: duration)
-        case .skew(let place, let perMille): if let id = host(place) { hosts[id]!.skew = perMille }
+        case .skew(let place, let perMille): if let id = host(place) { hosts[id]!.setSkew(perMille, at: agenda.now) }
         case .trim(let place):
             guard let id = host(place), canWork(id) else { return }
             hosts[id]!.trim(keeping: UInt64(random.number(in: 0...20)))

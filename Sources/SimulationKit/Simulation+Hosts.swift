@@ -11,6 +11,7 @@ extension Simulation {
         guard let host = hosts[id], host.isUp, host.life == life else { return }
         agenda.add(.tick(id, life: life), after: host.tickInterval)
         guard canWork(id) else { return }
+        setClock(id)
         hosts[id]!.raft.tick()
         work(id)
     }
@@ -18,18 +19,25 @@ extension Simulation {
     mutating func deliver(_ envelope: Envelope) {
         let id = envelope.message.to
         guard hosts[id]?.isUp == true else { return }
-        hosts[id]!.inbox.append(envelope)
+        hosts[id]!.inbox.append(.message(envelope))
         work(id)
     }
 
+    private func setClock(_ id: UInt64) { hosts[id]!.raft.now = hosts[id]!.clock(at: agenda.now) }
+
     /// Takes messages one after the other, and carries out what comes of each.
     mutating func work(_ id: UInt64) {
+        setClock(id)
         carryOut(id)
-        while canWork(id), let envelope = hosts[id]!.inbox.popFirst() {
-            if case .snapshot(let metadata) = envelope.message.body, let file = envelope.file {
-                hosts[id]!.received[metadata.index] = file
+        while canWork(id), let input = hosts[id]!.inbox.popFirst() {
+            switch input {
+            case .message(let envelope):
+                if case .snapshot(let metadata) = envelope.message.body, let file = envelope.file {
+                    hosts[id]!.received[metadata.index] = file
+                }
+                hosts[id]!.raft.step(envelope.message)
+            case .request(let request): serve(request, id)
             }
-            hosts[id]!.raft.step(envelope.message)
             carryOut(id)
         }
     }
@@ -111,7 +119,7 @@ extension Simulation {
                 guard let snapshot = host.disk.snapshot, snapshot.metadata == metadata else { continue }
                 envelope.file = snapshot.state
             }
-            for delay in network.delays(from: id, to: message.to, using: &random) {
+            for delay in network.delays(from: id, to: message.to, at: agenda.now, using: &random) {
                 agenda.add(.deliver(envelope), after: delay)
             }
         }

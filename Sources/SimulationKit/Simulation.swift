@@ -55,7 +55,7 @@ public struct Simulation {
     var random: Randomness
     var agenda = Agenda<Event>()
     var hosts: [UInt64: SimulatedHost] = [:]
-    var network = SimulatedNetwork()
+    var network: SimulatedNetwork
     var clients: [SimulatedClient] = []
     var history = History()
     var checker = SafetyChecker()
@@ -65,6 +65,7 @@ public struct Simulation {
 
     public init(_ scenario: Scenario) {
         self.scenario = scenario
+        network = SimulatedNetwork(isOrdered: scenario.isOrdered)
         random = Randomness(seed: scenario.seed)
         nextID = UInt64(scenario.members) + 1
     }
@@ -72,6 +73,7 @@ public struct Simulation {
     private var configuration: RaftConfiguration {
         var configuration = RaftConfiguration()
         configuration.appendByteLimit = scenario.messageBytes
+        configuration.leaseMilliseconds = scenario.leaseMilliseconds
         return configuration
     }
 
@@ -175,7 +177,7 @@ public struct Simulation {
         for id in hosts.keys.sorted() {
             hosts[id]!.latency = SimulatedHost.usualLatency
             hosts[id]!.frozenUntil = 0
-            hosts[id]!.skew = 0
+            hosts[id]!.setSkew(0, at: agenda.now)
             if !hosts[id]!.isUp { start(id) }
             work(id)
         }

@@ -195,6 +195,12 @@ final class Group {
 
     func requestRead(_ request: UInt64, on id: UInt64) -> Bool { hosts[id]!.raft.requestRead(request) }
 
+    /// As if an election timeout had passed since the host heard from a leader.
+    func forgetLeader(_ id: UInt64) {
+        hosts[id]!.raft.becomeFollower(term: self[id].term, leader: 0)
+        hosts[id]!.raft.silence = configuration.electionTicks
+    }
+
     func elect(_ id: UInt64) {
         hosts[id]!.raft.campaign()
         settle()

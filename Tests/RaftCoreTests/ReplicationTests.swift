@@ -76,7 +76,7 @@ import Testing
         // 5 leads in the next term, by the votes of 3 and 4, and keeps its own entry to itself.
         group.cut(5, 2)
         group.isLost = { if case .append = $0.body { true } else { false } }
-        for id in [UInt64(3), 4, 5] { group.hosts[id]!.raft.becomeFollower(term: group[id].term, leader: 0) }
+        for id in [UInt64(3), 4, 5] { group.forgetLeader(id) }
         group.elect(5)
         #expect(group[5].role == .leader)
         group.isolate(5)
@@ -85,7 +85,7 @@ import Testing
         group.mend()
         // 1 leads again and brings the old entry to 3: a majority has it, and nothing of its new term goes along.
         try group.restart(1)
-        for id in UInt64(2)...4 { group.hosts[id]!.raft.becomeFollower(term: group[id].term, leader: 0) }
+        for id in UInt64(2)...4 { group.forgetLeader(id) }
         group.isLost = { message in
             if case .append(_, _, _, let entries) = message.body { return entries.contains { $0.term > 2 } }
             return false

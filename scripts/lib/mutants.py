@@ -42,6 +42,14 @@ BUGS = [
      "            membership.voters.map { _ in reads.round })"),
     ("reads before it knows what is committed", CORE + "Raft+Reads.swift",
      "guard hasCommittedInTerm else {", "guard role == .leader else {"),
+    ("keeps its lease when it hands over", CORE + "Raft+Membership.swift", "        lease.giveUp()\n", ""),
+    ("votes right after a start, whatever it confirmed before", CORE + "Raft.swift",
+     "silence = configuration.leaseMilliseconds > 0 ? 0 : configuration.electionTicks",
+     "silence = configuration.electionTicks"),
+    ("keeps its lease for too long", CORE + "Raft+Reads.swift",
+     "return time < begin + duration", "return time < begin + 8 * duration"),
+    ("renews its lease without an answer", CORE + "Raft+Reads.swift",
+     "        rounds.append((round, time))\n", "        rounds.append((round, time))\n        begin = time\n"),
     ("changes members while a change is under way", CORE + "Raft+Replication.swift",
      "guard log.committed >= lastChangeIndex else { throw .changePending }", ""),
     ("keeps its log under a snapshot", CORE + "Raft+Replication.swift",
@@ -50,7 +58,7 @@ BUGS = [
      "        if snapshot.index <= log.committed {\n            return send(.appendAccepted(index: log.committed), to: sender)\n        }\n        if log.term(at: snapshot.index)",
      "        if log.term(at: snapshot.index)"),
     ("hands the leadership to one that lacks entries", CORE + "Raft+Membership.swift",
-     "if member.matched == log.lastIndex {\n            send(.timeoutNow, to: target)", "if true {\n            send(.timeoutNow, to: target)"),
+     "if member.matched == log.lastIndex {\n            send(.timeoutNow, to: target)", "if member.matched <= log.lastIndex {\n            send(.timeoutNow, to: target)"),
 ]
 
 
