@@ -49,6 +49,8 @@ public struct Scenario: Hashable, Sendable {
     public var keys = 3
     /// The most that one message between members holds, in bytes.
     public var messageBytes = 1 << 20
+    /// Whether messages are written and read as on the wire, which takes the simulator most of its time.
+    public var isEncoded: Bool
     /// How long leaders answer reads by themselves; 0 for never.
     public var leaseMilliseconds: UInt64 = 250
     /// Whether messages of one host to another arrive in the order in which they were sent, as over one connection.
@@ -63,8 +65,9 @@ public struct Scenario: Hashable, Sendable {
         self.seed = seed
         self.members = members
         self.duration = duration
+        isEncoded = seed % 8 == 0
         var random = Randomness(seed: seed &+ 0x5eed)
-        if random.chance(perMille: 300) { leaseMilliseconds = 0 }
+        if random.chance(perMille: 500) { leaseMilliseconds = 0 }
         isOrdered = random.chance(perMille: 700)
         messageBytes = [1 << 20, 100, 500][Int(random.next() % 3)]
         let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
@@ -74,7 +77,17 @@ public struct Scenario: Hashable, Sendable {
         while !isQuiet {
             time += Milliseconds(random.number(in: 1...2 * pause))
             if time >= duration { break }
-            faults.append(Fault(time: time, kind: Self.kind(using: &random, members: members)))
+            let kind = Self.kind(using: &random, members: members)
+            faults.append(Fault(time: time, kind: kind))
+            guard case .contest = kind else { continue }
+            // Leaders that do not last, one after the other, with messages that take their time: logs part.
+            faults.append(Fault(time: time, kind: .delay(Milliseconds(random.number(in: 5...300)), duration: 10_000)))
+            for _ in 0..<random.number(in: 0...6) {
+                time += Milliseconds(random.number(in: 700...2_500))
+                if time >= duration { break }
+                let length = Milliseconds(random.number(in: 500...5_000))
+                faults.append(Fault(time: time, kind: .contest(duration: length)))
+            }
         }
     }
 

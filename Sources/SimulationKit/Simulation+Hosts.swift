@@ -112,7 +112,7 @@ extension Simulation {
 
     private mutating func send(_ messages: [RaftMessage], from id: UInt64) {
         for message in messages {
-            var envelope = Envelope(message: message)
+            var envelope = Envelope(message: onTheWire(message))
             if case .snapshot(let metadata) = message.body {
                 let host = hosts[id]!
                 agenda.add(.snapshotLate(from: id, to: message.to, life: host.life), after: 3_000)
@@ -123,6 +123,17 @@ extension Simulation {
                 agenda.add(.deliver(envelope), after: delay)
             }
         }
+    }
+
+    /// The message as it is read again; a snapshot's mark stays within a host.
+    private mutating func onTheWire(_ message: RaftMessage) -> RaftMessage {
+        guard scenario.isEncoded else { return message }
+        if case .snapshot = message.body { return message }
+        guard let read = try? RaftMessage(decoding: message.encoded()), read == message else {
+            checker.note(.fault, "the codec changes \(message)")
+            return message
+        }
+        return read
     }
 
     mutating func crash(_ id: UInt64, downtime: Milliseconds) {

@@ -24,8 +24,6 @@ final class Group {
     /// Messages for which this says true are lost.
     var isLost: (RaftMessage) -> Bool = { _ in false }
     var cuts: Set<Set<UInt64>> = []
-    /// Of a thousand writes, how many are prevented by a crash.
-    var crashOdds = 0
     var configuration = RaftConfiguration()
     /// Who led in which term (Raft figure 3: election safety).
     var leaders: [UInt64: UInt64] = [:]
@@ -91,13 +89,10 @@ final class Group {
 
     // Running.
 
-    /// Carries out what a core asks for; now and then it dies after the messages that may precede writing.
+    /// Carries out what a core asks for.
     func carryOut(_ id: UInt64) {
         while hosts[id]!.isAlive, let ready = hosts[id]!.raft.takeReady() {
             queue += ready.messages
-            if crashOdds > 0, ready.mustPersist, Int.random(in: 0..<1_000, using: &generator) < crashOdds {
-                return crash(id)
-            }
             persist(ready, id)
             queue += ready.messagesAfterPersisting
             for entry in ready.committed { apply(entry, id) }
