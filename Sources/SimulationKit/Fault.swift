@@ -6,6 +6,8 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case crash(host: Int, downtime: Milliseconds)
         /// All hosts at once, some time after their disks have become slow: what is not written is not rare then.
         case powerLoss(latency: Milliseconds, downtime: Milliseconds)
+        /// Whoever is elected next is cut off so long after it was.
+        case ambush(delay: Milliseconds, duration: Milliseconds)
         /// The leader's disk is slow for a while, then it crashes, and is back soon.
         case leaderStumbles(latency: Milliseconds, downtime: Milliseconds)
         /// The leader is cut off, and the others crash and come back while they elect another.
@@ -71,13 +73,17 @@ public struct Scenario: Hashable, Sendable {
         isOrdered = random.chance(perMille: 700)
         messageBytes = [1 << 20, 100, 500][Int(random.next() % 3)]
         let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
-        let isQuiet = random.chance(perMille: 200)
+        let isQuiet = random.chance(perMille: 150)
+        let isContested = random.chance(perMille: 250)
         faults = []
         var time: Milliseconds = 2_000
         while !isQuiet {
             time += Milliseconds(random.number(in: 1...2 * pause))
             if time >= duration { break }
-            let kind = Self.kind(using: &random, members: members)
+            let kind =
+                isContested && random.chance(perMille: 600)
+                ? .contest(duration: Milliseconds(random.number(in: 100...8_000)))
+                : Self.kind(using: &random, members: members)
             faults.append(Fault(time: time, kind: kind))
             guard case .contest = kind else { continue }
             // Leaders that do not last, one after the other, with messages that take their time: logs part.
@@ -86,7 +92,11 @@ public struct Scenario: Hashable, Sendable {
                 time += Milliseconds(random.number(in: 700...2_500))
                 if time >= duration { break }
                 let length = Milliseconds(random.number(in: 500...5_000))
-                faults.append(Fault(time: time, kind: .contest(duration: length)))
+                let isAmbush = random.chance(perMille: 500)
+                let delay = Milliseconds(random.number(in: 1...(random.chance(perMille: 500) ? 80 : 900)))
+                let next: Fault.Kind =
+                    isAmbush ? .ambush(delay: delay, duration: length) : .contest(duration: length)
+                faults.append(Fault(time: time, kind: next))
             }
         }
     }

@@ -18,6 +18,7 @@ extension Simulation {
         case .powerLoss(let latency, let downtime):
             for id in hosts.keys.sorted() { hosts[id]!.latency = latency }
             agenda.add(.darkness(downtime), after: Milliseconds(random.number(in: 300...3_000)))
+        case .ambush(let delay, let duration): ambushes.append((number, delay, duration))
         case .leaderStumbles(let latency, let downtime):
             guard let leader else { return }
             hosts[leader]!.latency = latency
@@ -59,7 +60,16 @@ extension Simulation {
         }
     }
 
-    private mutating func obstruct(_ obstacle: SimulatedNetwork.Obstacle, _ number: Int, _ duration: Milliseconds) {
+    /// A leader begins its term.
+    mutating func sees(leader id: UInt64, in term: UInt64) {
+        guard term > lastTerm else { return }
+        lastTerm = term
+        guard !ambushes.isEmpty, !isMending else { return }
+        let ambush = ambushes.removeFirst()
+        agenda.add(.ambush(id, ambush.number, ambush.duration), after: ambush.delay)
+    }
+
+    mutating func obstruct(_ obstacle: SimulatedNetwork.Obstacle, _ number: Int, _ duration: Milliseconds) {
         network.add(obstacle, as: number)
         agenda.add(.mend(number), after: duration)
     }

@@ -56,7 +56,10 @@ extension Simulation {
         }
         guard let host = hosts[id], host.isUp else { return }
         if let fault = host.raft.fault { checker.note(.fault, "\(id): \(fault)") }
-        if host.raft.role == .leader { checker.sees(leader: id, in: host.raft.currentTerm) }
+        if host.raft.role == .leader {
+            checker.sees(leader: id, in: host.raft.currentTerm)
+            sees(leader: id, in: host.raft.currentTerm)
+        }
     }
 
     mutating func finishWriting(_ id: UInt64, _ life: Int) {

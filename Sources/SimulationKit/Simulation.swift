@@ -23,6 +23,7 @@ public struct Simulation {
         case thaw(UInt64, life: Int)
         case start(UInt64, life: Int)
         case stumble(UInt64, Milliseconds)
+        case ambush(UInt64, Int, Milliseconds)
         case darkness(Milliseconds)
         case fault(Int)
         case mend(Int)
@@ -62,6 +63,10 @@ public struct Simulation {
     var outcome = Outcome()
     var nextID: UInt64
     var isMending = false
+    /// The newest term that was seen to have a leader.
+    var lastTerm: UInt64 = 0
+    /// For the next leaders, each.
+    var ambushes: [(number: Int, delay: Milliseconds, duration: Milliseconds)] = []
 
     public init(_ scenario: Scenario) {
         self.scenario = scenario
@@ -137,6 +142,8 @@ public struct Simulation {
             hosts[from]!.raft.snapshotFailed(for: to)
         case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
+        case .ambush(let id, let number, let duration):
+            if !isMending { obstruct(.isolate(id), number, duration) }
         case .stumble(let id, let downtime):
             guard !isMending else { return }
             hosts[id]?.latency = SimulatedHost.usualLatency
@@ -173,6 +180,7 @@ public struct Simulation {
     /// Everything that is wrong ends, and all hosts run.
     private mutating func mend() {
         isMending = true
+        ambushes = []
         network.mend()
         for id in hosts.keys.sorted() {
             hosts[id]!.latency = SimulatedHost.usualLatency
