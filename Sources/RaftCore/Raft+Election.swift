@@ -100,7 +100,7 @@ extension Raft {
     }
 
     /// A leader was heard from within the election timeout: nobody shall disturb it, and its lease may hold.
-    private var hasLivingLeader: Bool { role == .leader || silence < configuration.electionTicks }
+    var hasLivingLeader: Bool { role == .leader || silence < configuration.electionTicks }
 
     /// Tells those who lag behind about the term, so that they step down or follow.
     mutating func answerEarlierTerm(_ message: RaftMessage) {

@@ -181,7 +181,9 @@ public struct Raft: Sendable {
         switch message.body {
         case .preVoteRequest(let lastIndex, let lastTerm):
             answerVote(message, lastIndex: lastIndex, lastTerm: lastTerm, isPreVote: true)
-        case .voteRequest(let lastIndex, let lastTerm, _):
+        case .voteRequest(let lastIndex, let lastTerm, let isTransfer):
+            // Also where another message has brought the term: a leader of an earlier one may have a lease.
+            if !isTransfer, hasLivingLeader { return send(.voteResponse(granted: false), to: message.from) }
             answerVote(message, lastIndex: lastIndex, lastTerm: lastTerm, isPreVote: false)
         case .preVoteResponse(let granted):
             // A promise for an earlier term counts for nothing.

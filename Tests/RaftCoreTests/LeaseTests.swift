@@ -81,6 +81,28 @@ import Testing
         #expect(!Self.answersAlone(group, leader))
     }
 
+    @Test func aTermThatCameOtherwiseMakesNobodyForget() throws {
+        let group = try Self.group()
+        let leader = try #require(group.leader)
+        let follower = leader % 3 + 1
+        let candidate = follower % 3 + 1
+        group.tick(4)
+        group.isolate(leader)
+        let term = group[follower].term + 1
+        group.hosts[follower]!.raft.step(
+            RaftMessage(from: candidate, to: follower, term: term, body: .heartbeatResponse(read: 0)))
+        #expect(group[follower].term == term)
+        func ask(isTransfer: Bool) -> Bool {
+            let body = RaftMessage.Body.voteRequest(lastIndex: 100, lastTerm: term, isTransfer: isTransfer)
+            group.hosts[follower]!.raft.step(RaftMessage(from: candidate, to: follower, term: term, body: body))
+            group.carryOut(follower)
+            defer { group.queue = [] }
+            return group.queue.contains { $0.body == .voteResponse(granted: true) }
+        }
+        #expect(!ask(isTransfer: false))
+        #expect(ask(isTransfer: true))
+    }
+
     @Test func whoHasJustStartedElectsNobodyElse() throws {
         let group = try Self.group()
         let leader = try #require(group.leader)

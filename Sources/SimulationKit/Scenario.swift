@@ -1,0 +1,91 @@
+/// One run: everything that happens in it follows from this.
+public struct Scenario: Hashable, Sendable {
+    public var seed: UInt64
+    /// Voters at the beginning.
+    public var members = 5
+    public var clients = 4
+    /// Lists that clients append to and read.
+    public var keys = 3
+    /// The most that one message between members holds, in bytes.
+    public var messageBytes = 1 << 20
+    /// Whether messages are written and read as on the wire, which takes the simulator most of its time.
+    public var isEncoded: Bool
+    /// How long leaders answer reads by themselves; 0 for never.
+    public var leaseMilliseconds: UInt64 = 250
+    /// Whether messages of one host to another arrive in the order in which they were sent, as over one connection.
+    public var isOrdered = true
+    /// How long faults happen; after it everything is mended.
+    public var duration: Milliseconds
+    /// In the order of time.
+    public var faults: [Fault]
+
+    /// Faults by chance. Each seed has a mood of its own, so that some runs are calm and some are not.
+    public init(seed: UInt64, members: Int = 5, duration: Milliseconds = 600_000) {
+        self.seed = seed
+        self.members = members
+        self.duration = duration
+        isEncoded = seed % 8 == 0
+        var random = Randomness(seed: seed &+ 0x5eed)
+        if random.chance(perMille: 500) { leaseMilliseconds = 0 }
+        isOrdered = random.chance(perMille: 700)
+        messageBytes = [1 << 20, 100, 500][Int(random.next() % 3)]
+        let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
+        let isQuiet = random.chance(perMille: 150)
+        let isContested = random.chance(perMille: 250)
+        faults = []
+        var time: Milliseconds = 2_000
+        while !isQuiet {
+            time += Milliseconds(random.number(in: 1...2 * pause))
+            if time >= duration { break }
+            let kind =
+                isContested && random.chance(perMille: 600)
+                ? .contest(duration: Milliseconds(random.number(in: 100...8_000)))
+                : Self.kind(using: &random, members: members)
+            faults.append(Fault(time: time, kind: kind))
+            guard case .contest = kind else { continue }
+            // Leaders that do not last, one after the other, with messages that take their time: logs part.
+            faults.append(Fault(time: time, kind: .delay(Milliseconds(random.number(in: 5...300)), duration: 10_000)))
+            for _ in 0..<random.number(in: 0...6) {
+                time += Milliseconds(random.number(in: 700...2_500))
+                if time >= duration { break }
+                let length = Milliseconds(random.number(in: 500...5_000))
+                let isAmbush = random.chance(perMille: 500)
+                let delay = Milliseconds(random.number(in: 1...(random.chance(perMille: 500) ? 80 : 900)))
+                let next: Fault.Kind =
+                    isAmbush ? .ambush(delay: delay, duration: length) : .contest(duration: length)
+                faults.append(Fault(time: time, kind: next))
+            }
+        }
+    }
+
+    private static func kind(using random: inout Randomness, members: Int) -> Fault.Kind {
+        // One more than there are: a member may have been added.
+        let host = random.number(in: 0...members)
+        let long = Milliseconds(random.number(in: 100...8_000))
+        let short = Milliseconds(random.number(in: 2...60))
+        switch random.number(in: 0..<100) {
+        case 0..<13: return .crash(host: host, downtime: long)
+        case 13..<16: return .crash(host: host, downtime: short)
+        case 16..<18:
+            return .leaderStumbles(latency: Milliseconds(random.number(in: 20...800)), downtime: short)
+        case 18..<22: return .contest(duration: long)
+        case 22..<27:
+            return .powerLoss(latency: Milliseconds(random.number(in: 8...800)), downtime: long)
+        case 27..<33: return .freeze(host: host, duration: long)
+        case 33..<41: return .cut(from: host, to: random.number(in: 0...members), duration: long)
+        case 41..<49: return .isolate(host: host, duration: long)
+        case 49..<57: return .partition(side: random.next(), duration: long)
+        case 57..<64:
+            return .unreliable(
+                lost: random.number(in: 0...400), doubled: random.number(in: 0...200), duration: long)
+        case 64..<70: return .delay(Milliseconds(random.number(in: 20...2_000)), duration: long)
+        case 70..<75:
+            return .slowDisk(host: host, latency: Milliseconds(random.number(in: 50...1_500)), duration: long)
+        case 75..<79: return .skew(host: host, perMille: random.number(in: -200...200))
+        case 79..<86: return .trim(host: host)
+        case 86..<91: return .transferLeadership
+        case 91..<96: return .addMember
+        default: return .removeMember(host: host)
+        }
+    }
+}
