@@ -32,9 +32,10 @@ func program(_ name: String, _ dependencies: [Target.Dependency], linker: [Linke
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: linker)
 }
 
-func tests(_ subject: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ subject: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
-        name: subject + "Tests", dependencies: [.target(name: subject)] + dependencies, swiftSettings: strict)
+        name: subject + "Tests", dependencies: [.target(name: subject)] + dependencies, exclude: exclude,
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -221,7 +222,8 @@ let package = Package(
         tests("LinuxSystem", ["Values", "CLinux", "TestSupport"]),
         tests("Cgroups", ["RuntimeSpec", "LinuxSystem", "RuntimeProtocol", "JSON", "TestSupport"]),
         tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
-        tests("RaftCore", ["Values"]),
+        tests("RaftCore", ["DataDriven", "Values"], exclude: ["Scripts"]),
+        tests("DataDriven"),
         tests("SimulationKit", ["RaftCore"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
         tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
@@ -276,6 +278,7 @@ let package = Package(
             name: "PeerSystemTests", dependencies: ["LinuxSystem", "JSON", "Values", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .target(name: "DataDriven", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["LinuxSystem", "Values"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

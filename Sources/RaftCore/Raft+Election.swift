@@ -9,7 +9,7 @@ extension Raft {
         votes = VoteTally()
         chooseElectionTimeout()
         votes.record(id, granted: true)
-        if votes.outcome(among: membership.voters) == .won { return beginTerm(isTransfer: false) }
+        if votes.outcome(among: membership.electorate) == .won { return beginTerm(isTransfer: false) }
         for voter in membership.voters where voter != id {
             send(.preVoteRequest(lastIndex: log.lastIndex, lastTerm: log.lastTerm), to: voter, term: term + 1)
         }
@@ -26,7 +26,7 @@ extension Raft {
         role = .candidate
         vote = id
         votes.record(id, granted: true)
-        if votes.outcome(among: membership.voters) == .won { return becomeLeader() }
+        if votes.outcome(among: membership.electorate) == .won { return becomeLeader() }
         for voter in membership.voters where voter != id {
             send(
                 .voteRequest(lastIndex: log.lastIndex, lastTerm: log.lastTerm, isTransfer: isTransfer), to: voter)
@@ -35,7 +35,7 @@ extension Raft {
 
     mutating func count(_ granted: Bool, from voter: UInt64) {
         votes.record(voter, granted: granted)
-        switch votes.outcome(among: membership.voters) {
+        switch votes.outcome(among: membership.electorate) {
         case .pending: break
         case .lost: becomeFollower(term: term, leader: 0)
         case .won:
@@ -83,6 +83,16 @@ extension Raft {
     mutating func chooseElectionTimeout() {
         electionTimeout = Int.random(
             in: configuration.electionTicks..<2 * configuration.electionTicks, using: &generator)
+        electionTimeout += configuration.electionTicks * hesitation
+    }
+
+    /// How many election timeouts this member leaves to those that had better lead: a witness comes last, since it has
+    /// no state, and before it whoever has a lower priority than another voter.
+    private var hesitation: Int {
+        guard let own = membership[id]?.member else { return 0 }
+        if own.isWitness { return 2 }
+        let isOutranked = membership.standings.contains { $0.isVoter && $0.member.priority > own.priority }
+        return isOutranked ? 1 : 0
     }
 
     /// Follows a message into its later term; false where the message is to be dropped.

@@ -96,7 +96,7 @@ extension Raft {
 
     /// The newest round of heartbeats that a majority has answered.
     var confirmedRound: UInt64 {
-        Quorum.reached(membership.voters.map { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 })
+        membership.electorate.reached { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 }
     }
 
     mutating func releasePostponedReads() {

@@ -26,6 +26,14 @@ extension Raft {
         return first
     }
 
+    /// Hands commands to the leader, who proposes them if it can; nobody says whether it did. They name themselves by a
+    /// `CommandID`, so that they may be handed over again. False where no leader is known, or this member is it.
+    public mutating func forward(_ commands: [[UInt8]]) -> Bool {
+        guard fault == nil, role == .follower, leader != 0 else { return false }
+        send(.proposals(commands), to: leader)
+        return true
+    }
+
     /// Appends a change of members; its index.
     public mutating func propose(_ change: MembershipChange) throws(Refusal) -> UInt64 {
         try checkCanPropose()
@@ -38,7 +46,7 @@ extension Raft {
     }
 
     private func checkCanPropose() throws(Refusal) {
-        guard role == .leader, fault == nil else { throw .notLeader }
+        guard role == .leader, fault == nil, !isWitness else { throw .notLeader }
         guard transferTarget == 0 else { throw .transferring }
     }
 
@@ -47,6 +55,7 @@ extension Raft {
             electionElapsed = 0
             transferTarget = 0
             guard hearsMajority() else { return becomeFollower(term: term, leader: 0) }
+            yieldToPreferred()
         }
         heartbeatElapsed += 1
         if heartbeatElapsed >= configuration.heartbeatTicks { broadcastHeartbeat() }
@@ -54,10 +63,9 @@ extension Raft {
 
     /// Whether a majority was heard from since the last time this was asked.
     private mutating func hearsMajority() -> Bool {
-        let voters = membership.voters
-        let active = voters.count { $0 == id || progress[$0]?.isActive == true }
+        let isHeard = membership.electorate.hasMajority { $0 == id || progress[$0]?.isActive == true }
         for other in others { progress[other]?.beginPeriod() }
-        return active >= Quorum.size(of: voters.count)
+        return isHeard
     }
 
     mutating func broadcastHeartbeat() {
@@ -203,9 +211,11 @@ extension Raft {
         if snapshot.index > latestSnapshot?.index ?? 0 { latestSnapshot = snapshot }
     }
 
-    /// Forgets entries up to `index`, at most up to the newest snapshot; what the log begins after from now on.
+    /// Forgets entries up to `index`, at most up to the newest snapshot, which a witness does not need; what the log
+    /// begins after from now on.
     public mutating func compact(through index: UInt64) -> SnapshotMetadata {
-        let index = max(log.baseIndex, min(index, latestSnapshot?.index ?? 0, log.applied))
+        let restorable = isWitness ? log.applied : latestSnapshot?.index ?? 0
+        let index = max(log.baseIndex, min(index, restorable, log.applied))
         baseMembership = membership(at: index)
         log.compact(through: index)
         return SnapshotMetadata(index: log.baseIndex, term: log.baseTerm, membership: baseMembership)
@@ -219,8 +229,7 @@ extension Raft {
         var hasCommitted = false
         // Again after a change of members, which changes the majority.
         while role == .leader {
-            let matched = membership.voters.map { $0 == id ? log.persisted : progress[$0]?.matched ?? 0 }
-            let reached = Quorum.reached(matched)
+            let reached = membership.electorate.reached { $0 == id ? log.persisted : progress[$0]?.matched ?? 0 }
             guard reached > log.committed, log.term(at: reached) == term else { break }
             commitThrough(reached)
             hasCommitted = true
@@ -229,6 +238,7 @@ extension Raft {
         broadcastAppend()
         stepDownIfRemoved()
         releasePostponedReads()
+        leaveJoint()
         return true
     }
 

@@ -2,7 +2,8 @@
 ///
 /// Diego Ongaro, John Ousterhout: In Search of an Understandable Consensus Algorithm ("Raft section N" in comments),
 /// and Ongaro's dissertation; in the manner of etcd-io/raft: pre-vote, a leader that steps down without a majority,
-/// reads by index, pipelined replication, learners, one change of members at a time, hand-over of leadership.
+/// reads by index and leases, pipelined replication, learners, witnesses, changes of members one at a time and jointly,
+/// hand-over of leadership.
 public struct Raft: Sendable {
     public enum Role: Hashable, Sendable { case follower, preCandidate, candidate, leader }
 
@@ -198,6 +199,7 @@ public struct Raft: Sendable {
         case .readIndex(let request): if role == .leader { enqueueRead(request, for: message.from) }
         case .readIndexResponse(let request, let index):
             readStates.append(ReadState(request: request, index: index))
+        case .proposals(let commands): _ = try? propose(commands)
         case .snapshotChunk, .snapshotReceived: break
         }
     }

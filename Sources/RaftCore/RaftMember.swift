@@ -9,16 +9,23 @@ public struct RaftMember: Hashable, Sendable {
     public let nodeID: String
     /// Where the host's cluster port answers: `host:port`.
     public var address: String
+    /// It votes and keeps the end of the log, but has no state: it never serves, and leads only until another voter has
+    /// what it has.
+    public let isWitness: Bool
+    /// Among voters those of the highest priority are elected first, and take over where they have caught up.
+    public var priority: UInt8
 
     /// The longest node identifier and address, in bytes of UTF-8.
     public static let textLimit = 1_024
 
-    public init(id: UInt64, nodeID: String, address: String) {
+    public init(id: UInt64, nodeID: String, address: String, isWitness: Bool = false, priority: UInt8 = 0) {
         precondition(id != 0, "0 stands for no member")
         precondition(nodeID.utf8.count <= Self.textLimit && address.utf8.count <= Self.textLimit, "member too long")
         self.id = id
         self.nodeID = nodeID
         self.address = address
+        self.isWitness = isWitness
+        self.priority = priority
     }
 
     /// A fresh identity.

@@ -48,6 +48,7 @@ extension RaftMessage.Body {
         case .timeoutNow: 12
         case .readIndex: 13
         case .readIndexResponse: 14
+        case .proposals: 15
         case .snapshot: preconditionFailure("a snapshot travels in chunks")
         }
     }
@@ -56,6 +57,7 @@ extension RaftMessage.Body {
         switch self {
         case .append(_, _, _, let entries): entries.reduce(0) { $0 + $1.byteCount }
         case .snapshotChunk(let chunk): chunk.bytes.count + 1_024
+        case .proposals(let commands): commands.reduce(0) { $0 + $1.count + 4 }
         default: 0
         }
     }
@@ -89,6 +91,9 @@ extension ByteWriter {
         case .timeoutNow, .snapshot: break
         case .readIndex(let request): number(request)
         case .readIndexResponse(let request, let index): numbers(request, index)
+        case .proposals(let commands):
+            number(UInt64(commands.count))
+            for command in commands { data(command) }
         }
     }
 
@@ -114,6 +119,7 @@ extension ByteReader {
         case 12: .timeoutNow
         case 13: .readIndex(request: try number())
         case 14: .readIndexResponse(request: try number(), index: try number())
+        case 15: .proposals(try commands())
         default: throw .unknownKind(kind)
         }
     }
@@ -132,6 +138,14 @@ extension ByteReader {
             entries.append(Entry(index: previousIndex + UInt64(offset) + 1, term: term, payload: payload))
         }
         return .append(previousIndex: previousIndex, previousTerm: previousTerm, commit: commit, entries: entries)
+    }
+
+    private mutating func commands() throws(RaftCodecError) -> [[UInt8]] {
+        var commands: [[UInt8]] = []
+        for _ in 0..<(try count(limit: RaftMessage.entryLimit)) {
+            commands.append(try data(limit: Entry.commandByteLimit))
+        }
+        return commands
     }
 
     private mutating func snapshotChunk() throws(RaftCodecError) -> SnapshotChunk {

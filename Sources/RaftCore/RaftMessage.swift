@@ -44,6 +44,9 @@ public struct RaftMessage: Hashable, Sendable {
         /// Asks the leader for an index that covers everything committed so far.
         case readIndex(request: UInt64)
         case readIndexResponse(request: UInt64, index: UInt64)
+        /// Commands of a follower's, for the leader to propose. There is no answer: who sent them sees them in the log,
+        /// or sends them again, and `CommandRegister` lets each happen once.
+        case proposals([[UInt8]])
     }
 }
 

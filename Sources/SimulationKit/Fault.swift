@@ -8,7 +8,14 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case powerLoss(latency: Milliseconds, downtime: Milliseconds)
         /// Whoever is elected next is cut off so long after it was.
         case ambush(delay: Milliseconds, duration: Milliseconds)
-        /// The leader's disk is slow for a while, then it crashes, and is back soon.
+        /// For so long no leader lasts: each is cut off or crashes a moment after it was elected, by chance.
+        case storm(duration: Milliseconds)
+        /// Some hosts are cut off from the leader and the rest; then the leader is cut off alone, while those that
+        /// heard it last crash and are back at once.
+        case changeSides(before: Milliseconds, duration: Milliseconds)
+        /// The leader hands over, and is cut off right after.
+        case handOverAndCut(delay: Milliseconds, duration: Milliseconds)
+        /// The leader's disk is slow for a while, and some members are far away; then it crashes, and is back soon.
         case leaderStumbles(latency: Milliseconds, downtime: Milliseconds)
         /// The leader is cut off, and the others crash and come back while they elect another.
         case contest(duration: Milliseconds)
@@ -24,6 +31,8 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case unreliable(lost: Int, doubled: Int, duration: Milliseconds)
         /// Messages take up to so long, and overtake each other.
         case delay(Milliseconds, duration: Milliseconds)
+        /// Messages to and from hosts on one side take up to so long.
+        case slowSide(side: UInt64, Milliseconds, duration: Milliseconds)
         /// The host's writes take so long.
         case slowDisk(host: Int, latency: Milliseconds, duration: Milliseconds)
         /// The host's clock goes faster or slower by so many of a thousand.
@@ -33,6 +42,10 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case transferLeadership
         case addMember
         case removeMember(host: Int)
+        /// So many members at once go or lose their vote and as many new ones come, jointly.
+        case exchangeMembers(count: Int)
+        /// Changes of members, one right after the other.
+        case changeMembers(count: Int)
     }
 
     public var time: Milliseconds

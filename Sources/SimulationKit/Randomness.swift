@@ -2,7 +2,7 @@ import RaftCore
 
 /// The chance of a run, from its seed alone.
 struct Randomness {
-    private var generator: SplitMix64
+    var generator: SplitMix64
 
     init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 

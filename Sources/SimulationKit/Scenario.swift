@@ -6,7 +6,8 @@ public struct Scenario: Hashable, Sendable {
     public var clients = 4
     /// Lists that clients append to and read.
     public var keys = 3
-    /// The most that one message between members holds, in bytes.
+    /// The most that one message between members holds, in bytes. 70 is one command: then entries of an earlier term
+    /// arrive before those of the leader's own.
     public var messageBytes = 1 << 20
     /// Whether messages are written and read as on the wire, which takes the simulator most of its time.
     public var isEncoded: Bool
@@ -14,6 +15,12 @@ public struct Scenario: Hashable, Sendable {
     public var leaseMilliseconds: UInt64 = 250
     /// Whether messages of one host to another arrive in the order in which they were sent, as over one connection.
     public var isOrdered = true
+    /// Whether the last of the members is a witness.
+    public var hasWitness = false
+    /// Whether some members had better lead than others.
+    public var hasPriorities = false
+    /// After how many entries a host trims its log; nil for when a fault says so.
+    public var entriesPerTrim: UInt64?
     /// How long faults happen; after it everything is mended.
     public var duration: Milliseconds
     /// In the order of time.
@@ -28,10 +35,14 @@ public struct Scenario: Hashable, Sendable {
         var random = Randomness(seed: seed &+ 0x5eed)
         if random.chance(perMille: 500) { leaseMilliseconds = 0 }
         isOrdered = random.chance(perMille: 700)
-        messageBytes = [1 << 20, 100, 500][Int(random.next() % 3)]
+        messageBytes = [1 << 20, 70, 500][Int(random.next() % 3)]
         let pause = [1_500, 4_000, 10_000][Int(random.next() % 3)]
         let isQuiet = random.chance(perMille: 150)
         let isContested = random.chance(perMille: 250)
+        hasWitness = members > 2 && random.chance(perMille: 250)
+        hasPriorities = random.chance(perMille: 300)
+        entriesPerTrim = random.chance(perMille: 500) ? [10, 40, 200][Int(random.next() % 3)] : nil
+        if random.chance(perMille: 500) { clients = 8 }
         faults = []
         var time: Milliseconds = 2_000
         while !isQuiet {
@@ -63,12 +74,12 @@ public struct Scenario: Hashable, Sendable {
         let host = random.number(in: 0...members)
         let long = Milliseconds(random.number(in: 100...8_000))
         let short = Milliseconds(random.number(in: 2...60))
-        switch random.number(in: 0..<100) {
+        switch random.number(in: 0..<116) {
         case 0..<13: return .crash(host: host, downtime: long)
         case 13..<16: return .crash(host: host, downtime: short)
-        case 16..<18:
+        case 16..<20:
             return .leaderStumbles(latency: Milliseconds(random.number(in: 20...800)), downtime: short)
-        case 18..<22: return .contest(duration: long)
+        case 20..<22: return .contest(duration: long)
         case 22..<27:
             return .powerLoss(latency: Milliseconds(random.number(in: 8...800)), downtime: long)
         case 27..<33: return .freeze(host: host, duration: long)
@@ -84,8 +95,17 @@ public struct Scenario: Hashable, Sendable {
         case 75..<79: return .skew(host: host, perMille: random.number(in: -200...200))
         case 79..<86: return .trim(host: host)
         case 86..<91: return .transferLeadership
-        case 91..<96: return .addMember
-        default: return .removeMember(host: host)
+        case 91..<95: return .addMember
+        case 95..<98: return .removeMember(host: host)
+        case 98..<101: return .exchangeMembers(count: random.number(in: 1...3))
+        case 101..<103: return .changeMembers(count: random.number(in: 2...4))
+        case 103..<107:
+            return .slowSide(
+                side: random.next(), Milliseconds(random.number(in: 50...2_000)), duration: long)
+        case 107..<111:
+            return .changeSides(before: Milliseconds(random.number(in: 500...1_500)), duration: long)
+        case 111..<115: return .handOverAndCut(delay: Milliseconds(random.number(in: 1...15)), duration: long)
+        default: return .storm(duration: Milliseconds(random.number(in: 5_000...60_000)))
         }
     }
 }

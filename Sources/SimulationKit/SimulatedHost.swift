@@ -31,6 +31,7 @@ final class SimulatedHost {
     static let usualLatency: Milliseconds = 8
 
     let id: UInt64
+    let isWitness: Bool
     private let configuration: RaftConfiguration
     var raft: Raft
     var disk: Disk
@@ -54,15 +55,18 @@ final class SimulatedHost {
     var received: [UInt64: ListStore] = [:]
 
     var proposals: [UInt64: (term: UInt64, call: Call)] = [:]
+    /// What was handed to the leader, until it is seen in the log.
+    var forwarded: [CommandID: Call] = [:]
     var reads: [UInt64: (key: UInt64, call: Call)] = [:]
     var lastRead: UInt64 = 0
     /// Reads whose index is not applied yet.
     var waiting: [(index: UInt64, key: UInt64, call: Call)] = []
 
     init(
-        id: UInt64, disk: Disk, configuration: RaftConfiguration, seed: UInt64
+        _ member: RaftMember, disk: Disk, configuration: RaftConfiguration, seed: UInt64
     ) throws(Raft.RestoreError) {
-        self.id = id
+        id = member.id
+        isWitness = member.isWitness
         self.disk = disk
         self.configuration = configuration
         raft = try Self.raft(id, disk, configuration, seed)
@@ -102,6 +106,7 @@ final class SimulatedHost {
         inbox = []
         received = [:]
         proposals = [:]
+        forwarded = [:]
         reads = [:]
         waiting = []
     }
@@ -115,10 +120,10 @@ final class SimulatedHost {
 
     /// What a `Ready` has to be written.
     func write(_ ready: Ready) {
-        if let snapshot = ready.snapshot, let file = received[snapshot.index] {
+        if let snapshot = ready.snapshot, let file = isWitness ? ListStore() : received[snapshot.index] {
             disk.base = snapshot
             disk.entries = []
-            disk.snapshot = (snapshot, file)
+            disk.snapshot = isWitness ? nil : (snapshot, file)
             disk.applied = (snapshot.index, file)
         }
         disk.hardState = ready.hardState
@@ -130,7 +135,7 @@ final class SimulatedHost {
     }
 
     func install(_ snapshot: SnapshotMetadata) {
-        guard let file = received[snapshot.index] else { return }
+        guard let file = isWitness ? ListStore() : received[snapshot.index] else { return }
         (appliedIndex, state) = (snapshot.index, file)
         received = received.filter { $0.key > snapshot.index }
     }
@@ -138,12 +143,16 @@ final class SimulatedHost {
     /// Every so many entries the applied state is brought to the disk.
     private static let entriesPerCheckpoint: UInt64 = 16
 
-    func apply(_ entry: Entry) {
+    /// - Returns: who waits for the command, and whether it is certain to have happened once.
+    func apply(_ entry: Entry) -> (call: Call, isCertain: Bool)? {
         appliedIndex = entry.index
-        if case .command(let bytes) = entry.payload, let command = ListStore.Command(bytes: bytes) {
-            state.apply(command)
+        defer {
+            if appliedIndex >= disk.applied.index + Self.entriesPerCheckpoint { disk.applied = (appliedIndex, state) }
         }
-        if appliedIndex >= disk.applied.index + Self.entriesPerCheckpoint { disk.applied = (appliedIndex, state) }
+        guard !isWitness, case .command(let bytes) = entry.payload, let command = ListStore.Command(bytes: bytes)
+        else { return nil }
+        let isCertain = state.apply(command, at: entry.index)
+        return forwarded.removeValue(forKey: command.id).map { ($0, isCertain) }
     }
 
     /// Writes a snapshot and forgets the log behind it, all but a few entries.
@@ -151,9 +160,11 @@ final class SimulatedHost {
         guard appliedIndex > disk.base.index, let term = raft.term(at: appliedIndex) else { return }
         let metadata = SnapshotMetadata(
             index: appliedIndex, term: term, membership: raft.membership(at: appliedIndex))
-        disk.snapshot = (metadata, state)
         disk.applied = (appliedIndex, state)
-        raft.snapshotWritten(metadata)
+        if !isWitness {
+            disk.snapshot = (metadata, state)
+            raft.snapshotWritten(metadata)
+        }
         disk.base = raft.compact(through: appliedIndex > kept ? appliedIndex - kept : 0)
         disk.entries.removeFirst(disk.entries.prefix { $0.index <= disk.base.index }.count)
     }

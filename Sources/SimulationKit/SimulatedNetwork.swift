@@ -6,6 +6,8 @@ struct SimulatedNetwork {
         case partition(side: UInt64)
         case unreliable(lost: Int, doubled: Int)
         case delay(Milliseconds)
+        /// To and from hosts on one side.
+        case slowSide(side: UInt64, Milliseconds)
     }
 
     private struct Way: Hashable {
@@ -28,7 +30,10 @@ struct SimulatedNetwork {
     func clientDelay(using random: inout Randomness) -> Milliseconds? {
         var longest: Milliseconds = 5
         for case .delay(let time) in obstacles.values { longest = max(longest, time) }
-        for case .unreliable(let lost, _) in obstacles.values where random.chance(perMille: lost) { return nil }
+        // One question for all of them: the order of a dictionary is another one in each process.
+        var lost = 0
+        for case .unreliable(let losing, _) in obstacles.values { lost = max(lost, losing) }
+        if lost > 0, random.chance(perMille: lost) { return nil }
         return Milliseconds(random.number(in: 1...Int(longest)))
     }
 
@@ -48,6 +53,8 @@ struct SimulatedNetwork {
                 lost = max(lost, losing)
                 doubled = max(doubled, doubling)
             case .delay(let time): longest = max(longest, time)
+            case .slowSide(let side, let time):
+                if side >> (from % 64) & 1 == 1 || side >> (to % 64) & 1 == 1 { longest = max(longest, time) }
             }
         }
         if lost > 0, random.chance(perMille: lost) { return [] }

@@ -29,8 +29,8 @@ extension Simulation {
             let sequence = clients[number].sequence
             // A value is of one client and one call.
             let value = UInt64(number) << 32 | sequence
-            clients[number].body = .append(
-                ListStore.Command(client: UInt64(number), sequence: sequence, key: key, value: value))
+            let id = CommandID(client: UInt64(number), since: 0, sequence: sequence, acknowledged: sequence - 1)
+            clients[number].body = .append(ListStore.Command(id: id, key: key, value: value))
             call.kind = .append(value: value)
         } else {
             clients[number].body = .read(key: key)
@@ -70,7 +70,12 @@ extension Simulation {
     }
 
     mutating func serve(_ request: Request, _ id: UInt64) {
+        guard !hosts[id]!.isWitness else {
+            return reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
+        }
         switch request.body {
+        case .append(let command) where random.chance(perMille: 500) && hosts[id]!.raft.forward([command.bytes]):
+            hosts[id]!.forwarded[command.id] = request.call
         case .append(let command):
             do throws(Raft.Refusal) {
                 let index = try hosts[id]!.raft.propose([command.bytes])

@@ -95,11 +95,15 @@ extension Simulation {
             hosts[id]!.waiting.append((read.index, asked.key, asked.call))
         }
         answerReads(id)
+        if trimming.remove(id) != nil { hosts[id]!.trim(keeping: UInt64(random.number(in: 0...10))) }
     }
 
     private mutating func apply(_ entry: Entry, _ id: UInt64) {
         checker.sees(applied: entry, after: hosts[id]!.appliedIndex, by: id)
-        hosts[id]!.apply(entry)
+        if let (call, isCertain) = hosts[id]!.apply(entry) {
+            reply(Reply(call: call, view: isCertain ? ListStore.View() : nil), from: id)
+        }
+        if let limit = scenario.entriesPerTrim, entry.index % limit == 0 { trimming.insert(id) }
         guard let proposal = hosts[id]!.proposals.removeValue(forKey: entry.index) else { return }
         reply(Reply(call: proposal.call, view: proposal.term == entry.term ? ListStore.View() : nil), from: id)
     }

@@ -23,7 +23,8 @@ public struct Simulation {
         case thaw(UInt64, life: Int)
         case start(UInt64, life: Int)
         case stumble(UInt64, Milliseconds)
-        case ambush(UInt64, Int, Milliseconds)
+        case isolate(UInt64, Milliseconds)
+        case turn(leader: UInt64, side: [UInt64], Milliseconds)
         case darkness(Milliseconds)
         case fault(Int)
         case mend(Int)
@@ -66,7 +67,12 @@ public struct Simulation {
     /// The newest term that was seen to have a leader.
     var lastTerm: UInt64 = 0
     /// For the next leaders, each.
-    var ambushes: [(number: Int, delay: Milliseconds, duration: Milliseconds)] = []
+    var ambushes: [(delay: Milliseconds, duration: Milliseconds)] = []
+    /// Until when no leader lasts.
+    var stormEnd: Milliseconds = 0
+    private var lastObstacle = 0
+    /// Hosts whose log has become long.
+    var trimming: Set<UInt64> = []
 
     public init(_ scenario: Scenario) {
         self.scenario = scenario
@@ -82,8 +88,18 @@ public struct Simulation {
         return configuration
     }
 
-    static func member(_ id: UInt64) -> RaftMember {
-        RaftMember(id: id, nodeID: "n\(id)", address: "10.0.0.\(id):2377")
+    func member(_ id: UInt64) -> RaftMember {
+        RaftMember(
+            id: id, nodeID: "n\(id)", address: "10.0.0.\(id):2377",
+            isWitness: scenario.hasWitness && id == UInt64(scenario.members),
+            priority: scenario.hasPriorities ? UInt8(id % 3) : 0)
+    }
+
+    /// Something that messages meet for a while.
+    mutating func obstruct(_ obstacle: SimulatedNetwork.Obstacle, _ duration: Milliseconds) {
+        lastObstacle += 1
+        network.add(obstacle, as: lastObstacle)
+        agenda.add(.mend(lastObstacle), after: duration)
     }
 
     /// How long a group has to agree again once everything is mended.
@@ -105,7 +121,7 @@ public struct Simulation {
 
     private mutating func begin() {
         let ids = (1...UInt64(scenario.members))
-        let membership = Membership(ids.map { .init(member: Self.member($0), isVoter: true) })
+        let membership = Membership(ids.map { .init(member: member($0), isVoter: true) })
         for id in ids {
             var disk = SimulatedHost.Disk()
             disk.base = SnapshotMetadata(index: 1, term: 1, membership: membership)
@@ -125,7 +141,7 @@ public struct Simulation {
     mutating func addHost(_ id: UInt64, _ disk: SimulatedHost.Disk) {
         do {
             hosts[id] = try SimulatedHost(
-                id: id, disk: disk, configuration: configuration, seed: random.next())
+                member(id), disk: disk, configuration: configuration, seed: random.next())
             agenda.add(.tick(id, life: 0), after: Milliseconds(random.number(in: 1...50)))
         } catch {
             checker.note(.fault, "\(id) cannot begin: \(error)")
@@ -142,8 +158,8 @@ public struct Simulation {
             hosts[from]!.raft.snapshotFailed(for: to)
         case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
-        case .ambush(let id, let number, let duration):
-            if !isMending { obstruct(.isolate(id), number, duration) }
+        case .isolate(let id, let duration): if !isMending { obstruct(.isolate(id), duration) }
+        case .turn(let leader, let side, let duration): if !isMending { turn(leader, side, duration) }
         case .stumble(let id, let downtime):
             guard !isMending else { return }
             hosts[id]?.latency = SimulatedHost.usualLatency
@@ -156,7 +172,7 @@ public struct Simulation {
             }
         case .fault(let number):
             if scenario.faults[number].time > agenda.now { return awaitFault(number) }
-            happen(scenario.faults[number].kind, number)
+            happen(scenario.faults[number].kind)
             awaitFault(number + 1)
         case .mend(let number): network.remove(number)
         case .endSlowness(let id): hosts[id]?.latency = SimulatedHost.usualLatency
@@ -181,6 +197,7 @@ public struct Simulation {
     private mutating func mend() {
         isMending = true
         ambushes = []
+        stormEnd = 0
         network.mend()
         for id in hosts.keys.sorted() {
             hosts[id]!.latency = SimulatedHost.usualLatency
@@ -197,6 +214,7 @@ public struct Simulation {
         guard let leader = leading.max(by: { $0.raft.currentTerm < $1.raft.currentTerm }),
             leader.raft.hasCommittedInTerm
         else { return checker.note(.convergence, "no leader \(Self.recovery) ms after everything was mended") }
+        if leader.isWitness { checker.note(.convergence, "the witness leads although others are there") }
         let waiting = clients.filter { $0.isWaitingSince.map { agenda.now > $0 + Self.recovery / 2 } ?? false }
         if let client = waiting.first {
             checker.note(.convergence, "client \(client.id) has waited since \(client.isWaitingSince!) ms")

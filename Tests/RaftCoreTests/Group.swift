@@ -36,12 +36,18 @@ final class Group {
     }
 
     /// A group of voters that know each other from the start.
-    init(voters: [UInt64], seed: UInt64 = 1) throws {
+    convenience init(voters: [UInt64], seed: UInt64 = 1) throws {
+        try self.init(members: voters.map(Self.member), seed: seed)
+    }
+
+    init(members: [RaftMember], seed: UInt64 = 1) throws {
         generator = SplitMix64(seed: seed)
-        let membership = Membership(voters.map { .init(member: Self.member($0), isVoter: true) })
-        for id in voters {
+        let membership = Membership(members.map { .init(member: $0, isVoter: true) })
+        for member in members {
             let base = SnapshotMetadata(index: 1, term: 1, membership: membership)
-            try add(id, base: base, hardState: HardState(term: 1, vote: 0, commit: 1), snapshot: base)
+            try add(
+                member.id, base: base, hardState: HardState(term: 1, vote: 0, commit: 1),
+                snapshot: member.isWitness ? nil : base)
         }
     }
 

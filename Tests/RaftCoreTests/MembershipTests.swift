@@ -113,6 +113,75 @@ import Testing
         #expect(membership.voters == [1], "a change that makes no sense changes nothing")
     }
 
+    @Test("6: while members are exchanged jointly, both majorities decide") func joint() throws {
+        var membership = Membership((1...3).map { .init(member: Group.member($0), isVoter: true) })
+        let exchange = MembershipChange.joint(
+            [.addLearner(Group.member(4)), .promote(4), .addLearner(Group.member(5)), .demote(2), .remove(3)])
+        membership.apply(exchange)
+        #expect(membership.electorate == Electorate(incoming: [1, 4], outgoing: [1, 2, 3]))
+        #expect(membership.voters == [1, 2, 3, 4] && membership.ids == [1, 2, 3, 4, 5])
+        #expect(membership.isVoter(3), "who goes votes until it has gone")
+        let others: [MembershipChange] = [exchange, .promote(5), .remove(1), .found(Group.member(9))]
+        for change in others { #expect(membership.refusal(of: change) == "a joint change is under way") }
+        membership.apply(.leaveJoint)
+        #expect(membership.electorate == Electorate(incoming: [1, 4]))
+        #expect(membership.ids == [1, 2, 4, 5] && !membership.isVoter(2))
+        #expect(membership.refusal(of: .leaveJoint) == "no joint change is under way")
+    }
+
+    @Test func jointRefusals() {
+        let membership = Membership((1...2).map { .init(member: Group.member($0), isVoter: true) })
+        #expect(membership.refusal(of: .joint([.remove(1), .remove(2)])) == "the last voter cannot be removed")
+        #expect(membership.refusal(of: .joint([.remove(1), .promote(1)])) == "no member has the identity 1")
+        #expect(membership.refusal(of: .joint([.joint([])])) != nil)
+        #expect(membership.refusal(of: .joint([.leaveJoint])) != nil)
+        let many = [MembershipChange](repeating: .demote(2), count: MembershipChange.jointLimit + 1)
+        #expect(membership.refusal(of: .joint(many)) != nil)
+        // The same host under a new identity takes the place of the one that goes.
+        let again = RaftMember(id: 9, nodeID: Group.member(2).nodeID, address: "a:1")
+        #expect(membership.refusal(of: .addLearner(again)) != nil)
+        #expect(membership.refusal(of: .joint([.remove(2), .addLearner(again), .promote(9)])) == nil)
+    }
+
+    @Test("where the voters stay the same nothing is joint") func needlessJoint() {
+        var membership = Membership([.init(member: Group.member(1), isVoter: true)])
+        membership.apply(.joint([.addLearner(Group.member(2)), .addLearner(Group.member(3))]))
+        #expect(!membership.electorate.isJoint && membership.ids == [1, 2, 3])
+    }
+
+    @Test("4.3: the next leader ends a joint change that the last one has begun") func jointOutlivesItsLeader() throws {
+        let group = try Group(voters: [1, 2, 3])
+        group.elect(1)
+        for id in UInt64(4)...5 { try group.add(id) }
+        // What ends it goes to nobody.
+        group.isLost = { message in
+            guard case .append(_, _, _, let entries) = message.body else { return false }
+            return entries.contains { $0.payload == .membership(.leaveJoint) }
+        }
+        let members = (UInt64(4)...5).flatMap { [MembershipChange.addLearner(Group.member($0)), .promote($0)] }
+        try group.change(.joint(members + [.remove(3)]), on: 1)
+        group.tick(4)
+        #expect(group[1].membership.electorate.isJoint)
+        group.crash(1)
+        group.isLost = { _ in false }
+        #expect(group.run { $0.leader.map { $0 != 1 } ?? false })
+        #expect(group.run { $0.ids.filter { $0 > 1 }.allSatisfy { !group[$0].membership.electorate.isJoint } })
+        #expect(group[2].membership.voters == [1, 2, 4, 5])
+        #expect(group[3].isRemoved)
+        #expect(group.violations.isEmpty)
+    }
+
+    @Test("a witness is brought up without a state, and never keeps the lead") func witness() throws {
+        let witness = RaftMember(id: 3, nodeID: "node3", address: "10.0.0.3:2377", isWitness: true)
+        let group = try Group(members: [Group.member(1), Group.member(2), witness])
+        group.tick(100)
+        #expect(group.leader == 1 || group.leader == 2)
+        group.elect(3)
+        #expect(group.run { $0.leader == 1 || $0.leader == 2 })
+        #expect(throws: Raft.Refusal.notLeader) { try group.hosts[3]!.raft.propose([[1]]) }
+        #expect(group.hosts[3]!.raft.compact(through: group[3].appliedIndex).index == group[3].appliedIndex)
+    }
+
     @Test("the members as of a snapshot are those of its index") func membershipAtIndex() throws {
         let group = try Group(voters: [1, 2, 3])
         group.elect(1)
@@ -135,17 +204,33 @@ import Testing
         ] as [([UInt64], UInt64)])
     func reached(_ values: [UInt64], _ expected: UInt64) { #expect(Quorum.reached(values) == expected) }
 
+    @Test func bothMajorities() {
+        let electorate = Electorate(incoming: [1, 4, 5], outgoing: [3, 1, 2])
+        #expect(electorate.all == [1, 2, 3, 4, 5] && electorate.isJoint)
+        let matched: [UInt64: UInt64] = [1: 9, 2: 7, 3: 1, 4: 5, 5: 0]
+        #expect(electorate.reached { matched[$0]! } == 5)
+        #expect(electorate.hasMajority { [1, 2, 4].contains($0) })
+        #expect(!electorate.hasMajority { [1, 4, 5].contains($0) })
+        #expect(!electorate.hasMajority { [1, 2, 3].contains($0) })
+        #expect(!Electorate(incoming: []).hasMajority { _ in true })
+        var tally = VoteTally()
+        for voter in UInt64(2)...3 { tally.record(voter, granted: true) }
+        #expect(tally.outcome(among: electorate) == .pending)
+        for voter in UInt64(4)...5 { tally.record(voter, granted: false) }
+        #expect(tally.outcome(among: electorate) == .lost, "one of the two is enough to lose")
+    }
+
     @Test func votes() {
         var tally = VoteTally()
         tally.record(1, granted: true)
-        #expect(tally.outcome(among: [1, 2, 3]) == .pending)
+        #expect(tally.outcome(among: Electorate(incoming: [1, 2, 3])) == .pending)
         tally.record(4, granted: true)
-        #expect(tally.outcome(among: [1, 2, 3]) == .pending, "only voters count")
+        #expect(tally.outcome(among: Electorate(incoming: [1, 2, 3])) == .pending, "only voters count")
         tally.record(2, granted: false)
         tally.record(2, granted: true)
-        #expect(tally.outcome(among: [1, 2, 3]) == .pending, "the first answer counts")
+        #expect(tally.outcome(among: Electorate(incoming: [1, 2, 3])) == .pending, "the first answer counts")
         tally.record(3, granted: false)
-        #expect(tally.outcome(among: [1, 2, 3]) == .lost)
-        #expect(tally.outcome(among: [1]) == .won)
+        #expect(tally.outcome(among: Electorate(incoming: [1, 2, 3])) == .lost)
+        #expect(tally.outcome(among: Electorate(incoming: [1])) == .won)
     }
 }

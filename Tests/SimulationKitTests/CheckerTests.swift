@@ -129,10 +129,14 @@ import Testing
 @Suite struct ListStoreTests {
     @Test func anAppendThatComesTwiceIsOne() {
         var store = ListStore()
-        let first = ListStore.Command(client: 1, sequence: 1, key: 7, value: 10)
-        store.apply(first)
-        store.apply(first)
-        store.apply(ListStore.Command(client: 2, sequence: 1, key: 7, value: 20))
+        func command(_ client: UInt64, value: UInt64) -> ListStore.Command {
+            let id = CommandID(client: client, since: 0, sequence: 1, acknowledged: 0)
+            return ListStore.Command(id: id, key: 7, value: value)
+        }
+        let first = command(1, value: 10)
+        store.apply(first, at: 2)
+        store.apply(first, at: 3)
+        store.apply(command(2, value: 20), at: 4)
         #expect(store.lists == [7: [10, 20]])
         #expect(store.view(7).count == 2 && store.view(8).count == 0)
         #expect(ListStore.Command(bytes: first.bytes) == first)

@@ -28,6 +28,10 @@ BUGS = [
      "guard reached > log.committed else { break }"),
     ("counts entries that it has not written", CORE + "Raft+Replication.swift",
      "$0 == id ? log.persisted : progress[$0]?.matched ?? 0", "$0 == id ? log.lastIndex : progress[$0]?.matched ?? 0"),
+    ("needs the new majority alone during a joint change", CORE + "Quorum.swift",
+     "return outgoing.isEmpty ? new : min(new, Quorum.reached(outgoing.map(value)))", "return new"),
+    ("applies what is proposed again", CORE + "CommandRegister.swift",
+     "guard id.sequence > client.floor, !client.applied.contains(id.sequence) else { return .repeated }", ""),
     ("takes half for a majority", CORE + "Quorum.swift",
      "static func size(of count: Int) -> Int { count / 2 + 1 }",
      "static func size(of count: Int) -> Int { max(1, count / 2) }"),
@@ -38,8 +42,7 @@ BUGS = [
     ("commits by a heartbeat what may differ", CORE + "Raft+Replication.swift",
      "let known = min(progress[other]?.matched ?? 0, log.committed)", "let known = log.committed"),
     ("reads without asking whether it still leads", CORE + "Raft+Reads.swift",
-     "            membership.voters.map { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 })",
-     "            membership.voters.map { _ in reads.round })"),
+     "membership.electorate.reached { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 }", "reads.round"),
     ("reads before it knows what is committed", CORE + "Raft+Reads.swift",
      "guard hasCommittedInTerm else {", "guard role == .leader else {"),
     ("keeps its lease when it hands over", CORE + "Raft+Membership.swift", "        lease.giveUp()\n", ""),
@@ -57,8 +60,6 @@ BUGS = [
     ("restores a snapshot that it is ahead of", CORE + "Raft+Replication.swift",
      "        if snapshot.index <= log.committed {\n            return send(.appendAccepted(index: log.committed), to: sender)\n        }\n        if log.term(at: snapshot.index)",
      "        if log.term(at: snapshot.index)"),
-    ("hands the leadership to one that lacks entries", CORE + "Raft+Membership.swift",
-     "if member.matched == log.lastIndex {\n            send(.timeoutNow, to: target)", "if member.matched <= log.lastIndex {\n            send(.timeoutNow, to: target)"),
 ]
 
 
