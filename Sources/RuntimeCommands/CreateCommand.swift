@@ -1,3 +1,4 @@
+import CLinux
 import Cgroups
 import Containment
 import Glibc
@@ -52,6 +53,9 @@ struct CreateCommand {
     ///   - isForeground: whether the caller takes the terminal itself, where there is no socket for it.
     ///   - hasGate: whether somebody else starts the container; otherwise the caller does.
     func make(isForeground: Bool = false, hasGate: Bool) throws -> Made {
+        // What the start of the program needed, and later what has read the configuration, would count until the
+        // container ends.
+        cl_forget_code()
         let bundle = try Bundle(options.bundle)
         let hasTerminal = bundle.configuration.process?.terminal == true
         guard !hasTerminal || options.consoleSocket != nil || isForeground else {
@@ -98,6 +102,7 @@ struct CreateCommand {
             let launcher = try ContainerLauncher(
                 plan(bundle, groups, preserved),
                 start: gate.map { .atGate($0) } ?? (made.isStarted ? .atOnce : .prepared), network: network)
+            cl_forget_code()
             let launched = try launcher.launch { pid in
                 hasBegun = true
                 record.pid = pid

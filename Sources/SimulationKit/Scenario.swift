@@ -44,6 +44,7 @@ public struct Scenario: Hashable, Sendable {
         entriesPerTrim = random.chance(perMille: 500) ? [10, 40, 200][Int(random.next() % 3)] : nil
         if random.chance(perMille: 500) { clients = 8 }
         faults = []
+        if random.chance(perMille: 200) { faults.append(Fault(time: 1_000, kind: .storm(duration: duration))) }
         var time: Milliseconds = 2_000
         while !isQuiet {
             time += Milliseconds(random.number(in: 1...2 * pause))

@@ -171,7 +171,12 @@ final class SimulatedHost {
 }
 
 /// A message on its way, with the file of the snapshot that it marks.
-struct Envelope {
-    var message: RaftMessage
-    var file: ListStore?
+final class Envelope {
+    let message: RaftMessage
+    let file: ListStore?
+
+    init(_ message: RaftMessage, file: ListStore?) {
+        self.message = message
+        self.file = file
+    }
 }

@@ -37,18 +37,29 @@ struct SimulatedNetwork {
         return Milliseconds(random.number(in: 1...Int(longest)))
     }
 
+    /// Whether nothing gets through now: what is under way is lost, too.
+    func isCut(from: UInt64, to: UInt64) -> Bool {
+        obstacles.values.contains { obstacle in
+            switch obstacle {
+            case .cut(let sender, let receiver): sender == from && receiver == to
+            case .isolate(let host): host == from || host == to
+            case .partition(let side): side >> (from % 64) & 1 != side >> (to % 64) & 1
+            case .unreliable, .delay, .slowSide: false
+            }
+        }
+    }
+
     /// When a message's copies arrive; empty where it is lost.
     mutating func delays(
         from: UInt64, to: UInt64, at now: Milliseconds, using random: inout Randomness
     ) -> [Milliseconds] {
+        if !obstacles.isEmpty, isCut(from: from, to: to) { return [] }
         var longest: Milliseconds = 5
         var lost = 0
         var doubled = 0
         for obstacle in obstacles.values {
             switch obstacle {
-            case .cut(let sender, let receiver): if sender == from, receiver == to { return [] }
-            case .isolate(let host): if host == from || host == to { return [] }
-            case .partition(let side): if side >> (from % 64) & 1 != side >> (to % 64) & 1 { return [] }
+            case .cut, .isolate, .partition: break
             case .unreliable(let losing, let doubling):
                 lost = max(lost, losing)
                 doubled = max(doubled, doubling)

@@ -58,7 +58,7 @@ extension Simulation {
     }
 
     private mutating func tryElsewhere(_ number: Int, hint: UInt64) {
-        let others = hosts.keys.sorted()
+        let others = hosts.ids
         clients[number].host = hosts[hint] != nil ? hint : random.element(of: others) ?? 1
         attempt(number)
     }

@@ -3,12 +3,12 @@ import RaftCore
 /// What goes wrong, and what an administrator does.
 extension Simulation {
     private func host(_ place: Int) -> UInt64? {
-        let ids = hosts.keys.sorted()
+        let ids = hosts.ids
         return place < ids.count ? ids[place] : nil
     }
 
     var leader: UInt64? {
-        hosts.values.filter { $0.isUp && $0.raft.role == .leader && $0.frozenUntil <= agenda.now }
+        hosts.all.filter { $0.isUp && $0.raft.role == .leader && $0.frozenUntil <= agenda.now }
             .max { $0.raft.currentTerm < $1.raft.currentTerm }?.id
     }
 
@@ -16,12 +16,12 @@ extension Simulation {
         switch fault {
         case .crash(let place, let downtime): if let id = host(place) { crash(id, downtime: downtime) }
         case .powerLoss(let latency, let downtime):
-            for id in hosts.keys.sorted() { hosts[id]!.latency = latency }
+            for id in hosts.ids { hosts[id]!.latency = latency }
             agenda.add(.darkness(downtime), after: Milliseconds(random.number(in: 300...3_000)))
         case .ambush(let delay, let duration): ambushes.append((delay, duration))
         case .storm(let duration):
             stormEnd = agenda.now + duration
-            if let leader { crash(leader, downtime: 100) }
+            agenda.add(.gust, after: 0)
         case .changeSides(let before, let duration): changeSides(before, duration)
         case .handOverAndCut(let delay, let duration):
             guard let leader else { return }
@@ -39,7 +39,7 @@ extension Simulation {
         case .contest(let duration):
             guard let leader else { return }
             obstruct(.isolate(leader), duration)
-            for id in hosts.keys.sorted() where id != leader {
+            for id in hosts.ids where id != leader {
                 let downtime = Milliseconds(random.number(in: 1...30))
                 agenda.add(.stumble(id, downtime), after: Milliseconds(random.number(in: 500...1_500)))
             }
@@ -90,18 +90,32 @@ extension Simulation {
     mutating func sees(leader id: UInt64, in term: UInt64) {
         guard term > lastTerm else { return }
         lastTerm = term
+        elections += 1
         guard !isMending else { return }
         if agenda.now < stormEnd {
-            let delay = Milliseconds(random.number(in: 1...(random.chance(perMille: 700) ? 60 : 600)))
-            if random.chance(perMille: 500) {
-                agenda.add(.isolate(id, Milliseconds(random.number(in: 100...2_500))), after: delay)
-            } else {
-                agenda.add(.stumble(id, Milliseconds(random.number(in: 1...1_500))), after: delay)
-            }
+            strike(id)
         } else if !ambushes.isEmpty {
             let ambush = ambushes.removeFirst()
             agenda.add(.isolate(id, ambush.duration), after: ambush.delay)
         }
+    }
+
+    /// Cuts a leader off or lets it crash: mostly before its first entry has come to many, or just after the next one has
+    /// come to some.
+    private mutating func strike(_ id: UInt64) {
+        let delay = Milliseconds(random.number(in: 1...[8, 25, 100, 600][random.number(in: 0..<4)]))
+        if random.chance(perMille: 500) {
+            agenda.add(.isolate(id, Milliseconds(random.number(in: 300...2_500))), after: delay)
+        } else {
+            agenda.add(.stumble(id, Milliseconds(random.number(in: 1...1_500))), after: delay)
+        }
+    }
+
+    /// Leaders that have lasted are struck again.
+    mutating func gust() {
+        guard agenda.now < stormEnd, !isMending else { return }
+        if let leader { strike(leader) }
+        agenda.add(.gust, after: Milliseconds(random.number(in: 1_000...3_000)))
     }
 
     private mutating func changeSides(_ before: Milliseconds, _ duration: Milliseconds) {

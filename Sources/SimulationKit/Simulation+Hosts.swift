@@ -18,7 +18,7 @@ extension Simulation {
 
     mutating func deliver(_ envelope: Envelope) {
         let id = envelope.message.to
-        guard hosts[id]?.isUp == true else { return }
+        guard hosts[id]?.isUp == true, !network.isCut(from: envelope.message.from, to: id) else { return }
         hosts[id]!.inbox.append(.message(envelope))
         work(id)
     }
@@ -119,13 +119,14 @@ extension Simulation {
 
     private mutating func send(_ messages: [RaftMessage], from id: UInt64) {
         for message in messages {
-            var envelope = Envelope(message: onTheWire(message))
+            var file: ListStore?
             if case .snapshot(let metadata) = message.body {
                 let host = hosts[id]!
                 agenda.add(.snapshotLate(from: id, to: message.to, life: host.life), after: 3_000)
                 guard let snapshot = host.disk.snapshot, snapshot.metadata == metadata else { continue }
-                envelope.file = snapshot.state
+                file = snapshot.state
             }
+            let envelope = Envelope(onTheWire(message), file: file)
             for delay in network.delays(from: id, to: message.to, at: agenda.now, using: &random) {
                 agenda.add(.deliver(envelope), after: delay)
             }

@@ -24,6 +24,7 @@ public struct Simulation {
         case start(UInt64, life: Int)
         case stumble(UInt64, Milliseconds)
         case isolate(UInt64, Milliseconds)
+        case gust
         case turn(leader: UInt64, side: [UInt64], Milliseconds)
         case darkness(Milliseconds)
         case fault(Int)
@@ -56,7 +57,7 @@ public struct Simulation {
     let scenario: Scenario
     var random: Randomness
     var agenda = Agenda<Event>()
-    var hosts: [UInt64: SimulatedHost] = [:]
+    var hosts = HostTable()
     var network: SimulatedNetwork
     var clients: [SimulatedClient] = []
     var history = History()
@@ -66,6 +67,8 @@ public struct Simulation {
     var isMending = false
     /// The newest term that was seen to have a leader.
     var lastTerm: UInt64 = 0
+    /// How many leaders there were.
+    var elections = 0
     /// For the next leaders, each.
     var ambushes: [(delay: Milliseconds, duration: Milliseconds)] = []
     /// Until when no leader lasts.
@@ -114,7 +117,8 @@ public struct Simulation {
         if checker.violations.isEmpty { checkConvergence() }
         outcome.violations = checker.violations
         outcome.answered = history.answered
-        outcome.committed = hosts.values.map(\.raft.committedIndex).max() ?? 0
+        outcome.committed = hosts.all.map(\.raft.committedIndex).max() ?? 0
+        outcome.elections = elections
         outcome.fingerprint = random.next()
         return outcome
     }
@@ -140,8 +144,8 @@ public struct Simulation {
 
     mutating func addHost(_ id: UInt64, _ disk: SimulatedHost.Disk) {
         do {
-            hosts[id] = try SimulatedHost(
-                member(id), disk: disk, configuration: configuration, seed: random.next())
+            hosts.add(
+                try SimulatedHost(member(id), disk: disk, configuration: configuration, seed: random.next()))
             agenda.add(.tick(id, life: 0), after: Milliseconds(random.number(in: 1...50)))
         } catch {
             checker.note(.fault, "\(id) cannot begin: \(error)")
@@ -159,6 +163,7 @@ public struct Simulation {
         case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
         case .isolate(let id, let duration): if !isMending { obstruct(.isolate(id), duration) }
+        case .gust: gust()
         case .turn(let leader, let side, let duration): if !isMending { turn(leader, side, duration) }
         case .stumble(let id, let downtime):
             guard !isMending else { return }
@@ -166,7 +171,7 @@ public struct Simulation {
             crash(id, downtime: downtime)
         case .darkness(let downtime):
             guard !isMending else { return }
-            for id in hosts.keys.sorted() {
+            for id in hosts.ids {
                 hosts[id]!.latency = SimulatedHost.usualLatency
                 crash(id, downtime: downtime + Milliseconds(random.number(in: 0...500)))
             }
@@ -199,7 +204,7 @@ public struct Simulation {
         ambushes = []
         stormEnd = 0
         network.mend()
-        for id in hosts.keys.sorted() {
+        for id in hosts.ids {
             hosts[id]!.latency = SimulatedHost.usualLatency
             hosts[id]!.frozenUntil = 0
             hosts[id]!.setSkew(0, at: agenda.now)
@@ -210,7 +215,7 @@ public struct Simulation {
 
     /// All members have one state, which has everything that was acknowledged, and what clients saw was a view of it.
     private mutating func checkConvergence() {
-        let leading = hosts.values.filter { $0.isUp && $0.raft.role == .leader }
+        let leading = hosts.all.filter { $0.isUp && $0.raft.role == .leader }
         guard let leader = leading.max(by: { $0.raft.currentTerm < $1.raft.currentTerm }),
             leader.raft.hasCommittedInTerm
         else { return checker.note(.convergence, "no leader \(Self.recovery) ms after everything was mended") }

@@ -72,8 +72,8 @@ struct MartletSim: AsyncParsableCommand {
         guard let violation = outcome.violations.first else {
             guard !quiet else { return }
             return print(
-                "seed \(seed): fine, \(scenario.faults.count) faults, \(outcome.answered) calls answered, "
-                    + "\(outcome.committed) entries")
+                "seed \(seed): fine, \(scenario.faults.count) faults, \(outcome.elections) leaders, "
+                    + "\(outcome.answered) calls answered, \(outcome.committed) entries")
         }
         tally.broken += 1
         print("seed \(seed): \(violation)")

@@ -39,7 +39,7 @@ import Testing
         var simulation = Simulation(scenario)
         let outcome = simulation.run()
         #expect(outcome.violations == [])
-        #expect(simulation.hosts.values.allSatisfy { $0.raft.currentTerm <= 3 })
+        #expect(simulation.hosts.all.allSatisfy { $0.raft.currentTerm <= 3 })
     }
 }
 

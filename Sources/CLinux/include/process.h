@@ -5,6 +5,9 @@
 /* What this program was called with, where the kernel put it: what is written there is what others see in
    /proc/PID/cmdline (proc(5)). */
 char **cl_arguments(int *count);
+/// Gives the pages of the program's own code and constants back, which come again from its file when they are used.
+/// Only for a program that is not linked with libraries beside itself.
+void cl_forget_code(void);
 int cl_unshare(int flags);
 int cl_setns(int descriptor, int flags);
 int cl_pidfd_send_signal(int pidfd, int signal);
