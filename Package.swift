@@ -90,7 +90,12 @@ let package = Package(
         program("martlet-sim", ["SimulationKit", External.arguments]),
 
         // Faces.
-        layer("SimulationKit", ["RaftCore", External.collections]),
+        layer(
+            "SimulationKit",
+            [
+                "RaftCore", "Orchestration", "SessionModel", "AgentModel", "ClusterModel", "JSON", "Values",
+                External.collections,
+            ]),
         layer(
             "Commands",
             ["EngineClient", "Lab", "Executors", "LinuxSystem", "JSON", "Values", External.arguments]),

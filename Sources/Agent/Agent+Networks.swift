@@ -9,7 +9,7 @@ import Values
 
 extension Agent: ClusterNetworks {
     public func network(_ reference: String) async throws -> NetworkRecord? {
-        let networks = wanted?.networks ?? []
+        let networks = ledger.wanted?.networks ?? []
         let found =
             networks.first { $0.id == reference || $0.spec.name == reference }
             ?? {
@@ -30,7 +30,7 @@ extension Agent: ClusterNetworks {
     public func allocate(
         containerID: String, name: String, network: NetworkRecord, address: IPAddress?
     ) async throws -> ClusterAttachment {
-        guard let nodeID = wanted?.nodeID else { throw EngineError(.unavailable, "this host is in no cluster yet") }
+        guard let nodeID = ledger.wanted?.nodeID else { throw EngineError(.unavailable, "this host is in no cluster yet") }
         let question = AttachmentQuestion(
             nodeID: nodeID, networkID: network.id, containerID: containerID,
             names: [name, String(containerID.prefix(12))], address: address)
@@ -45,7 +45,7 @@ extension Agent: ClusterNetworks {
     }
 
     public func release(containerID: String, attachment: ClusterAttachment) async {
-        let found = wanted?.attachments.first {
+        let found = ledger.wanted?.attachments.first {
             $0.containerID == containerID && $0.networkID == attachment.networkID
         }
         guard let found, let payload = try? JSONCoding.encode(found.id) else { return }
@@ -80,7 +80,7 @@ extension Agent: ClusterNetworks {
     public func ready(
         _ sandbox: ClusterSandbox, gatewayInterface: String, hasDefaultRoute: Bool
     ) async throws -> IPAddress? {
-        guard let taskID = sandbox.taskID, let picture = wanted,
+        guard let taskID = sandbox.taskID, let picture = ledger.wanted,
             let task = picture.tasks.first(where: { $0.task.id == taskID })?.task,
             let ingress = picture.networks.first(where: { $0.spec.isIngress }),
             let place = task.attachments.first(where: { $0.networkID == ingress.id })

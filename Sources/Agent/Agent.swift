@@ -29,14 +29,8 @@ public actor Agent {
     let logger: Logger
     let images: ImageFetcher
 
-    /// The newest picture, and the one that the data plane holds.
-    var wanted: HostPicture?
-    var wantedRevision: PlanRevision?
-    var applied: HostPicture?
+    private(set) var ledger = AgentLedger()
     private var workers: [String: TaskWorker] = [:]
-    private var observations: [String: TaskObservation] = [:]
-    /// News that go out in a moment.
-    private var pending: [String: TaskObservation] = [:]
     private var outgoing: AsyncStream<AgentMessage>.Continuation?
     private var waiters: [UInt64: (check: (HostPicture) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = [:]
     private var nextWaiter: UInt64 = 0
@@ -82,10 +76,9 @@ public actor Agent {
 
     private func serve(_ session: AgentSession) async throws {
         let (messages, continuation) = AsyncStream.makeStream(of: AgentMessage.self)
-        try await session.send(.hello(AgentHello(description: description, bootID: bootID)))
+        let first = ledger.open(AgentHello(description: description, bootID: bootID))
+        for message in first { continuation.yield(message) }
         outgoing = continuation
-        if !observations.isEmpty { continuation.yield(.report(Array(observations.values))) }
-        if let applied { continuation.yield(.receipt(HostReceipt(revision: applied.revision))) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await message in messages { try await session.send(message) } }
             group.addTask {
@@ -103,18 +96,7 @@ public actor Agent {
         }
     }
 
-    private func take(_ message: ManagerMessage) {
-        switch message {
-        case .picture(let picture):
-            wanted = picture
-            wantedRevision = picture.revision
-            workSignal.yield()
-        case .unchanged(let revision):
-            wantedRevision = revision
-            workSignal.yield()
-        case .heartbeat: break
-        }
-    }
+    private func take(_ message: ManagerMessage) { if ledger.take(message) { workSignal.yield() } }
 
     // MARK: Carrying out
 
@@ -123,21 +105,19 @@ public actor Agent {
         let timer = Task {
             while !Task.isCancelled {
                 try await Task.sleep(for: .nanoseconds(Self.verifyPeriodNanoseconds))
-                applied?.network.revision.index = 0
+                ledger.verify()
                 workSignal.yield()
             }
         }
         defer { timer.cancel() }
         for await _ in work {
-            guard let picture = wanted, let revision = wantedRevision else { continue }
-            await apply(picture.at(revision))
+            if let picture = ledger.wanted { await apply(picture) }
         }
     }
 
     private func apply(_ picture: HostPicture) async {
-        if let applied, applied.at(picture.revision) == picture, applied.network.revision.index != 0 {
-            self.applied = picture
-            outgoing?.yield(.receipt(HostReceipt(revision: picture.revision)))
+        if ledger.isApplied {
+            outgoing?.yield(ledger.apply(picture))
             await assign(picture)
             return
         }
@@ -148,16 +128,13 @@ public actor Agent {
         var failure: String?
         if case .failed(let reason) = receipt.outcome { failure = reason }
         do { try await engine.setClusterZones(picture.zones) } catch { failure = failure ?? "\(error)" }
-        outgoing?.yield(.receipt(HostReceipt(revision: picture.revision, failure: failure)))
+        outgoing?.yield(ledger.apply(picture, failure: failure))
         if let failure {
             logger.error("the data plane could not be applied", metadata: ["reason": "\(failure)"])
-            applied = nil
             Task {
                 try? await Task.sleep(for: Self.repairPause)
                 workSignal.yield()
             }
-        } else {
-            applied = picture
         }
         await assign(picture)
         for (key, waiter) in waiters where waiter.check(picture) {
@@ -167,7 +144,7 @@ public actor Agent {
 
     /// Waits until the data plane holds a picture of which `check` is true; false where that does not happen in time.
     func waitApplied(timeout: Duration = .seconds(10), _ check: @escaping (HostPicture) -> Bool) async -> Bool {
-        if let applied, check(applied) { return true }
+        if let applied = ledger.applied, check(applied) { return true }
         let key = nextWaiter
         nextWaiter += 1
         Task {
@@ -192,7 +169,7 @@ public actor Agent {
             } else {
                 worker = TaskWorker(
                     engine: engine, images: images, logger: logger,
-                    mayStart: { [weak self] in await self?.holds(id) ?? false },
+                    mayStart: { [weak self] in await self?.ledger.holds(id) ?? false },
                     report: { [weak self] observation in await self?.report(observation) })
                 workers[id] = worker
             }
@@ -200,7 +177,7 @@ public actor Agent {
         }
         for (id, worker) in workers where !known.contains(id) {
             workers[id] = nil
-            observations[id] = nil
+            ledger.forget(id)
             Task { await worker.discard() }
         }
         // Containers of tasks that went while this host was away.
@@ -211,21 +188,12 @@ public actor Agent {
         }
     }
 
-    /// Whether the data plane holds what the task's container must find.
-    private func holds(_ taskID: String) -> Bool {
-        applied?.tasks.contains { $0.task.id == taskID } ?? false
-    }
-
     /// News of tasks go out together: what a task was in between nobody needs to know.
     private func report(_ observation: TaskObservation) {
-        observations[observation.taskID] = observation
-        pending[observation.taskID] = observation
-        guard pending.count == 1 else { return }
+        guard ledger.observe(observation) else { return }
         Task {
             try? await Task.sleep(for: Self.reportPause)
-            let news = pending
-            pending = [:]
-            outgoing?.yield(.report(Array(news.values)))
+            if let report = ledger.report() { outgoing?.yield(report) }
         }
     }
 

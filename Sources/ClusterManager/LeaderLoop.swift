@@ -92,12 +92,7 @@ final class LeaderLoop: Sendable {
             if now - lastLook > 4 * Self.tickNanoseconds { sessions.renewLeases() }
             lastLook = now
             let silent = sessions.silentNodes(in: store.state)
-            let mutations = silent.compactMap { id -> Mutation? in
-                guard var status = store.state.nodes[id]?.status, status.state == .ready else { return nil }
-                status.state = .down
-                status.message = "heartbeat failure"
-                return .observeNode(id: id, status, nil)
-            }
+            let mutations = SessionRegistry.declareDown(silent, in: store.state)
             if !mutations.isEmpty {
                 logger.warning("nodes are down", metadata: ["nodes": "\(silent)"])
                 try? await propose(mutations)

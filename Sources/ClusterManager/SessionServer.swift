@@ -9,18 +9,9 @@ import Values
 
 /// The leader's side of all sessions: who was heard when, what each host's data plane holds, and what each has to know.
 final class SessionServer: Sendable {
-    private struct Session {
-        var number: UInt64
-        var task: Task<Void, any Error>?
-        var receipt: UInt64?
-    }
-
     private struct Shared {
-        var isOpen = false
-        var sessions: [String: Session] = [:]
-        /// By the boot-time clock.
-        var lastHeard: [String: Int64] = [:]
-        var nextNumber: UInt64 = 0
+        var registry = SessionRegistry()
+        var tasks: [String: Task<Void, any Error>] = [:]
         var picture: (index: UInt64, picture: ClusterPicture)?
         var propose: (@Sendable ([Mutation]) async throws -> Void)?
         var onReceipt: (@Sendable () -> Void)?
@@ -39,26 +30,21 @@ final class SessionServer: Sendable {
 
     /// Begins a term: every node gets a full lease.
     func begin(nodes: some Sequence<String>, propose: @escaping @Sendable ([Mutation]) async throws -> Void) {
-        let now = Clock.sinceBoot()
         shared.withLock { shared in
-            shared.isOpen = true
-            shared.lastHeard = Dictionary(uniqueKeysWithValues: nodes.map { ($0, now) })
+            shared.registry.begin(nodes: nodes, at: Clock.sinceBoot())
             shared.propose = propose
         }
     }
 
     /// Every node gets a full lease from now on.
-    func renewLeases() {
-        let now = Clock.sinceBoot()
-        shared.withLock { shared in for id in shared.lastHeard.keys { shared.lastHeard[id] = now } }
-    }
+    func renewLeases() { shared.withLock { $0.registry.renewLeases(at: Clock.sinceBoot()) } }
 
     /// A node was heard, whatever it said.
-    func heard(_ nodeID: String) { shared.withLock { $0.lastHeard[nodeID] = Clock.sinceBoot() } }
+    func heard(_ nodeID: String) { shared.withLock { $0.registry.heard(nodeID, at: Clock.sinceBoot()) } }
 
     /// Ends the sessions of nodes.
     func end(_ nodes: [String]) {
-        let tasks = shared.withLock { shared in nodes.compactMap { shared.sessions[$0]?.task } }
+        let tasks = shared.withLock { shared in nodes.compactMap { shared.tasks[$0] } }
         for task in tasks { task.cancel() }
     }
 
@@ -67,31 +53,20 @@ final class SessionServer: Sendable {
     /// Ends the term: agents look for the next leader.
     func endAll() {
         let tasks = shared.withLock { shared in
-            shared.isOpen = false
+            shared.registry.end()
             shared.propose = nil
             shared.onReceipt = nil
-            defer { shared.sessions = [:] }
-            return shared.sessions.values.compactMap(\.task)
+            defer { shared.tasks = [:] }
+            return Array(shared.tasks.values)
         }
         for task in tasks { task.cancel() }
     }
 
-    var receipts: DataplaneReceipts {
-        shared.withLock { DataplaneReceipts(applied: $0.sessions.compactMapValues(\.receipt)) }
-    }
+    var receipts: DataplaneReceipts { shared.withLock { DataplaneReceipts(applied: $0.registry.receipts) } }
 
     /// Nodes that were not heard for longer than the lease.
     func silentNodes(in state: ClusterState) -> [String] {
-        let now = Clock.sinceBoot()
-        return shared.withLock { shared in
-            state.nodes.keys.filter { id in
-                guard let heard = shared.lastHeard[id] else {
-                    shared.lastHeard[id] = now
-                    return false
-                }
-                return now - heard > SessionTiming.leaseNanoseconds
-            }.sorted()
-        }
+        shared.withLock { $0.registry.silentNodes(in: state, at: Clock.sinceBoot()) }
     }
 
     /// The picture of the newest state, computed once for all sessions.
@@ -114,20 +89,16 @@ final class SessionServer: Sendable {
         nodeID: String, inbound: AsyncThrowingStream<AgentMessage, any Error>,
         send: @escaping @Sendable (ManagerMessage) async throws -> Void
     ) async throws {
-        let (number, propose) = shared.withLock { shared in
-            shared.nextNumber += 1
-            return (shared.nextNumber, shared.isOpen ? shared.propose : nil)
-        }
-        guard let propose else { throw SessionRefused.notLeading }
+        guard shared.withLock({ $0.registry.isOpen }) else { throw SessionRefused.notLeading }
         guard store.state.nodes[nodeID] != nil else { throw SessionRefused.unknownNode(nodeID) }
         // Registered before it does anything, so that its first message counts.
-        let old = shared.withLock { shared in
-            let old = shared.sessions[nodeID]?.task
-            shared.sessions[nodeID] = Session(number: number)
-            shared.lastHeard[nodeID] = Clock.sinceBoot()
-            return old
+        let opened = shared.withLock { shared -> (UInt64, @Sendable ([Mutation]) async throws -> Void)? in
+            guard let propose = shared.propose, let number = shared.registry.open(nodeID, at: Clock.sinceBoot())
+            else { return nil }
+            shared.tasks.removeValue(forKey: nodeID)?.cancel()
+            return (number, propose)
         }
-        old?.cancel()
+        guard let (number, propose) = opened else { throw SessionRefused.notLeading }
         let task = Task { [self] in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -138,14 +109,17 @@ final class SessionServer: Sendable {
                 try await group.next()
             }
         }
-        let isOpen = shared.withLock { shared in
-            shared.sessions[nodeID]?.task = task
-            return shared.isOpen && shared.sessions[nodeID]?.number == number
+        let isCurrent = shared.withLock { shared in
+            guard shared.registry.isCurrent(number, of: nodeID) else { return false }
+            shared.tasks[nodeID] = task
+            return true
         }
-        if !isOpen { task.cancel() }
+        if !isCurrent { task.cancel() }
         defer {
             shared.withLock { shared in
-                if shared.sessions[nodeID]?.number == number { shared.sessions[nodeID] = nil }
+                guard shared.registry.isCurrent(number, of: nodeID) else { return }
+                shared.registry.close(number, of: nodeID)
+                shared.tasks[nodeID] = nil
             }
         }
         try await withTaskCancellationHandler {
@@ -160,38 +134,25 @@ final class SessionServer: Sendable {
         propose: @escaping @Sendable ([Mutation]) async throws -> Void
     ) async throws {
         for try await message in inbound {
-            let isCurrent = shared.withLock { shared in
-                guard shared.sessions[nodeID]?.number == number else { return false }
-                shared.lastHeard[nodeID] = Clock.sinceBoot()
-                return true
+            let state = store.state
+            let (outcome, notify) = shared.withLock { shared in
+                let outcome = shared.registry.take(
+                    message, from: nodeID, session: number, in: state, at: Clock.sinceBoot())
+                return (outcome, shared.onReceipt)
             }
-            guard isCurrent else { return }
-            switch message {
-            case .hello(let hello):
-                guard var status = store.state.nodes[nodeID]?.status else { throw SessionRefused.unknownNode(nodeID) }
-                status.state = .ready
-                status.message = ""
-                try await propose([.observeNode(id: nodeID, status, hello.description)])
-                logger.info("a node is ready", metadata: ["node": "\(nodeID)"])
-            case .report(let observations):
-                let own = observations.filter { $0.nodeID == nodeID }
-                if !own.isEmpty { try await propose(own.map { .observe($0) }) }
-            case .receipt(let receipt):
-                if let failure = receipt.failure {
-                    logger.warning(
-                        "a host could not apply its data plane",
-                        metadata: ["node": "\(nodeID)", "revision": "\(receipt.revision)", "reason": "\(failure)"])
-                    continue
-                }
-                let notify = shared.withLock { shared in
-                    guard shared.sessions[nodeID]?.number == number,
-                        receipt.revision.history == store.state.cluster?.id
-                    else { return nil as (@Sendable () -> Void)? }
-                    shared.sessions[nodeID]?.receipt = receipt.revision.index
-                    return shared.onReceipt
-                }
-                notify?()
-            case .heartbeat: break
+            switch outcome {
+            case .nothing: break
+            case .propose(let mutations):
+                try await propose(mutations)
+                if case .hello = message { logger.info("a node is ready", metadata: ["node": "\(nodeID)"]) }
+            case .advanced: notify?()
+            case .failed(let receipt):
+                logger.warning(
+                    "a host could not apply its data plane",
+                    metadata: [
+                        "node": "\(nodeID)", "revision": "\(receipt.revision)", "reason": "\(receipt.failure ?? "")",
+                    ])
+            case .over: return
             }
         }
     }
@@ -200,27 +161,25 @@ final class SessionServer: Sendable {
     private func inform(nodeID: String, send: @escaping @Sendable (ManagerMessage) async throws -> Void) async throws {
         let watch = store.watch()
         defer { watch.finish() }
-        var last: HostPicture?
-        var lastIndex: UInt64 = 0
+        var feed = SessionFeed()
+        var lastSaid = Clock.sinceBoot()
         while true {
             try Task.checkCancellation()
             let cluster = picture()
             guard let picture = cluster.host(nodeID) else { throw SessionRefused.unknownNode(nodeID) }
-            if last?.at(picture.revision) == picture {
-                if picture.revision.index > lastIndex { try await send(.unchanged(picture.revision)) }
-            } else {
-                try await send(.picture(picture))
+            if let message = feed.next(picture) {
+                try await send(message)
+                lastSaid = Clock.sinceBoot()
+            } else if Clock.sinceBoot() - lastSaid >= SessionTiming.heartbeatNanoseconds {
+                try await send(.heartbeat)
+                lastSaid = Clock.sinceBoot()
             }
-            lastIndex = picture.revision.index
-            last = picture
             let timer = Task {
                 try await Task.sleep(for: .nanoseconds(SessionTiming.heartbeatNanoseconds))
                 watch.wake()
             }
-            let before = store.state.index
             guard await watch.next() != nil else { throw CancellationError() }
             timer.cancel()
-            if store.state.index == before, before == lastIndex { try await send(.heartbeat) }
             try await Task.sleep(for: .nanoseconds(SessionTiming.mergeNanoseconds))
         }
     }

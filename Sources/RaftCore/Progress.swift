@@ -21,6 +21,8 @@ struct Progress: Hashable, Sendable {
     /// The newest round of reads that the member has confirmed this leader for.
     var confirmedRead: UInt64 = 0
     var window = SendWindow()
+    /// Refusals of messages before this index are old news: what the log lacks from `matched` on is sent again already.
+    private var isSentAgainBefore: UInt64 = 0
 
     init(next: UInt64) { self.next = next }
 
@@ -74,10 +76,14 @@ struct Progress: Hashable, Sendable {
         return true
     }
 
+    /// The member has answered a heartbeat: whatever it refuses from now on was sent again and is lost all the same.
+    mutating func forgetRefusals() { isSentAgainBefore = 0 }
+
     /// The member has refused entries after `rejected`; its log may agree up to `hint`. False for old news.
     mutating func reject(_ rejected: UInt64, hint: UInt64) -> Bool {
         if case .replicate = mode {
-            guard rejected > matched else { return false }
+            guard rejected > matched, rejected >= isSentAgainBefore else { return false }
+            isSentAgainBefore = next
             next = matched + 1
             return true
         }

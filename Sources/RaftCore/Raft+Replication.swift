@@ -186,6 +186,7 @@ extension Raft {
         guard var member = progress[sender] else { return }
         member.isActive = true
         member.confirmedRead = max(member.confirmedRead, min(read, reads.round))
+        member.forgetRefusals()
         if case .probe = member.mode { member.mode = .probe(isWaiting: false) }
         let isBehind = member.matched < log.lastIndex
         let isProbed = member.mode == .probe(isWaiting: false)

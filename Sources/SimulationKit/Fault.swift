@@ -39,6 +39,10 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case skew(host: Int, perMille: Int)
         /// The host writes a snapshot and trims its log behind it.
         case trim(host: Int)
+        /// A host that runs tasks loses its daemon, or its power.
+        case crashNode(node: Int, downtime: Milliseconds, losesPower: Bool)
+        /// A host that runs tasks is cut off.
+        case isolateNode(node: Int, duration: Milliseconds)
         case transferLeadership
         case addMember
         case removeMember(host: Int)

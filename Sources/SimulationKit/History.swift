@@ -108,6 +108,7 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         case durability
         case exactlyOnce = "exactly once"
         case linearizability
+        case taskRules = "task rules"
         case convergence
         case fault = "a member gave up"
     }

@@ -19,6 +19,10 @@ public struct Scenario: Hashable, Sendable {
     public var hasWitness = false
     /// Whether some members had better lead than others.
     public var hasPriorities = false
+    /// Whether there are services, and hosts that run their tasks.
+    public var hasServices = false
+    /// Hosts that run tasks.
+    public var nodes = 4
     /// After how many entries a host trims its log; nil for when a fault says so.
     public var entriesPerTrim: UInt64?
     /// How long faults happen; after it everything is mended.
@@ -43,6 +47,7 @@ public struct Scenario: Hashable, Sendable {
         hasPriorities = random.chance(perMille: 300)
         entriesPerTrim = random.chance(perMille: 500) ? [10, 40, 200][Int(random.next() % 3)] : nil
         if random.chance(perMille: 500) { clients = 8 }
+        hasServices = random.chance(perMille: 200)
         faults = []
         if random.chance(perMille: 200) { faults.append(Fault(time: 1_000, kind: .storm(duration: duration))) }
         var time: Milliseconds = 2_000
@@ -54,6 +59,16 @@ public struct Scenario: Hashable, Sendable {
                 ? .contest(duration: Milliseconds(random.number(in: 100...8_000)))
                 : Self.kind(using: &random, members: members)
             faults.append(Fault(time: time, kind: kind))
+            if hasServices, random.chance(perMille: 400) {
+                let node = random.number(in: 0..<nodes)
+                let length = Milliseconds(random.number(in: 100...12_000))
+                faults.append(
+                    Fault(
+                        time: time,
+                        kind: random.chance(perMille: 500)
+                            ? .isolateNode(node: node, duration: length)
+                            : .crashNode(node: node, downtime: length, losesPower: random.chance(perMille: 500))))
+            }
             guard case .contest = kind else { continue }
             // Leaders that do not last, one after the other, with messages that take their time: logs part.
             faults.append(Fault(time: time, kind: .delay(Milliseconds(random.number(in: 5...300)), duration: 10_000)))

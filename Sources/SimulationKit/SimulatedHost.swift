@@ -1,5 +1,6 @@
 import Collections
 import RaftCore
+import SessionModel
 
 /// A host with a disk, a clock and one member of the group. What it does takes no time but for writes, during which it
 /// does nothing else, as the loop that carries a real member's work out.
@@ -10,15 +11,17 @@ final class SimulatedHost {
         var base = SnapshotMetadata.start
         var entries: [Entry] = []
         /// The newest snapshot, which can be sent to others.
-        var snapshot: (metadata: SnapshotMetadata, state: ListStore)?
+        var snapshot: (metadata: SnapshotMetadata, state: SimulatedState)?
         /// The applied state, which may lag behind what was applied.
-        var applied: (index: UInt64, state: ListStore) = (0, ListStore())
+        var applied: (index: UInt64, state: SimulatedState) = (0, SimulatedState())
     }
 
     /// What waits until the host has time for it.
     enum Input {
         case message(Envelope)
         case request(Simulation.Request)
+        case session(agent: Int, connection: Int, AgentMessage)
+        case wish(ServiceWorld.Operator.Wish, name: String, operator: Int, token: Int)
     }
 
     /// A client's call that this host answers.
@@ -35,7 +38,7 @@ final class SimulatedHost {
     private let configuration: RaftConfiguration
     var raft: Raft
     var disk: Disk
-    var state: ListStore
+    var state: SimulatedState
     var appliedIndex: UInt64
 
     var isUp = true
@@ -52,7 +55,7 @@ final class SimulatedHost {
     /// What is being written.
     var writing: Ready?
     /// Files of snapshots that have arrived, by index.
-    var received: [UInt64: ListStore] = [:]
+    var received: [UInt64: SimulatedState] = [:]
 
     var proposals: [UInt64: (term: UInt64, call: Call)] = [:]
     /// What was handed to the leader, until it is seen in the log.
@@ -120,7 +123,7 @@ final class SimulatedHost {
 
     /// What a `Ready` has to be written.
     func write(_ ready: Ready) {
-        if let snapshot = ready.snapshot, let file = isWitness ? ListStore() : received[snapshot.index] {
+        if let snapshot = ready.snapshot, let file = isWitness ? SimulatedState() : received[snapshot.index] {
             disk.base = snapshot
             disk.entries = []
             disk.snapshot = isWitness ? nil : (snapshot, file)
@@ -135,7 +138,7 @@ final class SimulatedHost {
     }
 
     func install(_ snapshot: SnapshotMetadata) {
-        guard let file = isWitness ? ListStore() : received[snapshot.index] else { return }
+        guard let file = isWitness ? SimulatedState() : received[snapshot.index] else { return }
         (appliedIndex, state) = (snapshot.index, file)
         received = received.filter { $0.key > snapshot.index }
     }
@@ -143,16 +146,13 @@ final class SimulatedHost {
     /// Every so many entries the applied state is brought to the disk.
     private static let entriesPerCheckpoint: UInt64 = 16
 
-    /// - Returns: who waits for the command, and whether it is certain to have happened once.
-    func apply(_ entry: Entry) -> (call: Call, isCertain: Bool)? {
+    /// - Returns: what came of it; nothing on a witness.
+    func apply(_ entry: Entry) -> SimulatedState.Outcome {
         appliedIndex = entry.index
         defer {
             if appliedIndex >= disk.applied.index + Self.entriesPerCheckpoint { disk.applied = (appliedIndex, state) }
         }
-        guard !isWitness, case .command(let bytes) = entry.payload, let command = ListStore.Command(bytes: bytes)
-        else { return nil }
-        let isCertain = state.apply(command, at: entry.index)
-        return forwarded.removeValue(forKey: command.id).map { ($0, isCertain) }
+        return isWitness ? .nothing : state.apply(entry)
     }
 
     /// Writes a snapshot and forgets the log behind it, all but a few entries.
@@ -173,9 +173,9 @@ final class SimulatedHost {
 /// A message on its way, with the file of the snapshot that it marks.
 final class Envelope {
     let message: RaftMessage
-    let file: ListStore?
+    let file: SimulatedState?
 
-    init(_ message: RaftMessage, file: ListStore?) {
+    init(_ message: RaftMessage, file: SimulatedState?) {
         self.message = message
         self.file = file
     }

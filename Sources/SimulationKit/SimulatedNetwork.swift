@@ -18,6 +18,7 @@ struct SimulatedNetwork {
     let isOrdered: Bool
     /// When the last message that was sent arrives.
     private var arrivals: [Way: Milliseconds] = [:]
+    private var sessionArrivals: [Way: Milliseconds] = [:]
     private(set) var obstacles: [Int: Obstacle] = [:]
 
     mutating func add(_ obstacle: Obstacle, as number: Int) { obstacles[number] = obstacle }
@@ -47,6 +48,16 @@ struct SimulatedNetwork {
             case .unreliable, .delay, .slowSide: false
             }
         }
+    }
+
+    /// When a message of a connection arrives, after those before it; nil where it does not, and the connection breaks.
+    mutating func sessionDelay(
+        from: UInt64, to: UInt64, at now: Milliseconds, using random: inout Randomness
+    ) -> Milliseconds? {
+        guard let delay = delays(from: from, to: to, at: now, using: &random).first else { return nil }
+        let arrival = max(now + delay, sessionArrivals[Way(from: from, to: to)] ?? 0)
+        sessionArrivals[Way(from: from, to: to)] = arrival
+        return arrival - now
     }
 
     /// When a message's copies arrive; empty where it is lost.

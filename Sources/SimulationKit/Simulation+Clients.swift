@@ -64,9 +64,7 @@ extension Simulation {
     }
 
     mutating func receive(_ request: Request, _ id: UInt64) {
-        guard hosts[id]?.isUp == true else { return }
-        hosts[id]!.inbox.append(.request(request))
-        work(id)
+        queue(.request(request), on: id)
     }
 
     mutating func serve(_ request: Request, _ id: UInt64) {
@@ -74,11 +72,11 @@ extension Simulation {
             return reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
         }
         switch request.body {
-        case .append(let command) where random.chance(perMille: 500) && hosts[id]!.raft.forward([command.bytes]):
+        case .append(let command) where random.chance(perMille: 500) && hosts[id]!.raft.forward([Self.bytes(of: command)]):
             hosts[id]!.forwarded[command.id] = request.call
         case .append(let command):
             do throws(Raft.Refusal) {
-                let index = try hosts[id]!.raft.propose([command.bytes])
+                let index = try hosts[id]!.raft.propose([Self.bytes(of: command)])
                 hosts[id]!.proposals[index] = (hosts[id]!.raft.currentTerm, request.call)
             } catch {
                 reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
@@ -91,6 +89,10 @@ extension Simulation {
             }
             hosts[id]!.reads[number] = (key, request.call)
         }
+    }
+
+    private static func bytes(of command: ListStore.Command) -> [UInt8] {
+        (try? SimulatedState.Command.append(command).bytes) ?? []
     }
 
     mutating func reply(_ reply: Reply, from id: UInt64) {

@@ -65,6 +65,11 @@ extension Simulation {
         case .trim(let place):
             guard let id = host(place), canWork(id) else { return }
             hosts[id]!.trim(keeping: UInt64(random.number(in: 0...20)))
+        case .crashNode(let number, let downtime, let losesPower):
+            crashAgent(number, downtime: downtime, losesPower: losesPower)
+        case .isolateNode(let number, let duration):
+            guard number < world.agents.count else { return }
+            obstruct(.isolate(world.agents[number].endpoint), duration)
         case .transferLeadership: if let leader { handOver(leader) }
         case .addMember: addMember()
         case .removeMember(let place): if let id = host(place) { removeMember(id) }

@@ -19,7 +19,13 @@ extension Simulation {
     mutating func deliver(_ envelope: Envelope) {
         let id = envelope.message.to
         guard hosts[id]?.isUp == true, !network.isCut(from: envelope.message.from, to: id) else { return }
-        hosts[id]!.inbox.append(.message(envelope))
+        queue(.message(envelope), on: id)
+    }
+
+    /// Taken as soon as the host has time for it.
+    mutating func queue(_ input: SimulatedHost.Input, on id: UInt64) {
+        guard hosts[id]?.isUp == true else { return }
+        hosts[id]!.inbox.append(input)
         work(id)
     }
 
@@ -37,6 +43,10 @@ extension Simulation {
                 }
                 hosts[id]!.raft.step(envelope.message)
             case .request(let request): serve(request, id)
+            case .session(let agent, let connection, let message):
+                receive(message, from: agent, connection: connection, on: id)
+            case .wish(let wish, let name, let number, let token):
+                serve(wish, named: name, of: number, token, on: id)
             }
             carryOut(id)
         }
@@ -95,14 +105,20 @@ extension Simulation {
             hosts[id]!.waiting.append((read.index, asked.key, asked.call))
         }
         answerReads(id)
+        followLeadership(of: id)
         if trimming.remove(id) != nil { hosts[id]!.trim(keeping: UInt64(random.number(in: 0...10))) }
     }
 
     private mutating func apply(_ entry: Entry, _ id: UInt64) {
         checker.sees(applied: entry, after: hosts[id]!.appliedIndex, by: id)
-        if let (call, isCertain) = hosts[id]!.apply(entry) {
+        let before = hosts[id]!.state.cluster
+        let outcome = hosts[id]!.apply(entry)
+        if case .appended(let command, let isCertain) = outcome,
+            let call = hosts[id]!.forwarded.removeValue(forKey: command.id)
+        {
             reply(Reply(call: call, view: isCertain ? ListStore.View() : nil), from: id)
         }
+        applied(outcome, entry, before: before, on: id)
         if let limit = scenario.entriesPerTrim, entry.index % limit == 0 { trimming.insert(id) }
         guard let proposal = hosts[id]!.proposals.removeValue(forKey: entry.index) else { return }
         reply(Reply(call: proposal.call, view: proposal.term == entry.term ? ListStore.View() : nil), from: id)
@@ -112,14 +128,14 @@ extension Simulation {
         let host = hosts[id]!
         guard host.waiting.contains(where: { $0.index <= host.appliedIndex }) else { return }
         for read in host.waiting where read.index <= host.appliedIndex {
-            reply(Reply(call: read.call, view: host.state.view(read.key)), from: id)
+            reply(Reply(call: read.call, view: host.state.lists.view(read.key)), from: id)
         }
         hosts[id]!.waiting.removeAll { $0.index <= host.appliedIndex }
     }
 
     private mutating func send(_ messages: [RaftMessage], from id: UInt64) {
         for message in messages {
-            var file: ListStore?
+            var file: SimulatedState?
             if case .snapshot(let metadata) = message.body {
                 let host = hosts[id]!
                 agenda.add(.snapshotLate(from: id, to: message.to, life: host.life), after: 3_000)
@@ -146,6 +162,8 @@ extension Simulation {
 
     mutating func crash(_ id: UInt64, downtime: Milliseconds) {
         guard hosts[id]?.isUp == true else { return }
+        world.leaderships[id] = nil
+        world.waiting[id] = nil
         hosts[id]!.crash(writeWasDone: random.chance(perMille: 500))
         agenda.add(.start(id, life: hosts[id]!.life), after: downtime)
     }

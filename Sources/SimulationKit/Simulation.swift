@@ -1,4 +1,6 @@
+import ClusterModel
 import RaftCore
+import SessionModel
 
 /// One run of a scenario: hosts, clients and a network under one clock, on one thread. The same scenario runs the same
 /// way each time.
@@ -9,6 +11,8 @@ public struct Simulation {
         /// Calls that were answered.
         public var answered = 0
         public var elections = 0
+        /// Changes of services that were acknowledged.
+        public var changes = 0
         /// Entries that were committed.
         public var committed: UInt64 = 0
         /// A number that two equal runs share.
@@ -25,6 +29,23 @@ public struct Simulation {
         case stumble(UInt64, Milliseconds)
         case isolate(UInt64, Milliseconds)
         case gust
+        case plan(UInt64, UInt64)
+        case planSoon(UInt64, UInt64)
+        case inform(UInt64, UInt64)
+        case watchNodes(UInt64, UInt64)
+        case toManager(UInt64, agent: Int, connection: Int, AgentMessage)
+        /// Nil where the manager ends the connection.
+        case toAgent(Int, Int, ManagerMessage?, leader: UInt64)
+        case agentTick(Int, Int)
+        case agentReport(Int, Int)
+        case applyPicture(Int, Int)
+        case taskStep(Int, Int, String, TaskState)
+        case startAgent(Int, Int)
+        case operate(Int)
+        case wish(UInt64, operator: Int, Int)
+        case operatorAnswer(Int, Int, OperatorAnswer)
+        case operatorPatience(Int, Int)
+        case activate(Int, Int)
         case turn(leader: UInt64, side: [UInt64], Milliseconds)
         case darkness(Milliseconds)
         case fault(Int)
@@ -61,6 +82,7 @@ public struct Simulation {
     var network: SimulatedNetwork
     var clients: [SimulatedClient] = []
     var history = History()
+    var world = ServiceWorld()
     var checker = SafetyChecker()
     var outcome = Outcome()
     var nextID: UInt64
@@ -119,6 +141,7 @@ public struct Simulation {
         outcome.answered = history.answered
         outcome.committed = hosts.all.map(\.raft.committedIndex).max() ?? 0
         outcome.elections = elections
+        outcome.changes = world.changes
         outcome.fingerprint = random.next()
         return outcome
     }
@@ -130,14 +153,15 @@ public struct Simulation {
             var disk = SimulatedHost.Disk()
             disk.base = SnapshotMetadata(index: 1, term: 1, membership: membership)
             disk.hardState = HardState(term: 1, vote: 0, commit: 1)
-            disk.snapshot = (disk.base, ListStore())
-            disk.applied = (1, ListStore())
+            disk.snapshot = (disk.base, SimulatedState())
+            disk.applied = (1, SimulatedState())
             addHost(id, disk)
         }
         for number in 0..<scenario.clients {
             clients.append(SimulatedClient(id: number))
             agenda.add(.think(client: number), after: 1_000)
         }
+        beginServices()
         awaitFault(0)
         agenda.add(.administer, after: 1_000)
     }
@@ -164,6 +188,9 @@ public struct Simulation {
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
         case .isolate(let id, let duration): if !isMending { obstruct(.isolate(id), duration) }
         case .gust: gust()
+        case .plan, .planSoon, .inform, .watchNodes, .toManager, .toAgent, .agentTick, .agentReport, .applyPicture,
+            .taskStep, .startAgent, .operate, .wish, .operatorAnswer, .operatorPatience, .activate:
+            handleServices(event)
         case .turn(let leader, let side, let duration): if !isMending { turn(leader, side, duration) }
         case .stumble(let id, let downtime):
             guard !isMending else { return }
@@ -189,6 +216,30 @@ public struct Simulation {
         }
     }
 
+    private mutating func handleServices(_ event: Event) {
+        switch event {
+        case .plan(let id, let term): plan(id, term)
+        case .planSoon(let id, let term): planSoon(id, term)
+        case .inform(let id, let term): inform(id, term)
+        case .watchNodes(let id, let term): watchNodes(id, term)
+        case .toManager(let id, let agent, let connection, let message):
+            queue(.session(agent: agent, connection: connection, message), on: id)
+        case .toAgent(let number, let connection, let message, let leader):
+            receive(message, leader: leader, on: number, connection: connection)
+        case .agentTick(let number, let life): agentTick(number, life)
+        case .agentReport(let number, let life): agentReport(number, life)
+        case .applyPicture(let number, let life): applyPicture(number, life)
+        case .taskStep(let number, let life, let task, let state): taskStep(number, life, task, state)
+        case .startAgent(let number, let life): startAgent(number, life)
+        case .operate(let number): operate(number)
+        case .wish(let id, let number, let token): wish(on: id, number, token)
+        case .operatorAnswer(let number, let token, let answer): receive(answer, number, token)
+        case .operatorPatience(let number, let token): operatorPatience(number, token)
+        case .activate(let number, let attempt): activate(number, attempt)
+        default: break
+        }
+    }
+
     /// It may lie beyond the agenda's horizon.
     private mutating func awaitFault(_ number: Int) {
         guard number < scenario.faults.count else { return }
@@ -211,6 +262,7 @@ public struct Simulation {
             if !hosts[id]!.isUp { start(id) }
             work(id)
         }
+        mendServices()
     }
 
     /// All members have one state, which has everything that was acknowledged, and what clients saw was a view of it.
@@ -229,14 +281,16 @@ public struct Simulation {
             if host.appliedIndex + 50 < leader.appliedIndex {
                 checker.note(.convergence, "\(id) has applied \(host.appliedIndex) of \(leader.appliedIndex)")
             }
-            for (key, list) in host.state.lists where !leader.state.lists[key, default: []].starts(with: list) {
+            let all = leader.state.lists.lists
+            for (key, list) in host.state.lists.lists where !all[key, default: []].starts(with: list) {
                 if host.appliedIndex <= leader.appliedIndex {
                     checker.note(.convergence, "\(id) has another list \(key) than the leader")
                 }
             }
         }
-        for violation in history.violations(given: leader.state.lists) {
+        for violation in history.violations(given: leader.state.lists.lists) {
             checker.note(violation.promise, violation.reason)
         }
+        if scenario.hasServices { checkServices(leader.state.cluster) }
     }
 }

@@ -66,6 +66,8 @@ struct MartletSim: AsyncParsableCommand {
     }
 
     private func tell(_ outcome: Simulation.Outcome, of seed: UInt64, _ tally: inout Tally) {
+        // A line as soon as it is known, also into a file.
+        defer { fflush(nil) }
         tally.runs += 1
         tally.answered += outcome.answered
         let scenario = scenario(seed)
@@ -73,7 +75,8 @@ struct MartletSim: AsyncParsableCommand {
             guard !quiet else { return }
             return print(
                 "seed \(seed): fine, \(scenario.faults.count) faults, \(outcome.elections) leaders, "
-                    + "\(outcome.answered) calls answered, \(outcome.committed) entries")
+                    + "\(outcome.answered) calls answered, \(outcome.committed) entries"
+                    + (scenario.hasServices ? ", \(outcome.changes) changes of services" : ""))
         }
         tally.broken += 1
         print("seed \(seed): \(violation)")

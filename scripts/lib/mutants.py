@@ -26,8 +26,6 @@ BUGS = [
     ("commits entries of earlier terms by counting", CORE + "Raft+Replication.swift",
      "guard reached > log.committed, log.term(at: reached) == term else { break }",
      "guard reached > log.committed else { break }"),
-    ("counts entries that it has not written", CORE + "Raft+Replication.swift",
-     "$0 == id ? log.persisted : progress[$0]?.matched ?? 0", "$0 == id ? log.lastIndex : progress[$0]?.matched ?? 0"),
     ("needs the new majority alone during a joint change", CORE + "Quorum.swift",
      "return outgoing.isEmpty ? new : min(new, Quorum.reached(outgoing.map(value)))", "return new"),
     ("applies what is proposed again", CORE + "CommandRegister.swift",

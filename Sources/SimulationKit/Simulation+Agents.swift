@@ -1,0 +1,170 @@
+import ClusterModel
+import SessionModel
+import Values
+
+/// What the hosts of a simulated cluster do: keep a session, apply pictures, run tasks.
+extension Simulation {
+    private static let silence: Milliseconds = 3_000
+
+    private var time: Timestamp { ServiceWorld.start.advanced(byNanoseconds: Int64(agenda.now) * 1_000_000) }
+
+    mutating func beginServices() {
+        guard scenario.hasServices else { return }
+        for number in 0..<scenario.nodes {
+            world.agents.append(
+                SimulatedAgent(id: "n\(number)", endpoint: ServiceWorld.firstEndpoint + UInt64(number)))
+            agenda.add(.agentTick(number, 0), after: Milliseconds(random.number(in: 1...500)))
+        }
+        for number in 0..<2 {
+            world.operators.append(ServiceWorld.Operator())
+            agenda.add(.operate(number), after: 3_000)
+        }
+    }
+
+    mutating func agentTick(_ number: Int, _ life: Int) {
+        let agent = world.agents[number]
+        guard agent.isUp, agent.life == life else { return }
+        agenda.add(.agentTick(number, life), after: 500)
+        if let connection = agent.connection {
+            if agenda.now > connection.lastHeard + Self.silence { agent.connection = nil } else { say(.heartbeat, number) }
+        } else {
+            let manager = hosts[agent.leader] != nil ? agent.leader : random.element(of: hosts.ids) ?? 1
+            agent.leader = 0
+            connect(number, to: manager)
+        }
+    }
+
+    private mutating func connect(_ number: Int, to manager: UInt64) {
+        let agent = world.agents[number]
+        agent.lastConnection += 1
+        agent.connection = SimulatedAgent.Connection(
+            manager: manager, number: agent.lastConnection, lastHeard: agenda.now)
+        for message in agent.ledger.open(agent.hello) { say(message, number) }
+    }
+
+    private mutating func say(_ message: AgentMessage, _ number: Int) {
+        let agent = world.agents[number]
+        guard let connection = agent.connection else { return }
+        let delay = network.sessionDelay(
+            from: agent.endpoint, to: connection.manager, at: agenda.now, using: &random)
+        guard let delay else { return agent.connection = nil }
+        agenda.add(
+            .toManager(connection.manager, agent: number, connection: connection.number, message), after: delay)
+    }
+
+    /// - Parameter message: nil where the manager ends the connection, and says who leads where it knows.
+    mutating func receive(_ message: ManagerMessage?, leader: UInt64, on number: Int, connection: Int) {
+        let agent = world.agents[number]
+        guard agent.isUp, agent.connection?.number == connection else { return }
+        guard let message else {
+            agent.connection = nil
+            agent.leader = leader
+            return
+        }
+        agent.connection?.lastHeard = agenda.now
+        guard agent.ledger.take(message), !agent.isApplying else { return }
+        agent.isApplying = true
+        agenda.add(.applyPicture(number, agent.life), after: Milliseconds(random.number(in: 5...60)))
+    }
+
+    mutating func applyPicture(_ number: Int, _ life: Int) {
+        let agent = world.agents[number]
+        guard agent.isUp, agent.life == life, let picture = agent.ledger.wanted else { return }
+        agent.isApplying = false
+        let hasFailed = !isMending && random.chance(perMille: 20)
+        say(agent.ledger.apply(picture, failure: hasFailed ? "out of luck" : nil), number)
+        if hasFailed {
+            agent.isApplying = true
+            agenda.add(.applyPicture(number, life), after: 1_000)
+        }
+        var known: Set<String> = []
+        for assigned in picture.tasks {
+            let id = assigned.task.id
+            known.insert(id)
+            if agent.containers[id] == nil {
+                agent.containers[id] = SimulatedAgent.Container(
+                    assigned: assigned,
+                    status: TaskStatus(timestamp: time, state: .assigned, message: ""))
+            }
+            agent.containers[id]!.assigned = assigned
+            proceed(id, number)
+        }
+        for id in agent.containers.keys.sorted() where !known.contains(id) {
+            agent.containers[id] = nil
+            agent.ledger.forget(id)
+        }
+    }
+
+    /// Begins the task's next step, where there is one.
+    private mutating func proceed(_ id: String, _ number: Int) {
+        let agent = world.agents[number]
+        guard let container = agent.containers[id], !container.isBusy, !container.status.state.isTerminal else { return }
+        let next: TaskState
+        if container.assigned.task.desiredState >= .shutdown {
+            next = .shutdown
+        } else {
+            switch container.status.state {
+            case .assigned: next = .preparing
+            case .preparing: next = .ready
+            case .ready where container.assigned.task.desiredState == .running && agent.ledger.holds(id): next = .running
+            case .running where !isMending && random.chance(perMille: 10): next = .failed
+            default: return
+            }
+        }
+        agent.containers[id]!.isBusy = true
+        agenda.add(.taskStep(number, agent.life, id, next), after: Milliseconds(random.number(in: 5...800)))
+    }
+
+    mutating func taskStep(_ number: Int, _ life: Int, _ id: String, _ next: TaskState) {
+        let agent = world.agents[number]
+        guard agent.isUp, agent.life == life, agent.containers[id] != nil else { return }
+        agent.containers[id]!.isBusy = false
+        if let observation = agent.tell(id, next, isReady: next == .running, at: time) { report(observation, number) }
+        proceed(id, number)
+    }
+
+    private mutating func report(_ observation: TaskObservation, _ number: Int) {
+        let agent = world.agents[number]
+        guard agent.ledger.observe(observation) else { return }
+        agenda.add(.agentReport(number, agent.life), after: 10)
+    }
+
+    mutating func agentReport(_ number: Int, _ life: Int) {
+        let agent = world.agents[number]
+        guard agent.isUp, agent.life == life, let report = agent.ledger.report() else { return }
+        say(report, number)
+    }
+
+    // MARK: Faults
+
+    /// The daemon ends and comes back; where the host loses its power, containers end with it.
+    mutating func crashAgent(_ number: Int, downtime: Milliseconds, losesPower: Bool) {
+        guard number < world.agents.count, world.agents[number].isUp else { return }
+        let agent = world.agents[number]
+        agent.isUp = false
+        agent.life += 1
+        agent.connection = nil
+        agent.ledger = .init()
+        agent.isApplying = false
+        for id in agent.containers.keys {
+            agent.containers[id]!.isBusy = false
+            let state = agent.containers[id]!.status.state
+            if losesPower, !state.isTerminal {
+                let failed = state >= .running ? TaskState.failed : .rejected
+                agent.containers[id]!.status = TaskStatus(timestamp: time, state: failed, message: "")
+                agent.containers[id]!.isReady = false
+            }
+        }
+        agenda.add(.startAgent(number, agent.life), after: downtime)
+    }
+
+    mutating func startAgent(_ number: Int, _ life: Int) {
+        let agent = world.agents[number]
+        guard !agent.isUp, agent.life == life else { return }
+        agent.isUp = true
+        for id in agent.containers.keys.sorted() {
+            if let observation = agent.observation(of: id) { _ = agent.ledger.observe(observation) }
+        }
+        agenda.add(.agentTick(number, agent.life), after: Milliseconds(random.number(in: 1...500)))
+    }
+}

@@ -1,0 +1,195 @@
+import ClusterModel
+import Orchestration
+import RaftCore
+import SessionModel
+import Values
+
+/// What a manager does for services while it leads: it plans, serves sessions, and notices who is silent.
+extension Simulation {
+    private static let planPause: Milliseconds = 500
+    private static let watchPause: Milliseconds = 250
+
+    /// The host's clock as the managers read it.
+    private func nanoseconds(_ id: UInt64) -> Int64 { Int64(hosts[id]!.clock(at: agenda.now)) * 1_000_000 }
+
+    func timestamp(_ id: UInt64) -> Timestamp { ServiceWorld.start.advanced(byNanoseconds: nanoseconds(id)) }
+
+    private func leads(_ id: UInt64) -> Bool {
+        guard let host = hosts[id], host.isUp, !host.isWitness else { return false }
+        return host.raft.hasCommittedInTerm && host.appliedIndex >= host.raft.leadershipIndex
+    }
+
+    /// Begins and ends what follows from leading.
+    mutating func followLeadership(of id: UInt64) {
+        guard scenario.hasServices else { return }
+        let term = hosts[id]!.raft.currentTerm
+        if let known = world.leaderships[id], !leads(id) || known.term != term { world.leaderships[id] = nil }
+        guard leads(id), world.leaderships[id] == nil else { return }
+        var leadership = ServiceWorld.Leadership(term: term)
+        let state = hosts[id]!.state.cluster
+        leadership.registry.begin(nodes: state.nodes.keys.sorted(), at: nanoseconds(id))
+        world.leaderships[id] = leadership
+        if state.cluster == nil { propose(ServiceWorld.founding(nodes: world.agents.map(\.id)), on: id) }
+        agenda.add(.plan(id, term), after: 0)
+        agenda.add(.watchNodes(id, term), after: Self.watchPause)
+    }
+
+    /// Puts a transaction into the log; its index, or nil where this host cannot.
+    @discardableResult
+    private mutating func propose(_ mutations: [Mutation], named name: String? = nil, on id: UInt64) -> UInt64? {
+        let host = hosts[id]!
+        let transaction = Transaction(
+            time: max(timestamp(id), host.state.cluster.time), id: name, mutations: mutations)
+        guard let bytes = try? SimulatedState.Command.transaction(transaction).bytes else { return nil }
+        return try? host.raft.propose([bytes])
+    }
+
+    private func isCurrent(_ id: UInt64, _ term: UInt64) -> Bool { world.leaderships[id]?.term == term && canWork(id) }
+
+    // MARK: Planning
+
+    mutating func plan(_ id: UInt64, _ term: UInt64) {
+        guard world.leaderships[id]?.term == term else { return }
+        agenda.add(.plan(id, term), after: Self.planPause)
+        planNow(id)
+        work(id)
+    }
+
+    private mutating func planNow(_ id: UInt64) {
+        guard canWork(id), let leadership = world.leaderships[id], leadership.plan == nil else { return }
+        let state = hosts[id]!.state.cluster
+        guard state.cluster != nil else { return }
+        let plan = Orchestrator.plan(
+            state, receipts: DataplaneReceipts(applied: leadership.registry.receipts),
+            now: max(timestamp(id), state.time), using: &random.generator)
+        guard !plan.mutations.isEmpty else { return }
+        world.leaderships[id]!.plan = propose(plan.mutations, on: id)
+    }
+
+    mutating func watchNodes(_ id: UInt64, _ term: UInt64) {
+        guard world.leaderships[id]?.term == term else { return }
+        agenda.add(.watchNodes(id, term), after: Self.watchPause)
+        guard canWork(id) else { return }
+        let state = hosts[id]!.state.cluster
+        let silent = world.leaderships[id]!.registry.silentNodes(in: state, at: nanoseconds(id))
+        for node in silent { hangUp(node, on: id) }
+        let mutations = SessionRegistry.declareDown(silent, in: state)
+        guard !mutations.isEmpty else { return }
+        propose(mutations, on: id)
+        work(id)
+    }
+
+    /// A transaction was applied on a host.
+    mutating func applied(_ outcome: SimulatedState.Outcome, _ entry: Entry, before: ClusterState, on id: UInt64) {
+        guard case .changed(let transaction, let changes, let refusal) = outcome else { return }
+        world.checker.sees(
+            transaction, changes, refusal, at: entry.index, by: id, from: before, to: hosts[id]!.state.cluster)
+        for violation in world.checker.violations.prefix(1) { checker.note(violation.promise, violation.reason) }
+        if let waiting = world.waiting[id]?.removeValue(forKey: entry.index) {
+            let isOurs = waiting.term == entry.term
+            answer(waiting.operator, waiting.token, isOurs ? (refusal == nil ? .done : .again) : .unknown)
+        }
+        guard let leadership = world.leaderships[id] else { return }
+        if leadership.plan.map({ $0 <= entry.index }) ?? false { world.leaderships[id]!.plan = nil }
+        if !leadership.isPlanDue {
+            world.leaderships[id]!.isPlanDue = true
+            agenda.add(.planSoon(id, leadership.term), after: 1)
+        }
+        if !leadership.isInformDue {
+            world.leaderships[id]!.isInformDue = true
+            agenda.add(.inform(id, leadership.term), after: 20)
+        }
+    }
+
+    mutating func planSoon(_ id: UInt64, _ term: UInt64) {
+        guard world.leaderships[id]?.term == term else { return }
+        world.leaderships[id]!.isPlanDue = false
+        planNow(id)
+        work(id)
+    }
+
+    // MARK: Sessions
+
+    /// Tells every host with a session what it does not know yet.
+    mutating func inform(_ id: UInt64, _ term: UInt64) {
+        guard world.leaderships[id]?.term == term else { return }
+        world.leaderships[id]!.isInformDue = false
+        guard canWork(id) else { return }
+        let state = hosts[id]!.state.cluster
+        let picture = ClusterPicture(state, history: state.cluster?.id ?? "")
+        for agent in world.agents {
+            guard var line = world.leaderships[id]!.lines[agent.id] else { continue }
+            guard let host = picture.host(agent.id) else {
+                hangUp(agent.id, on: id)
+                continue
+            }
+            var message = line.feed.next(host)
+            if message == nil, agenda.now >= line.lastSaid + 1_000 { message = .heartbeat }
+            if let message {
+                line.lastSaid = agenda.now
+                say(message, to: agent, connection: line.connection, from: id)
+            }
+            world.leaderships[id]!.lines[agent.id] = line
+        }
+    }
+
+    mutating func receive(_ message: AgentMessage, from number: Int, connection: Int, on id: UInt64) {
+        let agent = world.agents[number]
+        guard leads(id), world.leaderships[id] != nil else {
+            return say(nil, to: agent, connection: connection, from: id)
+        }
+        let now = nanoseconds(id)
+        if case .hello = message, world.leaderships[id]!.lines[agent.id]?.connection ?? -1 < connection {
+            guard hosts[id]!.state.cluster.nodes[agent.id] != nil,
+                let session = world.leaderships[id]!.registry.open(agent.id, at: now)
+            else { return say(nil, to: agent, connection: connection, from: id) }
+            world.leaderships[id]!.lines[agent.id] = ServiceWorld.Line(
+                connection: connection, session: session, lastSaid: agenda.now)
+            agenda.add(.inform(id, world.leaderships[id]!.term), after: 0)
+        }
+        guard let line = world.leaderships[id]!.lines[agent.id], line.connection == connection else { return }
+        let outcome = world.leaderships[id]!.registry.take(
+            message, from: agent.id, session: line.session, in: hosts[id]!.state.cluster, at: now)
+        switch outcome {
+        case .nothing, .failed: break
+        case .propose(let mutations): propose(mutations, on: id)
+        case .advanced: planNow(id)
+        case .over: hangUp(agent.id, on: id)
+        }
+    }
+
+    private mutating func hangUp(_ node: String, on id: UInt64) {
+        guard let line = world.leaderships[id]?.lines.removeValue(forKey: node) else { return }
+        world.leaderships[id]!.registry.close(line.session, of: node)
+        guard let agent = world.agents.first(where: { $0.id == node }) else { return }
+        say(nil, to: agent, connection: line.connection, from: id)
+    }
+
+    /// Messages of one connection keep their order; one that is lost ends it.
+    private mutating func say(_ message: ManagerMessage?, to agent: SimulatedAgent, connection: Int, from id: UInt64) {
+        guard let delay = network.sessionDelay(from: id, to: agent.endpoint, at: agenda.now, using: &random) else {
+            world.leaderships[id]?.lines[agent.id] = nil
+            return
+        }
+        let number = Int(agent.endpoint - ServiceWorld.firstEndpoint)
+        agenda.add(.toAgent(number, connection, message, leader: hosts[id]!.raft.leader), after: delay)
+    }
+
+    // MARK: Operators
+
+    mutating func serve(
+        _ wish: ServiceWorld.Operator.Wish, named name: String, of number: Int, _ token: Int, on id: UInt64
+    ) {
+        guard world.leaderships[id] != nil else { return answer(number, token, .elsewhere(hosts[id]!.raft.leader)) }
+        let state = hosts[id]!.state.cluster
+        // Asked before, and done: nobody is told that what was removed is not there.
+        if state.recentTransactions.contains(where: { $0.id == name }) { return answer(number, token, .done) }
+        guard let mutations = ServiceWorld.mutations(for: wish, in: state, at: timestamp(id)) else {
+            return answer(number, token, .done)
+        }
+        guard let index = propose(mutations, named: name, on: id) else {
+            return answer(number, token, .elsewhere(hosts[id]!.raft.leader))
+        }
+        world.waiting[id, default: [:]][index] = (number, token, hosts[id]!.raft.currentTerm)
+    }
+}
