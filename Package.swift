@@ -155,7 +155,10 @@ let package = Package(
             ]),
         layer(
             "ClusterPKI",
-            ["LinuxSystem", "Values", External.certificates, External.asn1, External.crypto]),
+            [
+                "ClusterModel", "LinuxSystem", "JSON", "Values", External.certificates, External.asn1,
+                External.crypto,
+            ]),
         layer(
             "ClusterRPC",
             [
@@ -249,7 +252,7 @@ let package = Package(
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
         tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport", External.logging]),
-        tests("ClusterPKI", ["LinuxSystem", "Values", "TestSupport"]),
+        tests("ClusterPKI", ["ClusterModel", "LinuxSystem", "Values", "TestSupport"]),
         tests(
             "ClusterRPC",
             [
@@ -270,8 +273,10 @@ let package = Package(
         tests(
             "EngineAPI",
             [
-                "Engine", "EngineModel", "EngineClient", "HTTPMessages", "HTTPTransport", "ClusterModel", "JSON",
-                "Values", "TestSupport", External.nioCore, External.nioPosix, External.logging, External.lifecycle,
+                "Engine", "ClusterManager", "EngineModel", "EngineClient", "HTTPMessages", "HTTPTransport",
+                "ClusterModel", "JSON",
+                "LinuxSystem", "Values", "TestSupport", External.nioCore, External.nioPosix, External.logging,
+                External.lifecycle,
             ]),
         tests("HTTPMessages"),
         tests("Commands", ["EngineClient", "JSON", "Values", "TestSupport"]),

@@ -4,8 +4,8 @@ import LinuxSystem
 import Values
 
 extension ControlPlane {
-    /// What happens to the cluster's objects from now on (nodes, services, networks), as engine events of scope swarm;
-    /// nothing where this host is no manager.
+    /// What happens to the cluster's objects from now on (nodes, services, networks, configs, secrets), as engine
+    /// events of scope swarm; nothing where this host is no manager.
     public func events() -> AsyncStream<EngineEvent> {
         let (events, continuation) = AsyncStream.makeStream(
             of: EngineEvent.self, bufferingPolicy: .bufferingNewest(4096))
@@ -61,6 +61,12 @@ extension ControlPlane {
             kind = .network
             attributes["name"] = (after.networks[change.id] ?? before.networks[change.id])?.spec.name
             attributes["type"] = "overlay"
+        case .config:
+            kind = .config
+            attributes["name"] = (after.configs[change.id] ?? before.configs[change.id])?.name
+        case .secret:
+            kind = .secret
+            attributes["name"] = (after.secrets[change.id] ?? before.secrets[change.id])?.name
         case .cluster, .task, .attachment: return nil
         }
         return EngineEvent(

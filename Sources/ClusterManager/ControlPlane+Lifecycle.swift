@@ -28,6 +28,8 @@ extension ControlPlane {
         try Files.makeDirectories(directory, mode: 0o700)
         try identity.save(directory: directory)
         try Files.writeDurably("\(directory)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
+        shared.withLock { $0.dataKeys = DataKeys() }
+        try makeDataKeys()
         let member = RaftMember(id: RaftMember.newID(using: &generator), nodeID: nodeID, address: "")
         let record = NodeRecord(
             nodeID: nodeID, clusterID: clusterID, isManager: true, raftMember: member.id, isOpen: false, address: "",
@@ -65,6 +67,8 @@ extension ControlPlane {
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         shared.withLock { $0.record = record }
         if record.isManager {
+            let keys = try DataKeys.load(directory: directory)
+            shared.withLock { $0.dataKeys = keys }
             let manager = try Manager(
                 directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
             shared.withLock { $0.manager = manager }
@@ -107,6 +111,7 @@ extension ControlPlane {
                 shared.server = nil
                 shared.record = nil
                 shared.peers = []
+                shared.dataKeys = DataKeys()
             }
             return (shared.manager, shared.server)
         }

@@ -46,15 +46,18 @@ extension ControlPlane {
 
     private static let renewalPause: Duration = .seconds(60)
 
-    /// A manager that becomes a worker was taken out of raft by the leader before.
-    /// Removes raft's log and the state that was applied from it.
+    /// Removes raft's log, the state that was applied from it, and the keys to what is sealed in it.
     func removeState() throws {
         for name in try Files.list(directory)
-        where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot") {
+        where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot")
+            || name == DataKeys.fileName
+        {
             try Files.removeTree("\(directory)/\(name)")
         }
+        shared.withLock { $0.dataKeys = DataKeys() }
     }
 
+    /// A manager that becomes a worker was taken out of raft by the leader before.
     private func changeRole(_ role: NodeSpec.Role) async throws {
         guard let record = shared.withLock(\.record), (role == .manager) != record.isManager else { return }
         let manager = shared.withLock(\.manager)
@@ -110,8 +113,9 @@ extension ControlPlane {
         }
         let question = JoinRaftRequest(member: member.id, address: member.address)
         let known = try await askManagers(ClusterMethodNames.joinRaft, JSONCoding.encode(question), record)
-        let members = try JSONCoding.decode(JoinRaftResponse.self, from: known).members
-        let peers = members.filter { $0.id != member.id }.map {
+        let response = try JSONCoding.decode(JoinRaftResponse.self, from: known)
+        if let keys = response.dataKeys { try take(keys) }
+        let peers = response.members.filter { $0.id != member.id }.map {
             RaftMember(id: $0.id, nodeID: $0.nodeID, address: $0.address)
         }
         try await manager.raft.join(as: member, peers: peers)

@@ -16,6 +16,8 @@ public final class ControlPlane: Sendable {
     struct Shared {
         var record: NodeRecord?
         var credentials: ClusterCredentials?
+        /// Empty on a worker.
+        var dataKeys = DataKeys()
         var manager: Manager?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
@@ -261,6 +263,8 @@ enum ClusterMethodNames {
     static let leave = "leader.leave"
     /// Which managers the leader hears from: node identifiers.
     static let reachability = "leader.reachability"
+    /// The keys under which secrets are sealed, for managers alone: nothing to `DataKeys`.
+    static let dataKeys = "leader.keys"
 }
 
 /// Lets one through at a time, in order.

@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterPKI
 import SessionModel
 
 /// What a host without certificate asks for.
@@ -36,7 +37,7 @@ struct JoinRaftRequest: Hashable, Codable {
     var address: String
 }
 
-/// The members of raft that a new one has to know.
+/// What a new member of raft has to know: the others, and the keys of what is sealed in the state.
 struct JoinRaftResponse: Hashable, Codable {
     struct Member: Hashable, Codable {
         var id: UInt64
@@ -45,4 +46,6 @@ struct JoinRaftResponse: Hashable, Codable {
     }
 
     var members: [Member]
+    /// Missing from a manager of a version that sealed nothing.
+    var dataKeys: DataKeys?
 }

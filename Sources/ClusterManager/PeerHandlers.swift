@@ -142,6 +142,9 @@ extension ControlPlane {
         case ClusterMethodNames.reachability:
             return try JSONCoding.encode(
                 manager.raft.status.members.filter { $0.isActive ?? true }.map(\.member.nodeID))
+        case ClusterMethodNames.dataKeys:
+            try requireManager(peer, manager)
+            return try await JSONCoding.encode(dataKeys())
         case HostMethods.attach:
             return try await attach(JSONCoding.decode(AttachmentQuestion.self, from: payload), node: asker, manager)
         case HostMethods.detach:
@@ -242,11 +245,13 @@ extension ControlPlane {
                     "a manager could not be added to raft", metadata: ["node": "\(id)", "reason": "\(error)"])
             }
         }
+        // Where the keys are lost, the new manager is one all the same.
+        let keys = try? await dataKeys()
         return try JSONCoding.encode(
             JoinRaftResponse(
                 members: members.map {
                     JoinRaftResponse.Member(id: $0.member.id, nodeID: $0.member.nodeID, address: $0.member.address)
-                }))
+                }, dataKeys: keys))
     }
 
     /// A node leaves for good: out of raft, and down at once.

@@ -13,6 +13,8 @@ public struct ClusterState: Sendable {
     public private(set) var tasks = TreeDictionary<String, TaskObject>()
     public private(set) var networks = TreeDictionary<String, NetworkObject>()
     public private(set) var attachments = TreeDictionary<String, AttachmentObject>()
+    public private(set) var configs = NamedObjects<ConfigObject>()
+    public private(set) var secrets = NamedObjects<SecretObject>()
     /// The latest transactions with an identifier, oldest first, at most `rememberedTransactions`.
     public private(set) var recentTransactions: Deque<AppliedTransaction> = []
     private var tasksByService = TreeDictionary<String, TreeSet<String>>()
@@ -64,13 +66,7 @@ public struct ClusterState: Sendable {
     private func check(
         _ kind: ObjectKind, _ id: String, _ current: ObjectVersion?, expected: UInt64?
     ) throws(Refusal) {
-        guard let expected else { return }
-        if expected == 0 {
-            if current != nil { throw .alreadyExists(kind: kind, name: id) }
-        } else {
-            guard let current else { throw .notFound(kind: kind, id: id) }
-            if current.index != expected { throw .versionMismatch(kind: kind, id: id) }
-        }
+        try Refusal.check(kind, id, current, expected: expected)
     }
 
     private mutating func apply(_ mutation: Mutation) throws(Refusal) -> AppliedChange? {
@@ -188,6 +184,10 @@ public struct ClusterState: Sendable {
             guard attachments[id] != nil else { return nil }
             attachments[id] = nil
             return AppliedChange(kind: .attachment, id: id, action: .remove)
+        case .putConfig(let object, let expected): return try configs.put(object, expected: expected, at: index, time)
+        case .removeConfig(let id, let expected): return try configs.remove(id, expected: expected)
+        case .putSecret(let object, let expected): return try secrets.put(object, expected: expected, at: index, time)
+        case .removeSecret(let id, let expected): return try secrets.remove(id, expected: expected)
         case .observe(let observation): return observe(observation)
         case .observeNode(let id, let status, let description):
             guard var node = nodes[id] else { return nil }
@@ -331,8 +331,8 @@ extension ClusterState {
     /// A state from what a store holds.
     public init(
         index: UInt64, time: Timestamp, cluster: ClusterObject?, nodes: [NodeObject], services: [ServiceObject],
-        tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject],
-        recentTransactions: [AppliedTransaction]
+        tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject], configs: [ConfigObject],
+        secrets: [SecretObject], recentTransactions: [AppliedTransaction]
     ) {
         self.recentTransactions = Deque(recentTransactions)
         self.index = index
@@ -342,6 +342,8 @@ extension ClusterState {
         for service in services { self.services[service.id] = service }
         for network in networks { self.networks[network.id] = network }
         for attachment in attachments { self.attachments[attachment.id] = attachment }
+        self.configs = NamedObjects(configs)
+        self.secrets = NamedObjects(secrets)
         for task in tasks {
             self.tasks[task.id] = task
             link(task)

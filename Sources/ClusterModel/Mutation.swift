@@ -31,6 +31,10 @@ public enum Mutation: Hashable, Sendable, Codable {
     case removeNetwork(String, expected: UInt64?)
     case putAttachment(AttachmentObject)
     case removeAttachment(String)
+    case putConfig(ConfigObject, expected: UInt64?)
+    case removeConfig(String, expected: UInt64?)
+    case putSecret(SecretObject, expected: UInt64?)
+    case removeSecret(String, expected: UInt64?)
     /// What an agent saw of a task; ignored where the task is gone or the news is older than what is known.
     case observe(TaskObservation)
     /// What a node's session says: its state, and its description where it is new; ignored where the node is gone.
@@ -89,10 +93,25 @@ public enum Refusal: Error, Hashable, Sendable, Codable, CustomStringConvertible
         }
     }
 
+    /// Whether an object is as its proposer saw it.
+    static func check(
+        _ kind: ObjectKind, _ id: String, _ current: ObjectVersion?, expected: UInt64?
+    ) throws(Refusal) {
+        guard let expected else { return }
+        if expected == 0 {
+            if current != nil { throw .alreadyExists(kind: kind, name: id) }
+        } else {
+            guard let current else { throw .notFound(kind: kind, id: id) }
+            if current.index != expected { throw .versionMismatch(kind: kind, id: id) }
+        }
+    }
+
     public var description: String {
         switch self {
         case .versionMismatch: "rpc error: code = Unknown desc = update out of sequence"
         case .notFound(let kind, let id): "\(kind.rawValue) \(id) not found"
+        case .alreadyExists(let kind, let name) where kind == .config || kind == .secret:
+            "rpc error: code = AlreadyExists desc = \(kind.rawValue) \(name) already exists"
         case .alreadyExists(let kind, let name):
             "rpc error: code = AlreadyExists desc = name conflicts with an existing object: \(kind.rawValue) \(name) "
                 + "already exists"
@@ -118,7 +137,7 @@ public struct AppliedTransaction: Hashable, Sendable, Codable {
 
 /// The kinds of object in a cluster's state.
 public enum ObjectKind: String, Sendable, Codable, CaseIterable {
-    case cluster, node, service, task, network, attachment
+    case cluster, node, service, task, network, attachment, config, secret
 }
 
 /// What an applied mutation did to an object.

@@ -19,6 +19,10 @@ public enum PKIError: Error, Hashable, Sendable, CustomStringConvertible {
     case wrongCluster(expected: String, found: String)
     /// A certificate for another key than the node's own.
     case keyMismatch
+    /// A data key that this manager does not hold; nil where it holds none at all.
+    case noDataKey(String?)
+    /// A sealed value that was changed, or belongs elsewhere.
+    case sealBroken
     /// A file could not be read or written.
     case file(String)
 
@@ -36,6 +40,10 @@ public enum PKIError: Error, Hashable, Sendable, CustomStringConvertible {
         case .wrongRole(let expected, let found): "expected a \(expected.rawValue), found a \(found.rawValue)"
         case .wrongCluster(let expected, let found): "expected cluster \(expected), found cluster \(found)"
         case .keyMismatch: "the certificate belongs to another key"
+        case .noDataKey(let id):
+            "this manager does not hold \(id.map { "data key \($0)" } ?? "a data key"): restore "
+                + "\(DataKeys.fileName) in its cluster directory from another manager"
+        case .sealBroken: "a sealed value does not open: it was changed, or belongs to another object"
         case .file(let reason): reason
         }
     }

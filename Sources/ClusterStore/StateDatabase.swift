@@ -21,6 +21,10 @@ struct StateDatabase {
             body TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS attachment (id TEXT PRIMARY KEY, network TEXT NOT NULL, node TEXT NOT NULL,
             body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS config (id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,
+            body TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS secret (id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,
+            body TEXT NOT NULL);
         """
 
     let database: Database
@@ -39,6 +43,7 @@ struct StateDatabase {
             services: try objects("service", ServiceObject.self), tasks: try objects("task", TaskObject.self),
             networks: try objects("network", NetworkObject.self),
             attachments: try objects("attachment", AttachmentObject.self),
+            configs: try objects("config", ConfigObject.self), secrets: try objects("secret", SecretObject.self),
             recentTransactions: try database.query("SELECT id, idx FROM recent ORDER BY idx") {
                 AppliedTransaction(id: $0.text(0), index: $0.unsigned(1))
             })
@@ -96,7 +101,16 @@ struct StateDatabase {
             try database.execute(
                 "INSERT OR REPLACE INTO attachment VALUES (?, ?, ?, ?)", object.id, object.networkID, object.nodeID,
                 try text(object))
+        case .config: try write(key, state.configs[key.id])
+        case .secret: try write(key, state.secrets[key.id])
         }
+    }
+
+    private func write(_ key: ObjectKey, _ object: (some NamedObject & Encodable)?) throws {
+        guard let object else { return try remove(key) }
+        try database.execute(
+            "INSERT OR REPLACE INTO \(key.kind.rawValue) VALUES (?, ?, ?, ?)", object.id, object.name,
+            object.version.index, try text(object))
     }
 
     private func remove(_ key: ObjectKey) throws {

@@ -24,6 +24,15 @@ enum ClusterLookup {
         return try one("task", reference, named: [], begun: state.tasks.values.filter { $0.id.hasPrefix(reference) })
     }
 
+    /// A config or a secret.
+    static func payload<Object: NamedObject>(
+        _ reference: String, _ objects: NamedObjects<Object>
+    ) throws(EngineError) -> Object {
+        if let object = objects[reference] ?? objects.named(reference) { return object }
+        return try one(
+            Object.kind.rawValue, reference, named: [], begun: objects.values.filter { $0.id.hasPrefix(reference) })
+    }
+
     private static func one<Object>(
         _ kind: String, _ reference: String, named: [Object], begun: [Object]
     ) throws(EngineError) -> Object {

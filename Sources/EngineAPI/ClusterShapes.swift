@@ -54,6 +54,26 @@ enum ClusterShapes {
         return value
     }
 
+    /// Engine API: Config.
+    static func config(_ config: ConfigObject) -> JSONValue {
+        var value = payload(config, config.spec)
+        value["Spec"]?["Data"] = .string(config.data)
+        return value
+    }
+
+    /// Engine API: Secret; without its data.
+    static func secret(_ secret: SecretObject) -> JSONValue {
+        payload(secret, secret.spec)
+    }
+
+    private static func payload(_ object: some NamedObject, _ spec: PayloadSpec) -> JSONValue {
+        var value = base(object.id, object.version, object.createdAt, object.updatedAt)
+        var shown: JSONValue = ["Name": .string(spec.name), "Labels": .texts(spec.labels)]
+        if let templating = spec.templating { shown["Templating"] = templating }
+        value["Spec"] = shown
+        return value
+    }
+
     /// Engine API: Service.
     static func service(_ service: ServiceObject, status: JSONValue? = nil) throws -> JSONValue {
         var value = base(service.id, service.version, service.createdAt, service.updatedAt)

@@ -63,7 +63,7 @@ struct EventRoutes: Sendable {
     /// Docker's filters of events: `container=web`, `event=start`, `type=network`, `label=...`.
     static func matches(_ event: EngineEvent, _ filters: ObjectFilters) -> Bool {
         func names(_ wanted: String) -> Bool { event.id.hasPrefix(wanted) || event.attributes["name"] == wanted }
-        for kind in ["container", "network", "volume", "service", "node", "daemon"] {
+        for kind in ["container", "network", "volume", "service", "node", "daemon", "config", "secret"] {
             guard let wanted = filters.values[kind], !wanted.isEmpty else { continue }
             guard event.kind.rawValue == kind, wanted.contains(where: names) else { return false }
         }

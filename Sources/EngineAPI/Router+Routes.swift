@@ -15,5 +15,6 @@ extension Router {
         VolumeRoutes(engine: engine).register(&self)
         SwarmRoutes(cluster: cluster).register(&self)
         ServiceRoutes(cluster: cluster).register(&self)
+        PayloadRoutes(cluster: cluster).register(&self)
     }
 }

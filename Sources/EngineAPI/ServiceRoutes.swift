@@ -62,20 +62,6 @@ struct ServiceRoutes: Sendable {
             return try await logs(
                 request, of: .task(task.id), hasTerminal: task.spec.containerSpec?.tty ?? false)
         }
-        for kind in ["secrets", "configs"] {
-            router.on("GET", kind) { _ in
-                _ = try await access().state()
-                return .json([])
-            }
-            router.on("POST", "\(kind)/create") { _ in
-                _ = try await access().state()
-                throw EngineError(.notImplemented, "\(kind) are not available yet")
-            }
-            router.on("GET", "\(kind)/{id}") { request in
-                _ = try await access().state()
-                throw EngineError(.notFound, "\(kind.dropLast()) \(request["id"]) not found")
-            }
-        }
     }
 
     private func listServices(_ request: APIRequest) async throws -> APIResponse {

@@ -4,7 +4,7 @@ import Values
 /// Something that happened to an object of the engine (Engine API: EventMessage).
 public struct EngineEvent: Hashable, Sendable {
     public enum Kind: String, Sendable {
-        case container, image, network, volume, service, node, daemon
+        case container, image, network, volume, service, node, daemon, config, secret
     }
 
     public let kind: Kind

@@ -84,6 +84,39 @@ import Values
         #expect(again.state.services.values.map(\.spec.name) == ["a"])
     }
 
+    @Test("Configs and secrets are there after a start, by name too, and in another manager's state")
+    func payloads() throws {
+        let folder = try TemporaryDirectory()
+        let logger = Logger(label: "test")
+        var spec = PayloadSpec(name: "site.conf", labels: ["tier": "web"])
+        spec.templating = ["Name": "golang"]
+        let config = ConfigObject(id: "1", createdAt: .epoch, spec: spec, data: "ZGF0YQ==")
+        let sealed = SealedValue(keyID: "k", box: "Ym94")
+        func secret(_ id: String, _ name: String) -> SecretObject {
+            SecretObject(id: id, createdAt: .epoch, spec: PayloadSpec(name: name), data: sealed)
+        }
+        let file = folder.path + "/snapshot"
+        do {
+            let store = try ClusterStore(directory: folder.path + "/one", logger: logger)
+            _ = try store.apply([
+                command(1, .putConfig(config, expected: 0), .putSecret(secret("2", "key"), expected: 0)),
+                command(2, .putSecret(secret("3", "other"), expected: 0)), command(3, .removeSecret("3", expected: 2)),
+            ])
+            #expect(try store.writeSnapshot(to: file) == 3)
+        }
+        let other = try ClusterStore(directory: folder.path + "/two", logger: logger)
+        try other.install(snapshot: file, index: 3)
+        for store in [try ClusterStore(directory: folder.path + "/one", logger: logger), other] {
+            let state = store.state
+            #expect(state.configs.named("site.conf")?.data == "ZGF0YQ==")
+            #expect(state.configs["1"]?.spec == spec && state.configs.count == 1)
+            #expect(state.secrets.named("key")?.data == sealed && state.secrets.count == 1)
+            #expect(state.secrets.named("other") == nil)
+            let again = try store.apply([command(4, .putSecret(secret("4", "key"), expected: 0))])
+            #expect(try again.map(outcome) == [.alreadyExists(kind: .secret, name: "key")])
+        }
+    }
+
     @Test("A command that this version does not know stops the manager")
     func unknownCommands() throws {
         let folder = try TemporaryDirectory()

@@ -1,0 +1,115 @@
+import ClusterModel
+import Crypto
+import FoundationEssentials
+import JSON
+import LinuxSystem
+import Values
+
+/// The keys under which the cluster's secrets are sealed, as every manager holds them, and their file.
+///
+/// There may be several: the newest seals, and each opens what it has sealed. So a key can be replaced while values of
+/// the one before are still about: add it on every manager, seal anew what names an older one, then drop that.
+///
+/// A value is AES-256-GCM (RFC 5116 section 5.2) under a nonce of 96 random bits; the associated data is its place.
+public struct DataKeys: Hashable, Sendable, Codable, CustomStringConvertible {
+    private struct Key: Hashable, Codable {
+        let id: String
+        /// 32 bytes as base64 text. Never log it.
+        let secret: String
+    }
+
+    /// The name of the file in a manager's cluster directory.
+    public static let fileName = "data-keys.json"
+    private static let keyByteCount = 32
+
+    /// The oldest first.
+    private var keys: [Key] = []
+
+    /// No key yet.
+    public init() {}
+
+    /// Names them without what they are.
+    public var description: String { "data keys \(ids)" }
+
+    /// The keys' identifiers, the oldest first.
+    public var ids: [String] { keys.map(\.id) }
+
+    /// Makes another key, which seals from now on.
+    public mutating func add(using generator: inout some RandomNumberGenerator) {
+        let bytes = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
+        keys.append(Key(id: Identifiers.swarm(using: &generator), secret: Base64.encode(bytes)))
+    }
+
+    /// Takes over the keys of another manager; those that only this one knows become the older ones.
+    public mutating func merge(_ others: DataKeys) {
+        let known = Set(others.ids)
+        keys = keys.filter { !known.contains($0.id) } + others.keys
+    }
+
+    // MARK: Sealing
+
+    /// Seals bytes for the place where they belong, under the newest key.
+    public func seal(_ bytes: [UInt8], for place: SealedValue.Place) throws(PKIError) -> SealedValue {
+        guard let key = keys.last else { throw .noDataKey(nil) }
+        do {
+            let box = try AES.GCM.seal(bytes, using: Self.symmetric(key), authenticating: Self.associatedData(place))
+            // The nonce is the standard one, so that there is a combined form.
+            return SealedValue(keyID: key.id, box: Base64.encode(Array(box.combined!)))
+        } catch let error as PKIError {
+            throw error
+        } catch {
+            throw .malformed("data key", "\(error)")
+        }
+    }
+
+    /// The bytes of a value that was sealed for this very place.
+    public func open(_ value: SealedValue, for place: SealedValue.Place) throws(PKIError) -> [UInt8] {
+        guard let key = keys.last(where: { $0.id == value.keyID }) else { throw .noDataKey(value.keyID) }
+        do {
+            guard let bytes = Base64.decode(value.box) else { throw PKIError.sealBroken }
+            let box = try AES.GCM.SealedBox(combined: bytes)
+            return Array(
+                try AES.GCM.open(box, using: Self.symmetric(key), authenticating: Self.associatedData(place)))
+        } catch let error as PKIError {
+            throw error
+        } catch {
+            throw .sealBroken
+        }
+    }
+
+    private static func symmetric(_ key: Key) throws(PKIError) -> SymmetricKey {
+        guard let bytes = Base64.decode(key.secret), bytes.count == keyByteCount else {
+            throw .malformed("data key", "key \(key.id) is not \(keyByteCount) bytes of base64")
+        }
+        return SymmetricKey(data: bytes)
+    }
+
+    /// Every part ends with a zero byte, which none of them holds, so that no two places have the same.
+    private static func associatedData(_ place: SealedValue.Place) -> [UInt8] {
+        ["martlet sealed value 1", place.kind.rawValue, place.id, place.field].flatMap { Array($0.utf8) + [0] }
+    }
+
+    // MARK: The file
+
+    /// Writes the keys durably, for root alone.
+    public func save(directory: String) throws(PKIError) {
+        do {
+            try Files.makeDirectories(directory, mode: 0o700)
+            try Files.writeDurably(directory + "/" + Self.fileName, JSONCoding.encode(self), mode: 0o600)
+        } catch {
+            throw .file("\(error)")
+        }
+    }
+
+    /// Reads the file that `save` wrote; no keys where there is none.
+    public static func load(directory: String) throws(PKIError) -> DataKeys {
+        let path = directory + "/" + fileName
+        guard Files.exists(path) else { return DataKeys() }
+        let bytes: [UInt8]
+        do { bytes = try Files.read(path) } catch { throw .file("\(error)") }
+        do { return try JSONCoding.decode(DataKeys.self, from: bytes) } catch {
+            // The parser's words might quote what stands there.
+            throw .malformed(path, "it is no list of keys")
+        }
+    }
+}

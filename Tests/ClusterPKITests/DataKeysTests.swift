@@ -1,0 +1,115 @@
+import ClusterModel
+import Glibc
+import LinuxSystem
+import TestSupport
+import Testing
+import Values
+
+@testable import ClusterPKI
+
+/// What seals the cluster's secrets.
+@Suite struct DataKeysTests {
+    private static let place = SecretObject.place("1")
+    private static let secret = Array("correct horse battery staple".utf8)
+
+    private func keys() -> DataKeys {
+        var generator = SystemRandomNumberGenerator()
+        var keys = DataKeys()
+        keys.add(using: &generator)
+        return keys
+    }
+
+    @Test func sealedAndOpened() throws {
+        let keys = keys()
+        for bytes in [Self.secret, [], [0], [UInt8](repeating: 7, count: SecretObject.dataLimit)] {
+            let value = try keys.seal(bytes, for: Self.place)
+            #expect(try keys.open(value, for: Self.place) == bytes)
+            #expect([value.keyID] == keys.ids)
+        }
+        let value = try keys.seal(Self.secret, for: Self.place)
+        #expect(try keys.seal(Self.secret, for: Self.place) != value, "every nonce is another")
+        #expect(Base64.decode(value.box)?.count == 12 + Self.secret.count + 16, "RFC 5116 section 5.2")
+    }
+
+    @Test("A value opens for the object that it was sealed for, and for no other")
+    func places() throws {
+        let keys = keys()
+        let value = try keys.seal(Self.secret, for: Self.place)
+        for place in [
+            SecretObject.place("2"), .init(kind: .config, id: "1", field: "data"),
+            .init(kind: .secret, id: "1", field: "other"), .init(kind: .secret, id: "1data", field: ""),
+        ] {
+            #expect(throws: PKIError.sealBroken) { try keys.open(value, for: place) }
+        }
+    }
+
+    @Test("Every bit counts, and so does the length")
+    func changed() throws {
+        let keys = keys()
+        let value = try keys.seal([1, 2, 3], for: Self.place)
+        let bytes = try #require(Base64.decode(value.box))
+        for index in bytes.indices {
+            var other = bytes
+            other[index] ^= 1
+            #expect(throws: PKIError.sealBroken) {
+                try keys.open(SealedValue(keyID: value.keyID, box: Base64.encode(other)), for: Self.place)
+            }
+        }
+        for box in [Base64.encode(Array(bytes.dropLast())), Base64.encode(bytes + [0]), "", "AAAA", "no base64!"] {
+            #expect(throws: PKIError.sealBroken) {
+                try keys.open(SealedValue(keyID: value.keyID, box: box), for: Self.place)
+            }
+        }
+    }
+
+    @Test("A newer key seals, an older one still opens; another manager's keys are taken over")
+    func several() throws {
+        var keys = keys()
+        let early = try keys.seal(Self.secret, for: Self.place)
+        var generator = SystemRandomNumberGenerator()
+        keys.add(using: &generator)
+        let late = try keys.seal(Self.secret, for: Self.place)
+        #expect([early.keyID, late.keyID] == keys.ids)
+        #expect(try keys.open(early, for: Self.place) == Self.secret)
+        #expect(try keys.open(late, for: Self.place) == Self.secret)
+
+        var others = self.keys()
+        let own = others.ids
+        #expect(throws: PKIError.noDataKey(early.keyID)) { try others.open(early, for: Self.place) }
+        others.merge(keys)
+        #expect(others.ids == own + keys.ids, "what the other seals with seals here, too")
+        others.merge(keys)
+        #expect(others.ids == own + keys.ids)
+        #expect(try others.open(early, for: Self.place) == Self.secret)
+        #expect(throws: PKIError.noDataKey(nil)) { try DataKeys().seal(Self.secret, for: Self.place) }
+    }
+
+    @Test("The file is root's alone; one that is damaged is refused without its words")
+    func file() throws {
+        let folder = try TemporaryDirectory()
+        let directory = folder.path("cluster")
+        #expect(try DataKeys.load(directory: directory).ids == [])
+        let keys = keys()
+        try keys.save(directory: directory)
+        #expect(try DataKeys.load(directory: directory) == keys)
+        let path = "\(directory)/\(DataKeys.fileName)"
+        var status = stat()
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
+        #expect(try Files.list(directory) == [DataKeys.fileName])
+
+        let text = try Files.text(path)
+        for damaged in [String(text.dropLast(3)), "", "{\"keys\":7}"] {
+            try Files.write(path, damaged)
+            let error = #expect(throws: PKIError.self) { try DataKeys.load(directory: directory) }
+            #expect(error?.description == "malformed \(path): it is no list of keys")
+        }
+        try Files.write(path, #"{"keys":[{"id":"a","secret":"c2hvcnQ="}]}"#)
+        let short = try DataKeys.load(directory: directory)
+        #expect(throws: PKIError.self) { try short.seal(Self.secret, for: Self.place) }
+    }
+
+    @Test func theyDoNotShowThemselves() throws {
+        let keys = keys()
+        #expect("\(keys)" == "data keys \(keys.ids)")
+    }
+}
