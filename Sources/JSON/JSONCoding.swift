@@ -17,7 +17,7 @@ public struct JSONCoding: Sendable {
     public static let docker = JSONCoding(flavour: .docker)
 
     public func value(of value: some Encodable) throws -> JSONValue {
-        try JSONTreeEncoder(coding: self, path: []).box(value)
+        try JSONTreeEncoder(coding: self).box(value)
     }
 
     public func encode(_ value: some Encodable) throws -> [UInt8] {
@@ -32,7 +32,7 @@ public struct JSONCoding: Sendable {
 
     public func decode<T: Decodable>(_ type: T.Type, from value: JSONValue) throws(JSONError) -> T {
         do {
-            return try JSONTreeDecoder(coding: self, value: value, path: []).unbox(type)
+            return try JSONTreeDecoder(coding: self, value: value).unbox(type)
         } catch let error as JSONError {
             throw error
         } catch let error as DecodingError {
@@ -74,7 +74,7 @@ public struct JSONCoding: Sendable {
             var userInfo: [CodingUserInfoKey: Any] { [:] }
             func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
                 found.key = ObjectIdentifier(Key.self)
-                return JSONTreeEncoder(coding: .verbatim, path: []).container(keyedBy: type)
+                return JSONTreeEncoder(coding: .verbatim).container(keyedBy: type)
             }
             func unkeyedContainer() -> any UnkeyedEncodingContainer { preconditionFailure("a dictionary has keys") }
             func singleValueContainer() -> any SingleValueEncodingContainer {

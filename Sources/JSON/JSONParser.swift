@@ -48,7 +48,11 @@ struct JSONParser {
     private func failure(_ reason: String) -> JSONError { JSONError(reason, offset: index) }
 
     private mutating func skipSpace() {
-        while index < text.endIndex, [0x20, 0x0a, 0x0d, 0x09].contains(text[index]) { index += 1 }
+        while index < text.endIndex, text[index] <= 0x20 {
+            let byte = text[index]
+            guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return }
+            index += 1
+        }
     }
 
     private mutating func take(_ byte: UInt8) -> Bool {

@@ -2,13 +2,17 @@
 final class JSONTreeDecoder: Decoder {
     let coding: JSONCoding
     let value: JSONValue
-    let codingPath: [any CodingKey]
+    private let parent: JSONTreeDecoder?
+    private let key: JSONKey?
+    /// Put together when somebody asks, which nobody does but for errors.
+    var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    init(coding: JSONCoding, value: JSONValue, path: [any CodingKey]) {
+    init(coding: JSONCoding, value: JSONValue, in parent: JSONTreeDecoder? = nil, at key: JSONKey? = nil) {
         self.coding = coding
         self.value = value
-        codingPath = path
+        self.parent = parent
+        self.key = key
     }
 
     /// True where null and missing members stand for zero values.
@@ -19,7 +23,7 @@ final class JSONTreeDecoder: Decoder {
     }
 
     func unbox<T: Decodable>(_ type: T.Type) throws -> T {
-        if type == JSONValue.self, let value = value as? T { return value }
+        if type == JSONValue.self { return value as! T }
         return try T(from: self)
     }
 
@@ -38,7 +42,7 @@ final class JSONTreeDecoder: Decoder {
     func singleValueContainer() -> any SingleValueDecodingContainer { Single(decoder: self) }
 
     func nested(_ value: JSONValue, _ key: JSONKey) -> JSONTreeDecoder {
-        JSONTreeDecoder(coding: coding, value: value, path: codingPath + [key])
+        JSONTreeDecoder(coding: coding, value: value, in: self, at: key)
     }
 
     struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
@@ -61,6 +65,29 @@ final class JSONTreeDecoder: Decoder {
         }
 
         func decodeNil(forKey key: Key) throws -> Bool { members[decoder.coding.name(key)]?.isNull ?? true }
+
+        // Most members are of these types: they need no decoder of their own unless something is wrong with them.
+        func decode(_ type: String.Type, forKey key: Key) throws -> String {
+            try value(key)?.string ?? nested(key).unbox(type)
+        }
+
+        func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool {
+            try value(key)?.bool ?? nested(key).unbox(type)
+        }
+
+        func decode(_ type: Int64.Type, forKey key: Key) throws -> Int64 {
+            try value(key)?.integer ?? nested(key).unbox(type)
+        }
+
+        func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 {
+            try value(key)?.integer.flatMap(UInt64.init(exactly:)) ?? nested(key).unbox(type)
+        }
+
+        func decode(_ type: Int.Type, forKey key: Key) throws -> Int {
+            try value(key)?.integer.flatMap(Int.init(exactly:)) ?? nested(key).unbox(type)
+        }
+
+        private func value(_ key: Key) -> JSONValue? { members[decoder.coding.name(key)] }
 
         func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try nested(key).unbox(type) }
 

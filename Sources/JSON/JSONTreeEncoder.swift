@@ -1,7 +1,11 @@
 /// Encodes `Encodable` types as a JSON value.
 final class JSONTreeEncoder: Encoder {
     let coding: JSONCoding
-    let codingPath: [any CodingKey]
+    /// Outlives this one, which it made for a part of what it encodes.
+    private unowned let parent: JSONTreeEncoder?
+    private let key: JSONKey?
+    /// Put together when somebody asks, which nobody does but for errors.
+    var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
     /// What was encoded; nil until something was.
     var result: JSONValue?
@@ -12,16 +16,21 @@ final class JSONTreeEncoder: Encoder {
     private var nestedMembers: [(String, JSONTreeEncoder)] = []
     private var nestedElements: [(Int, JSONTreeEncoder)] = []
 
-    init(coding: JSONCoding, path: [any CodingKey]) {
+    init(coding: JSONCoding, in parent: JSONTreeEncoder? = nil, at key: JSONKey? = nil) {
         self.coding = coding
-        codingPath = path
+        self.parent = parent
+        self.key = key
     }
 
-    func box(_ value: some Encodable) throws -> JSONValue {
-        if let value = value as? JSONValue { return value }
-        let encoder = JSONTreeEncoder(coding: coding, path: codingPath)
+    func box<T: Encodable>(_ value: T, at key: JSONKey? = nil) throws -> JSONValue {
+        if T.self == JSONValue.self { return value as! JSONValue }
+        let encoder = JSONTreeEncoder(coding: coding, in: self, at: key)
         try value.encode(to: encoder)
         return encoder.finished()
+    }
+
+    static func integer(_ value: some FixedWidthInteger) -> JSONValue {
+        Int64(exactly: value).map { .integer($0) } ?? .unsigned(UInt64(value))
     }
 
     func finished() -> JSONValue {
@@ -55,12 +64,22 @@ final class JSONTreeEncoder: Encoder {
 
         mutating func encodeNil(forKey key: Key) throws { encoder.members![encoder.coding.name(key)] = .null }
 
+        // Most members are of these types: they need no encoder of their own.
+        mutating func encode(_ value: String, forKey key: Key) throws { set(key, .string(value)) }
+        mutating func encode(_ value: Bool, forKey key: Key) throws { set(key, .bool(value)) }
+        mutating func encode(_ value: Int, forKey key: Key) throws { set(key, JSONTreeEncoder.integer(value)) }
+        mutating func encode(_ value: Int64, forKey key: Key) throws { set(key, .integer(value)) }
+        mutating func encode(_ value: UInt64, forKey key: Key) throws { set(key, JSONTreeEncoder.integer(value)) }
+
         mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
-            encoder.members![encoder.coding.name(key)] = try encoder.box(value)
+            let name = encoder.coding.name(key)
+            encoder.members![name] = try encoder.box(value, at: JSONKey(name))
         }
 
+        private func set(_ key: Key, _ value: JSONValue) { encoder.members![encoder.coding.name(key)] = value }
+
         private func nested(_ key: String) -> JSONTreeEncoder {
-            let nested = JSONTreeEncoder(coding: encoder.coding, path: encoder.codingPath + [JSONKey(key)])
+            let nested = JSONTreeEncoder(coding: encoder.coding, in: encoder, at: JSONKey(key))
             encoder.nestedMembers.append((key, nested))
             return nested
         }
@@ -88,7 +107,7 @@ final class JSONTreeEncoder: Encoder {
         mutating func encode<T: Encodable>(_ value: T) throws { encoder.elements!.append(try encoder.box(value)) }
 
         private func nested() -> JSONTreeEncoder {
-            let nested = JSONTreeEncoder(coding: encoder.coding, path: encoder.codingPath + [JSONKey(count)])
+            let nested = JSONTreeEncoder(coding: encoder.coding, in: encoder, at: JSONKey(count))
             encoder.nestedElements.append((count, nested))
             encoder.elements!.append(.null)
             return nested
@@ -125,9 +144,7 @@ final class JSONTreeEncoder: Encoder {
         mutating func encode(_ value: UInt32) throws { integer(value) }
         mutating func encode(_ value: UInt64) throws { integer(value) }
 
-        private func integer(_ value: some FixedWidthInteger) {
-            encoder.result = Int64(exactly: value).map { .integer($0) } ?? .unsigned(UInt64(value))
-        }
+        private func integer(_ value: some FixedWidthInteger) { encoder.result = JSONTreeEncoder.integer(value) }
 
         mutating func encode<T: Encodable>(_ value: T) throws { encoder.result = try encoder.box(value) }
     }
