@@ -22,25 +22,29 @@ public struct HeaderFields: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
     /// The first value of that name; setting replaces all of that name.
     public subscript(name: String) -> String? {
-        get {
-            let name = name.lowercased()
-            return fields.first { $0.name.lowercased() == name }?.value
-        }
+        get { fields.first { Self.areSame($0.name, name) }?.value }
         set {
-            let lowercase = name.lowercased()
-            fields.removeAll { $0.name.lowercased() == lowercase }
+            fields.removeAll { Self.areSame($0.name, name) }
             if let newValue { add(name, newValue) }
         }
     }
 
     /// Every value of that name.
     public func all(_ name: String) -> [String] {
-        let name = name.lowercased()
-        return fields.filter { $0.name.lowercased() == name }.map(\.value)
+        fields.filter { Self.areSame($0.name, name) }.map(\.value)
+    }
+
+    /// Whether two names differ in the case of their letters at most. Names are ASCII.
+    private static func areSame(_ left: String, _ right: String) -> Bool {
+        func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+        return left.utf8.count == right.utf8.count
+            && left.utf8.elementsEqual(right.utf8) { lower($0) == lower($1) }
     }
 
     /// Whether a comma-separated list of that name holds `token`, whatever its case.
-    public func contains(_ name: String, token: String) -> Bool { tokens(name).contains(token.lowercased()) }
+    public func contains(_ name: String, token: String) -> Bool {
+        fields.contains { Self.areSame($0.name, name) } && tokens(name).contains(token.lowercased())
+    }
 
     /// The elements of the comma-separated lists of that name, in lower case.
     public func tokens(_ name: String) -> [String] {

@@ -106,10 +106,17 @@ public struct MessageHead: Sendable {
     }
 
     static func serialized(_ line: String, _ headers: HeaderFields) -> [UInt8] {
-        var text = line + "\r\n"
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
+        bytes += line.utf8
         for field in headers.fields {
-            text += field.name + ": " + field.value.filter { !$0.isNewline && $0 != "\0" } + "\r\n"
+            bytes += [0x0d, 0x0a]
+            bytes += field.name.utf8
+            bytes += [0x3a, 0x20]
+            // What would end the line (RFC 9110 section 5.5) is left out.
+            for byte in field.value.utf8 where !(0x0a...0x0d).contains(byte) && byte != 0 { bytes.append(byte) }
         }
-        return Array((text + "\r\n").utf8)
+        bytes += [0x0d, 0x0a, 0x0d, 0x0a]
+        return bytes
     }
 }
