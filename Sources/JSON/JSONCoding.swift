@@ -56,8 +56,10 @@ public struct JSONCoding: Sendable {
             return property
         }
         if let exception = Self.exceptions[property] { return exception }
-        let word = property.prefix { $0.isLowercase }
-        if Self.initialisms.contains(String(word)) { return word.uppercased() + property.dropFirst(word.count) }
+        let word = property[..<(property.utf8.firstIndex { !(0x61...0x7a).contains($0) } ?? property.endIndex)]
+        if word.utf8.count <= 4, Self.initialisms.contains(String(word)) {
+            return word.uppercased() + property[word.endIndex...]
+        }
         return String(decoding: [first - 0x20], as: UTF8.self) + property.dropFirst()
     }
 

@@ -156,7 +156,9 @@ struct JSONParser {
         index += 1
         var bytes: [UInt8] = []
         var start = index
-        while index < text.endIndex {
+        while true {
+            index = text.withUnsafeBufferPointer { Self.endOfPlainRun($0, from: index) }
+            guard index < text.endIndex else { break }
             let byte = text[index]
             if byte == UInt8(ascii: "\"") {
                 let end = index
@@ -172,16 +174,23 @@ struct JSONParser {
                 return string
             }
             guard byte >= 0x20 else { throw failure("control character in a string") }
-            guard byte == UInt8(ascii: "\\") else {
-                index += 1
-                continue
-            }
             bytes.append(contentsOf: text[start..<index])
             index += 1
             bytes.append(contentsOf: try escape())
             start = index
         }
         throw failure("unexpected end of JSON input")
+    }
+
+    /// Where the bytes that stand for themselves end: at a quotation mark, a backslash, a control character or the end.
+    private static func endOfPlainRun(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        var index = start
+        while index < text.count, text[index] >= 0x20, text[index] != UInt8(ascii: "\""),
+            text[index] != UInt8(ascii: "\\")
+        {
+            index += 1
+        }
+        return index
     }
 
     /// A text that is ASCII alone, as most are, is made without generic code.

@@ -63,19 +63,33 @@ extension JSONValue {
 
     private static func write(_ string: String, to text: inout [UInt8]) {
         text.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): text.append(contentsOf: [0x5c, byte])
-            case 0x0a: text.append(contentsOf: "\\n".utf8)
-            case 0x0d: text.append(contentsOf: "\\r".utf8)
-            case 0x09: text.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                text.append(contentsOf: "\\u00".utf8)
-                text.append(hexDigits[Int(byte >> 4)])
-                text.append(hexDigits[Int(byte & 15)])
-            default: text.append(byte)
+        var string = string
+        string.withUTF8 { bytes in
+            var start = 0
+            while let index = bytes[start...].firstIndex(where: isSpecial) {
+                text.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<index]))
+                write(special: bytes[index], to: &text)
+                start = index + 1
             }
+            text.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start...]))
         }
         text.append(UInt8(ascii: "\""))
+    }
+
+    private static func isSpecial(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private static func write(special byte: UInt8, to text: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): text.append(contentsOf: [0x5c, byte])
+        case 0x0a: text.append(contentsOf: "\\n".utf8)
+        case 0x0d: text.append(contentsOf: "\\r".utf8)
+        case 0x09: text.append(contentsOf: "\\t".utf8)
+        default:
+            text.append(contentsOf: "\\u00".utf8)
+            text.append(hexDigits[Int(byte >> 4)])
+            text.append(hexDigits[Int(byte & 15)])
+        }
     }
 }
