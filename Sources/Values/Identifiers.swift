@@ -2,6 +2,10 @@
 public enum Identifiers {
     private static let base36 = Array("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
 
+    private static let digitsAtOnce = 12
+    /// 36 to the power of `digitsAtOnce`.
+    private static let digitsAtOnceRange: UInt64 = 4_738_381_338_321_616_896
+
     /// 25 characters of base 36: the form of swarm objects' identifiers (about 129 bits).
     public static func swarm(using generator: inout some RandomNumberGenerator) -> String {
         base36(count: 25, using: &generator)
@@ -9,7 +13,17 @@ public enum Identifiers {
 
     /// `count` random characters of base 36.
     public static func base36(count: Int, using generator: inout some RandomNumberGenerator) -> String {
-        String(decoding: (0..<count).map { _ in base36.randomElement(using: &generator)! }, as: UTF8.self)
+        var characters: [UInt8] = []
+        characters.reserveCapacity(count)
+        // The system's generator is a system call each time: one number makes as many characters as it is good for.
+        while characters.count < count {
+            var number = generator.next(upperBound: digitsAtOnceRange)
+            for _ in 0..<min(digitsAtOnce, count - characters.count) {
+                characters.append(base36[Int(number % 36)])
+                number /= 36
+            }
+        }
+        return String(decoding: characters, as: UTF8.self)
     }
 
     /// 64 hexadecimal digits: the form of containers' and networks' identifiers (256 bits).
