@@ -49,6 +49,7 @@ struct APIRequest: Sendable {
     subscript(name: String) -> String { parameters[name] ?? "" }
 
     private static func isJSON(_ contentType: String) -> Bool {
+        if contentType == "application/json" { return true }
         let type = contentType.prefix { $0 != ";" }.lowercased()
         return type.split(separator: " ").joined() == "application/json"
     }

@@ -67,16 +67,13 @@ final class HTTPConnection: Sendable {
             return false
         }
         // A stream watches the connection itself, so the answer may not begin before this watch does.
-        let (watched, watching) = AsyncStream.makeStream(of: Never.self)
-        let work = Task {
-            for await _ in watched {}
-            return try await answer(head)
-        }
+        let cancellation = Cancellation()
         bytes.watch { [bytes] event in
             guard case .interrupted = event else { return }
-            bytes.channel.eventLoop.scheduleTask(in: Self.quiesceTime) { work.cancel() }
+            bytes.channel.eventLoop.scheduleTask(in: Self.quiesceTime) { cancellation.cancel() }
         }
-        watching.finish()
+        let work = Task { try await answer(head) }
+        cancellation.concerns(work)
         return try await withTaskCancellationHandler {
             try await work.value
         } onCancel: {
@@ -153,6 +150,32 @@ final class HTTPConnection: Sendable {
     func nextRaw() async throws -> [UInt8]? {
         let early = state.withLock { $0.received.take(upTo: $0.received.count) }
         return early.isEmpty ? try await bytes.receive() : early
+    }
+}
+
+/// The wish that a task end, which may come before the task.
+private final class Cancellation: Sendable {
+    private struct State {
+        var task: Task<Bool, any Error>?
+        var isWanted = false
+    }
+
+    private let state = Mutex(State())
+
+    func concerns(_ task: Task<Bool, any Error>) {
+        let isWanted = state.withLock { state in
+            state.task = task
+            return state.isWanted
+        }
+        if isWanted { task.cancel() }
+    }
+
+    func cancel() {
+        let task = state.withLock { state in
+            state.isWanted = true
+            return state.task
+        }
+        task?.cancel()
     }
 }
 

@@ -18,7 +18,7 @@ public struct RequestTarget: Hashable, Sendable {
 
     public init(parsing target: String) throws(HTTPError) {
         var text = target[...]
-        if let scheme = text.firstRange(of: "://"), !text.hasPrefix("/") {
+        if !text.hasPrefix("/"), let scheme = text.firstRange(of: "://") {
             let rest = text[scheme.upperBound...]
             text = rest.firstIndex(of: "/").map { rest[$0...] } ?? "/"
         }
