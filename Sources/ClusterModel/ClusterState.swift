@@ -17,6 +17,7 @@ public struct ClusterState: Sendable {
     public private(set) var secrets = NamedObjects<SecretObject>()
     /// The latest transactions with an identifier, oldest first, at most `rememberedTransactions`.
     public private(set) var recentTransactions: Deque<AppliedTransaction> = []
+    private var recentIDs = TreeSet<String>()
     private var tasksByService = TreeDictionary<String, TreeSet<String>>()
     private var tasksByNode = TreeDictionary<String, TreeSet<String>>()
 
@@ -49,18 +50,27 @@ public struct ClusterState: Sendable {
     public mutating func apply(_ transaction: Transaction, at index: UInt64) throws(Refusal) -> [AppliedChange] {
         self.index = index
         time = max(time, transaction.time)
-        if let id = transaction.id, recentTransactions.contains(where: { $0.id == id }) { return [] }
-        var next = self
+        if let id = transaction.id, recentIDs.contains(id) { return [] }
         var changes: [AppliedChange] = []
-        for mutation in transaction.mutations {
-            if let change = try next.apply(mutation) { changes.append(change) }
+        if transaction.mutations.count == 1 {
+            // One alone checks before it changes anything: nothing has to be kept to go back to.
+            if let change = try apply(transaction.mutations[0]) { changes.append(change) }
+        } else {
+            var next = self
+            for mutation in transaction.mutations {
+                if let change = try next.apply(mutation) { changes.append(change) }
+            }
+            self = next
         }
-        if let id = transaction.id {
-            next.recentTransactions.append(AppliedTransaction(id: id, index: index))
-            if next.recentTransactions.count > Self.rememberedTransactions { next.recentTransactions.removeFirst() }
-        }
-        self = next
+        if let id = transaction.id { remember(AppliedTransaction(id: id, index: index)) }
         return changes
+    }
+
+    private mutating func remember(_ transaction: AppliedTransaction) {
+        recentTransactions.append(transaction)
+        recentIDs.insert(transaction.id)
+        guard recentTransactions.count > Self.rememberedTransactions else { return }
+        recentIDs.remove(recentTransactions.removeFirst().id)
     }
 
     private func check(
@@ -335,6 +345,7 @@ extension ClusterState {
         secrets: [SecretObject], recentTransactions: [AppliedTransaction]
     ) {
         self.recentTransactions = Deque(recentTransactions)
+        recentIDs = TreeSet(recentTransactions.map(\.id))
         self.index = index
         self.time = time
         self.cluster = cluster
