@@ -190,12 +190,13 @@ public final class ControlPlane: Sendable {
             do {
                 let answer: ProposalAnswer
                 if manager.isLeading {
+                    // Here an answer means that it is applied here.
                     answer = try await manager.proposer.propose(mutations, id: request.id)
                 } else {
                     let bytes = try await callLeader(ClusterMethodNames.propose, JSONCoding.encode(request))
                     answer = try JSONCoding.decode(ProposalAnswer.self, from: bytes)
+                    try await manager.raft.waitApplied(answer.index)
                 }
-                try await manager.raft.waitApplied(answer.index)
                 return answer.refusal
             } catch {
                 let failure = EngineError(any: error)

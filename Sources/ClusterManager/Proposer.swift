@@ -21,7 +21,7 @@ struct Proposer: Sendable {
         let transaction = Transaction(
             time: max(Clock.now(), store.state.time), id: id, mutations: mutations)
         let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
-        return ProposalAnswer(index: index, refusal: try JSONCoding.decode(CommandOutcome.self, from: result).refusal)
+        return ProposalAnswer(index: index, refusal: try CommandOutcome(decoding: result).refusal)
     }
 }
 

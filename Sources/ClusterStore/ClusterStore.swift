@@ -99,7 +99,7 @@ public final class ClusterStore: RaftStateMachine {
             } catch {
                 outcome.refusal = error
             }
-            results.append(try JSONCoding.encode(outcome))
+            results.append(try outcome.encoded())
         }
         let keys = Set(changed.map { ObjectKey(kind: $0.kind, id: $0.id) })
         try storage.withLock { try $0.database.write(keys, of: state, since: before) }
@@ -149,10 +149,17 @@ public final class ClusterStore: RaftStateMachine {
     }
 }
 
-/// What became of a proposed transaction.
-public struct CommandOutcome: Hashable, Sendable, Codable {
+/// What became of a proposed transaction. It stays on the manager that applied it.
+public struct CommandOutcome: Hashable, Sendable {
     /// nil where it was applied.
     public var refusal: Refusal?
 
     public init(refusal: Refusal?) { self.refusal = refusal }
+
+    /// Nothing where it was applied, as nearly all are.
+    public init(decoding bytes: [UInt8]) throws(JSONError) {
+        refusal = bytes.isEmpty ? nil : try JSONCoding.decode(Refusal.self, from: bytes)
+    }
+
+    public func encoded() throws -> [UInt8] { try refusal.map { try JSONCoding.encode($0) } ?? [] }
 }

@@ -24,7 +24,7 @@ import Values
     }
 
     private func outcome(_ bytes: [UInt8]) throws -> Refusal? {
-        try JSONCoding.decode(CommandOutcome.self, from: bytes).refusal
+        try CommandOutcome(decoding: bytes).refusal
     }
 
     @Test func whatWasAppliedIsThereAfterAStart() throws {
