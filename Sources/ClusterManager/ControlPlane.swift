@@ -193,21 +193,44 @@ public final class ControlPlane: Sendable {
                     // Here an answer means that it is applied here.
                     answer = try await manager.proposer.propose(mutations, id: request.id)
                 } else {
-                    let bytes = try await callLeader(ClusterMethodNames.propose, JSONCoding.encode(request))
-                    answer = try JSONCoding.decode(ProposalAnswer.self, from: bytes)
+                    answer = try await forward(request, from: manager)
                     try await manager.raft.waitApplied(answer.index)
                 }
                 return answer.refusal
             } catch {
                 let failure = EngineError(any: error)
                 guard failure.kind == .unavailable, Clock.sinceBoot() < deadline,
-                    (try? await Task.sleep(for: .milliseconds(100))) != nil
+                    (try? await Task.sleep(for: Self.retryPause)) != nil
                 else { throw failure }
             }
         }
     }
 
+    /// Has the leader propose. Gives up as soon as raft no longer takes it for the leader: that one which lost its power
+    /// says nothing shows on its connection seconds later.
+    private func forward(_ request: ProposalRequest, from manager: Manager) async throws -> ProposalAnswer {
+        let leader = try await manager.leader()
+        guard leader.nodeID != shared.withLock({ $0.record?.nodeID }),
+            let address = ClusterAddress(parsing: leader.address)
+        else { throw EngineError.noLeader }
+        let peer = ClusterPeer(nodeID: leader.nodeID, address: address)
+        let payload = try JSONCoding.encode(request)
+        let answer = try await withThrowingTaskGroup(of: [UInt8]?.self) { [connector] group in
+            group.addTask { try await connector.call(ClusterMethodNames.propose, payload, to: peer) }
+            group.addTask {
+                for await status in manager.raft.statusChanges() where status.leader?.id != leader.id { return nil }
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
+        guard let answer else { throw EngineError.noLeader }
+        return try JSONCoding.decode(ProposalAnswer.self, from: answer)
+    }
+
     private static let changeAttempts = 5
+    /// Between two attempts while there is no leader.
+    private static let retryPause: Duration = .milliseconds(20)
 
     // MARK: The leader
 

@@ -81,7 +81,7 @@ final class Manager: Sendable {
         while true {
             if let leader = raft.status.leader { return leader }
             guard Clock.sinceBoot() < deadline else { throw .noLeader }
-            do { try await Task.sleep(for: .milliseconds(50)) } catch { throw .noLeader }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { throw .noLeader }
         }
     }
 
