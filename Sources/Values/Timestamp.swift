@@ -44,15 +44,24 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
             days -= 1
         }
         let (year, month, day) = Self.civil(fromDays: days)
-        var text = Self.padded(Int64(year), 4) + "-" + Self.padded(month, 2) + "-" + Self.padded(day, 2) + "T"
-        text += Self.padded(secondOfDay / 3600, 2) + ":" + Self.padded(secondOfDay / 60 % 60, 2) + ":"
-        text += Self.padded(secondOfDay % 60, 2)
-        if nanoseconds != 0 {
-            var digits = Array(Self.padded(nanoseconds, 9).utf8)
-            while digits.last == 0x30 { digits.removeLast() }
-            text += "." + String(decoding: digits, as: UTF8.self)
+        var text: [UInt8] = []
+        text.reserveCapacity(30)
+        func append(_ value: Int64, _ digits: Int, end: Unicode.Scalar) {
+            Self.append(value, digits: digits, to: &text)
+            text.append(UInt8(ascii: end))
         }
-        return text + "Z"
+        append(year, 4, end: "-")
+        append(month, 2, end: "-")
+        append(day, 2, end: "T")
+        append(secondOfDay / 3600, 2, end: ":")
+        append(secondOfDay / 60 % 60, 2, end: ":")
+        append(secondOfDay % 60, 2, end: nanoseconds == 0 ? "Z" : ".")
+        if nanoseconds != 0 {
+            Self.append(nanoseconds, digits: 9, to: &text)
+            while text.last == 0x30 { text.removeLast() }
+            text.append(0x5a)
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// Parses RFC 3339 (section 5.6) with any offset; nil for anything else or outside the years 1678 to 2261.
@@ -121,9 +130,14 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
         return value
     }
 
-    private static func padded(_ value: Int64, _ width: Int) -> String {
-        let digits = String(value)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    /// Appends exactly so many decimal digits of a number that has no more of them.
+    private static func append(_ value: Int64, digits: Int, to text: inout [UInt8]) {
+        var power: Int64 = 1
+        for _ in 1..<digits { power *= 10 }
+        while power > 0 {
+            text.append(0x30 + UInt8(value / power % 10))
+            power /= 10
+        }
     }
 
     /// Days since the epoch of a date of the proleptic Gregorian calendar, counted in eras of 400 years from 1 March.
