@@ -28,6 +28,8 @@ extension JSONValue {
 
 /// A recursive-descent parser over UTF-8 bytes.
 struct JSONParser {
+    /// Room for so many members is made at once.
+    private static let expectedMembers = 4
     let text: ArraySlice<UInt8>
     let limits: JSONLimits
     var index = 0
@@ -93,8 +95,8 @@ struct JSONParser {
     private mutating func object() throws(JSONError) -> JSONValue {
         try enter()
         defer { depth -= 1 }
-        var members: [String: JSONValue] = [:]
-        if take(UInt8(ascii: "}")) { return .object(members) }
+        if take(UInt8(ascii: "}")) { return .object([:]) }
+        var members: [String: JSONValue] = Dictionary(minimumCapacity: Self.expectedMembers)
         while true {
             skipSpace()
             guard index < text.endIndex, text[index] == UInt8(ascii: "\"") else { throw failure("expected a name") }

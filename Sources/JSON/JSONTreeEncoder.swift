@@ -9,6 +9,8 @@ final class JSONTreeEncoder: Encoder {
     var userInfo: [CodingUserInfoKey: Any] { [:] }
     /// What was encoded; nil until something was.
     var result: JSONValue?
+    /// Room for so many members is made at once.
+    private static let expectedMembers = 8
     /// Filled by containers, which are values and share their encoder.
     private var members: [String: JSONValue]?
     private var elements: [JSONValue]?
@@ -35,19 +37,14 @@ final class JSONTreeEncoder: Encoder {
 
     func finished() -> JSONValue {
         if let result { return result }
-        if var members {
-            for (name, encoder) in nestedMembers { members[name] = encoder.finished() }
-            return .object(members)
-        }
-        if var elements {
-            for (index, encoder) in nestedElements { elements[index] = encoder.finished() }
-            return .array(elements)
-        }
-        return .object([:])
+        for (name, encoder) in nestedMembers { members![name] = encoder.finished() }
+        if let members { return .object(members) }
+        for (index, encoder) in nestedElements { elements![index] = encoder.finished() }
+        return elements.map { .array($0) } ?? .object([:])
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-        if members == nil { members = [:] }
+        if members == nil { members = Dictionary(minimumCapacity: Self.expectedMembers) }
         return KeyedEncodingContainer(Keyed(encoder: self))
     }
 

@@ -32,6 +32,55 @@ import Values
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
     }
 
+    @Test("Characters that need an escape, alone and at either end of a run of those that do not")
+    func escapes() throws {
+        let written = [
+            ("", #""""#), ("\"", #""\"""#), ("a\\", #""a\\""#), ("\nb", #""\nb""#), ("a\tb\rc", #""a\tb\rc""#),
+            ("\u{1}\u{1f}", #""\u0001\u001f""#), ("é\"日本😀", #""é\"日本😀""#), ("\u{7f}/", "\"\u{7f}/\""),
+        ]
+        for (text, expected) in written {
+            #expect(JSONValue.string(text).text == expected)
+            #expect(try JSONValue(parsing: expected) == .string(text))
+            // The same behind a long run, and inside of an object.
+            let long = String(repeating: "x", count: 1000) + text
+            let value: JSONValue = [long: .string(long + "y")]
+            #expect(try JSONValue(parsing: value.text) == value)
+        }
+        for text in ["\"a\u{1}\"", "\"a", "\"a\\\"", "\"\\"] {
+            #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+        }
+    }
+
+    @Test("Numbers of every width, alone and as members, and what does not fit them")
+    func numbers() throws {
+        struct Widths: Codable, Equatable {
+            var int: Int
+            var small: Int8
+            var signed: Int64
+            var unsigned: UInt64
+            var port: UInt16
+            var ratio: Double
+        }
+        let largest = Widths(
+            int: .min, small: -128, signed: .min, unsigned: .max, port: .max, ratio: 0.5)
+        let text = try JSONCoding.encode(largest)
+        #expect(try JSONCoding.decode(Widths.self, from: text) == largest)
+        #expect(try JSONCoding.decode([UInt64].self, from: Array("[18446744073709551615,7.0]".utf8)) == [.max, 7])
+        for (member, reason) in [
+            ("unsigned", "unsigned: expected an integer of 64 bits, found a number"),
+            ("port", "port: expected an integer of 16 bits, found a number"),
+        ] {
+            var value = try JSONValue(parsing: text)
+            value[member] = -1
+            let error = #expect(throws: JSONError.self) { try JSONCoding.verbatim.decode(Widths.self, from: value) }
+            #expect(error?.description == reason)
+        }
+        struct Holder: Encodable {
+            var inner = ["x": [Double.infinity]]
+        }
+        #expect(throws: JSONError("JSON has no infinities", path: "inner.x")) { try JSONCoding.encode(Holder()) }
+    }
+
     @Test func depthIsBounded() {
         let text = String(repeating: "[", count: 200) + String(repeating: "]", count: 200)
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
