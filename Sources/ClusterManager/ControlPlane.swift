@@ -206,8 +206,8 @@ public final class ControlPlane: Sendable {
         }
     }
 
-    /// Has the leader propose. Gives up as soon as raft no longer takes it for the leader: that one which lost its power
-    /// says nothing shows on its connection seconds later.
+    /// Has the leader propose. Gives up as soon as raft no longer takes it for the leader: where it lost its power, its
+    /// connection shows that seconds later.
     private func forward(_ request: ProposalRequest, from manager: Manager) async throws -> ProposalAnswer {
         let leader = try await manager.leader()
         guard leader.nodeID != shared.withLock({ $0.record?.nodeID }),

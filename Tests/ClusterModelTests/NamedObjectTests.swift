@@ -65,6 +65,32 @@ import Values
         }
     }
 
+    @Test("A refusal changes nothing, whether one mutation is refused or the last of several")
+    func refusals() throws {
+        var state = ClusterState()
+        try apply(&state, .putConfig(config("1", "a"), expected: 0), .putSecret(secret("1", "a"), expected: 0))
+        let network = NetworkObject(
+            id: "n", createdAt: .epoch, spec: .init(name: "net"), subnet: CIDR("10.0.0.0/24")!,
+            gateway: IPAddress("10.0.0.1")!, vni: 1)
+        try apply(&state, .putNetwork(network, expected: 0))
+        for refused in [
+            Mutation.putConfig(config("2", "a"), expected: 0), .putConfig(config("1", "b"), expected: 1000),
+            .removeConfig("2", expected: nil), .putSecret(secret("3", "a"), expected: nil),
+            .removeSecret("1", expected: 1000), .putNetwork(network, expected: 1000),
+            .removeNetwork("m", expected: nil), .removeService("s", expected: nil), .removeNode("n", expected: nil),
+        ] {
+            for mutations in [[refused], [.putConfig(config("9", "new"), expected: 0), refused]] {
+                #expect(throws: Refusal.self) {
+                    try state.apply(Transaction(time: .epoch, id: "t", mutations: mutations), at: state.index + 1)
+                }
+                #expect(state.configs.values.map(\.name) == ["a"] && state.secrets.values.map(\.id) == ["1"])
+                #expect(state.configs["1"]?.version.index == 1 && state.secrets["1"]?.version.index == 1)
+                #expect(state.networks.values.map(\.version.index) == [2])
+                #expect(state.recentTransactions.isEmpty, "it may be asked for again")
+            }
+        }
+    }
+
     @Test("A copy of the state is a snapshot: what comes later is not in it")
     func copies() throws {
         var state = ClusterState()
