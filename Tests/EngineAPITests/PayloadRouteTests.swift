@@ -140,6 +140,32 @@ import Values
         }
     }
 
+    @Test("What happens to them is told, as events of the swarm without what they hold")
+    func events() async throws {
+        try await withManager { control, client, _ in
+            var events = control.events().makeAsyncIterator()
+            for kind in [EngineEvent.Kind.config, .secret] {
+                let path = "/\(kind.rawValue)s"
+                let body: JSONValue = ["Name": "site", "Data": .string(Self.secretBase64)]
+                let id = try await client.json("POST", "\(path)/create", body: body)["ID"]?.string
+                for action in ["create", "update", "remove"] {
+                    // Each is waited for: of changes that come together the state between them is not known.
+                    var event = await events.next()
+                    while let other = event, other.kind != kind { event = await events.next() }
+                    #expect(event?.action == action && event?.id == id && event?.scope == "swarm")
+                    #expect(event?.attributes == ["name": "site"])
+                    if action == "create" {
+                        let version = try await client.json("GET", "\(path)/site")["Version"]?["Index"]?.integer
+                        let query = [("version", "\(version ?? 0)")]
+                        _ = try await client.json("POST", "\(path)/site/update", query: query, body: ["Name": "site"])
+                    } else if action == "update" {
+                        _ = try await client.perform("DELETE", "\(path)/site")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("Outside swarm mode there are none")
     func closed() async throws {
         try await withManager(opened: false) { _, client, _ in
