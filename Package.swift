@@ -68,7 +68,7 @@ let package = Package(
         program(
             "martletd",
             [
-                "Values", "LinuxSystem", "EngineAPI", "Engine", "Agent", "ClusterManager", "ClusterModel",
+                "Values", "LinuxSystem", "SQLite", "EngineAPI", "Engine", "Agent", "ClusterManager", "ClusterModel",
                 External.arguments,
                 External.logging,
                 External.lifecycle,
@@ -192,7 +192,7 @@ let package = Package(
         layer("Cgroups", ["RuntimeProtocol", "RuntimeSpec", "LinuxSystem", "CLinux"]),
         layer("Netlink", ["LinuxSystem", "Values"]),
         layer("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CLinux", "CSeccomp"]),
-        layer("SQLite", ["CSQLite"]),
+        layer("SQLite", ["LinuxSystem", "CSQLite"]),
         layer("SystemdUnits", ["RuntimeSpec", "LinuxSystem"]),
         layer("Executors", ["LinuxSystem", "CLinux"]),
         layer("LinuxSystem", ["CLinux", "Values"]),

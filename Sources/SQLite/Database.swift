@@ -33,12 +33,15 @@ public final class Database {
 
     /// The file's path; `:memory:` for a private database in memory.
     public let path: String
+    private let disk: (any Disk)?
     let connection: OpaquePointer
     private var cached: [String: OpaquePointer] = [:]
 
     /// Opens a database, in WAL mode where it is written to.
+    ///
+    /// - Parameter disk: where the file lies; nil is the host's file system.
     public init(
-        path: String, access: Access = .readWrite, durability: Durability = .full
+        path: String, access: Access = .readWrite, durability: Durability = .full, on disk: (any Disk)? = nil
     ) throws(DatabaseError) {
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         switch access {
@@ -46,13 +49,15 @@ public final class Database {
         case .readWrite: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
         }
         var opened: OpaquePointer?
-        let code = sqlite3_open_v2(path, &opened, flags, nil)
+        let code = sqlite3_open_v2(path, &opened, flags, disk?.vfsName)
         guard code == SQLITE_OK, let opened else {
             let message = String(cString: opened.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
+            let systemError = opened.map { sqlite3_system_errno($0) } ?? 0
             sqlite3_close_v2(opened)
-            throw DatabaseError(code: code, message: message, statement: path)
+            throw DatabaseError(code: code, systemError: systemError, message: message, statement: path)
         }
         self.path = path
+        self.disk = disk
         connection = opened
         sqlite3_busy_timeout(connection, Self.busyTimeoutMilliseconds)
         try setPragma("foreign_keys", "ON")
@@ -104,6 +109,20 @@ public final class Database {
             return false
         }
         return result
+    }
+
+    /// Hands the rows of a query to `body`, one at a time, until it answers false.
+    public func forEach(
+        _ sql: String, _ values: (any DatabaseValue)?..., body: (borrowing Row) throws(DatabaseError) -> Bool
+    ) throws(DatabaseError) {
+        try run(sql, values, body: body)
+    }
+
+    /// Runs `body` with one state of the database before it, whatever others write meanwhile.
+    public func reading<Value>(_ body: () throws(DatabaseError) -> Value) throws(DatabaseError) -> Value {
+        try execute("BEGIN")
+        defer { rollBack() }
+        return try body()
     }
 
     /// Runs `body` in a transaction that takes the write lock at once; committed when it returns, rolled back when it
@@ -228,6 +247,10 @@ public final class Database {
     }
 
     private func failure(_ code: Int32, _ sql: String) -> DatabaseError {
-        DatabaseError(code: code, message: String(cString: sqlite3_errmsg(connection)), statement: sql)
+        // What is there otherwise belongs to an earlier error.
+        let isSystemError = [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 0xff)
+        return DatabaseError(
+            code: code, systemError: isSystemError ? sqlite3_system_errno(connection) : 0,
+            message: String(cString: sqlite3_errmsg(connection)), statement: sql)
     }
 }

@@ -7,6 +7,7 @@ import EngineAPI
 import Glibc
 import LinuxSystem
 import Logging
+import SQLite
 import ServiceLifecycle
 import Values
 
@@ -58,6 +59,7 @@ struct Martletd: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let logger = Self.logger(logLevel)
+        try Self.addDiskFaults(logger)
         // Every container takes a descriptor, and every client and stream.
         do { try OpenFileLimit.raise() } catch {
             logger.warning("the limit of open files stays", metadata: ["error": "\(error)"])
@@ -92,6 +94,16 @@ struct Martletd: AsyncParsableCommand {
         // Containers stay; their shims hold what they need.
         await engine.shutdown()
         logger.info("stopped; containers keep running")
+    }
+
+    /// For tests of whole clusters (docs/consensus.md, "On the disk"): with `MARTLET_DISK_FAULTS` in the environment,
+    /// databases fail by chance and lose what was not synced. Whoever sets it wants to lose data.
+    private static func addDiskFaults(_ logger: Logger) throws {
+        guard let description = getenv("MARTLET_DISK_FAULTS").map({ String(cString: $0) }) else { return }
+        try FaultyDisk.makeStandard(description)
+        logger.critical(
+            "the disk is made to fail, as MARTLET_DISK_FAULTS has it: data will be lost",
+            metadata: ["faults": "\(description)"])
     }
 
     /// What this host says of itself to the managers.
