@@ -12,13 +12,15 @@ enum Event: Sendable {
     case transfer(to: UInt64?, Reply<Void>)
     /// The thread that writes a snapshot has ended; nil where the state machine wrote none.
     case snapshotWritten(Result<SnapshotFile.Written?, RaftError>)
+    /// The scrub has found what does not hold what was written.
+    case damageFound([Damage])
     case stop(Reply<Void>?)
     /// For tests: the thread ends as if the process were killed, without closing its database.
     case abandon(Reply<Void>)
 
     var isRequest: Bool {
         switch self {
-        case .message, .snapshotWritten, .stop, .abandon: false
+        case .message, .snapshotWritten, .damageFound, .stop, .abandon: false
         default: true
         }
     }
@@ -26,7 +28,7 @@ enum Event: Sendable {
     /// Answers a call that will not be served.
     func refuse(_ error: RaftError) {
         switch self {
-        case .message, .snapshotWritten: break
+        case .message, .snapshotWritten, .damageFound: break
         case .bootstrap(_, let reply), .join(_, _, let reply), .changeMembers(_, let reply), .transfer(_, let reply):
             reply.fail(error)
         case .propose(_, _, let reply): reply.fail(error)

@@ -1,6 +1,15 @@
 import LinuxSystem
 import Logging
 import RaftCore
+import SQLite
+
+/// A `Ready` that is being carried out, and how far that has come.
+struct UnfinishedReady {
+    enum Stage { case save, install, apply }
+
+    let ready: Ready
+    var stage = Stage.save
+}
 
 /// Carrying out what the core asks for: send, write, install, send, apply.
 extension NodeLoop {
@@ -8,27 +17,51 @@ extension NodeLoop {
     func carryOutReady() throws(RaftError) -> Bool {
         guard let ready = raft?.takeReady() else { return false }
         send(ready.messages)
-        if ready.mustPersist { try persist(ready) }
-        send(ready.messagesAfterPersisting)
+        unfinished = UnfinishedReady(ready: ready)
+        return try finishReady()
+    }
+
+    /// Does what is left of the `Ready` under way, unless it failed for want of room and its time has not come; whether
+    /// it is done.
+    func finishReady() throws(RaftError) -> Bool {
+        guard let work = unfinished, roomTick ?? 0 <= now else { return false }
+        let ready = work.ready
+        if work.stage == .save {
+            if ready.mustPersist { try save(ready) }
+            unfinished?.stage = .install
+        }
+        if unfinished?.stage == .install {
+            if let metadata = ready.snapshot { try install(metadata) }
+            unfinished?.stage = .apply
+            send(ready.messagesAfterPersisting)
+        }
         try apply(ready.committed)
+        unfinished = nil
         raft?.advance(ready)
         for read in ready.reads { answerReads(read) }
         noteAddresses()
+        noteRoom()
         return true
     }
 
-    private func persist(_ ready: Ready) throws(RaftError) {
+    private func save(_ ready: Ready) throws(RaftError) {
         guard let metadata = ready.snapshot else {
             return try storage.save(ready.hardState, ready.entries, snapshot: nil)
         }
-        guard let file = received.removeValue(forKey: metadata.index), file.metadata == metadata else {
+        guard let file = received[metadata.index], file.metadata == metadata else {
             throw .storage("the file of snapshot \(metadata.index) is missing")
         }
         try storage.save(ready.hardState, ready.entries, snapshot: file)
+    }
+
+    private func install(_ metadata: SnapshotMetadata) throws(RaftError) {
+        guard let file = received[metadata.index] else { return }
+        try Self.install(file, into: stateMachine, directory: storage.snapshotDirectory)
         let replaced = snapshot
         snapshot = file
+        isSnapshotDamaged = false
         trimTarget = 0
-        try Self.install(file, into: stateMachine, directory: storage.snapshotDirectory)
+        received[metadata.index] = nil
         if let replaced { storage.removeFile(replaced.name) }
         for (index, file) in received where index <= metadata.index {
             received[index] = nil
@@ -46,17 +79,23 @@ extension NodeLoop {
         do {
             try stateMachine.install(snapshot: directory + "/" + file.name, index: file.metadata.index)
         } catch {
-            throw .storage("snapshot \(file.metadata.index) could not be installed: \(error)")
+            throw Self.failure(error, "snapshot \(file.metadata.index) could not be installed")
         }
+    }
+
+    private static func failure(_ error: any Error, _ what: String) -> RaftError {
+        if let error = error as? DatabaseError, error.isFull { return .diskFull("\(what): \(error)") }
+        return .storage("\(what): \(error)")
     }
 
     private func apply(_ entries: [Entry]) throws(RaftError) {
         guard let last = entries.last else { return }
         var commands: [CommittedCommand] = []
+        var byteCount = 0
         for entry in entries {
             if case .command(let bytes) = entry.payload {
                 commands.append(CommittedCommand(index: entry.index, term: entry.term, bytes: bytes))
-                appliedBytes += bytes.count
+                byteCount += bytes.count
             }
         }
         if !commands.isEmpty {
@@ -64,8 +103,9 @@ extension NodeLoop {
             do {
                 results = try stateMachine.apply(commands)
             } catch {
-                throw .storage("the state machine could not apply entries up to \(last.index): \(error)")
+                throw Self.failure(error, "the state machine could not apply entries up to \(last.index)")
             }
+            appliedBytes += byteCount
             precondition(results.count == commands.count, "one result for each command")
             for (command, result) in zip(commands, results) {
                 guard let proposal = proposals.removeValue(forKey: command.index) else { continue }

@@ -36,6 +36,7 @@ struct AppliedWaiter {
 /// Calls from outside, from their arrival to their answer.
 extension NodeLoop {
     func handle(_ event: Event) {
+        if isWaitingForRoom, refusesWithoutRoom(event) { return }
         switch event {
         case .message(let message, let nodeID): receive(message, from: nodeID)
         case .bootstrap(let member, let reply): bootstrap(member, reply)
@@ -50,6 +51,7 @@ extension NodeLoop {
                 MemberRequest(change: change, deadline: now + UInt64(timing.membershipTicks), reply: reply))
         case .transfer(let target, let reply): transfer(to: target, reply)
         case .snapshotWritten(let result): snapshotWritten(result)
+        case .damageFound(let damage): handle(damage)
         case .stop, .abandon: preconditionFailure("the loop's own business")
         }
     }
@@ -191,9 +193,15 @@ extension NodeLoop {
     func settle() throws(RaftError) {
         guard let raft else { return }
         if raft.isRemoved, !isRemovalRecorded {
-            isRemovalRecorded = true
-            try storage.markRemoved()
-            logger.notice("this member was removed from the Raft group")
+            do throws(RaftError) {
+                try storage.markRemoved()
+                isRemovalRecorded = true
+                logger.notice("this member was removed from the Raft group")
+            } catch .diskFull {
+                // Again in the next turn; the core knows.
+            } catch {
+                throw error
+            }
         }
         if let reply = foundingReply, isLeading {
             foundingReply = nil

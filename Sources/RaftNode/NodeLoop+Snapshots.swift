@@ -4,17 +4,21 @@ import RaftCore
 
 /// Writing snapshots of this member's own state, sending them, receiving others', and trimming the log behind them.
 extension NodeLoop {
+    /// After a snapshot that could not be written (5 s).
+    static let snapshotRetryTicks: UInt64 = 100
+
     // Writing.
 
     func startSnapshotIfDue() {
-        guard let raft, !isWritingSnapshot else { return }
+        guard let raft, !isWritingSnapshot, now >= nextSnapshotTick else { return }
         let newest = snapshot?.metadata.index ?? 0
         let count = raft.appliedIndex.saturatingSubtract(newest)
-        guard count >= trimming.entriesPerSnapshot || appliedBytes >= trimming.bytesPerSnapshot, count > 0 else {
-            return
-        }
-        appliedBytes = 0
+        let isDue = count >= trimming.entriesPerSnapshot || appliedBytes >= trimming.bytesPerSnapshot && count > 0
+        guard isDue || isSnapshotDamaged else { return }
         let name = "snapshot-\(raft.appliedIndex)-\(raft.currentTerm)-\(now)"
+        // One of an earlier life that is to be replaced: another tick, another name.
+        guard name != snapshot?.name else { return }
+        appliedBytes = 0
         let path = storage.snapshotDirectory + "/" + name
         let (stateMachine, mailbox) = (stateMachine, mailbox)
         isWritingSnapshot = NodeThread.start("raft-snapshot") {
@@ -27,6 +31,7 @@ extension NodeLoop {
                     result = .success(nil)
                 }
             } catch {
+                RaftStorage.removeFile(at: path)
                 result = .failure(.storage("\(error)"))
             }
             _ = mailbox.post(.snapshotWritten(result))
@@ -38,25 +43,31 @@ extension NodeLoop {
         isWritingSnapshot = false
         switch result {
         case .failure(let error):
+            nextSnapshotTick = now + Self.snapshotRetryTicks
             logger.error("a snapshot could not be written", metadata: ["reason": "\(error)"])
-        case .success(nil): break
+        case .success(nil): nextSnapshotTick = now + Self.snapshotRetryTicks
         case .success(let written?):
             let newest = snapshot?.metadata.index ?? 0
-            guard let raft, written.index > newest, written.index <= raft.appliedIndex,
-                let term = raft.term(at: written.index)
+            let isNews = written.index > newest || written.index == newest && isSnapshotDamaged
+            guard let raft, isNews, written.index <= raft.appliedIndex, let term = raft.term(at: written.index)
             else { return storage.removeFile(written.name) }
             let metadata = SnapshotMetadata(
                 index: written.index, term: term, membership: raft.membership(at: written.index))
             let file = SnapshotFile(
                 metadata: metadata, name: written.name, byteCount: written.byteCount, checksum: written.checksum)
-            do {
+            do throws(RaftError) {
                 try storage.record(file)
+            } catch .diskFull(let reason) {
+                storage.removeFile(file.name)
+                nextSnapshotTick = now + Self.snapshotRetryTicks
+                return logger.error("a snapshot could not be recorded", metadata: ["reason": "\(reason)"])
             } catch {
                 failure = "\(error)"
                 return
             }
             if let snapshot { storage.removeFile(snapshot.name) }
             snapshot = file
+            isSnapshotDamaged = false
             self.raft?.snapshotWritten(metadata)
             trimTarget = metadata.index.saturatingSubtract(trimming.keptEntries)
             logger.info(
@@ -66,10 +77,12 @@ extension NodeLoop {
 
     /// Removes a piece of the log, so that no transaction is long.
     private func trim() {
-        guard let raft, raft.firstIndex <= trimTarget else { return }
+        guard let raft, raft.firstIndex <= trimTarget, unfinished == nil else { return }
         let base = self.raft!.compact(through: min(trimTarget, raft.firstIndex + Self.trimmedAtOnce))
-        do {
+        do throws(RaftError) {
             try storage.trim(to: base)
+        } catch .diskFull {
+            // The rows go with those of the next time.
         } catch {
             failure = "\(error)"
         }
@@ -91,7 +104,10 @@ extension NodeLoop {
     // Sending.
 
     func startSending(to id: UInt64) {
-        guard let snapshot else { return }
+        guard let snapshot, !isSnapshotDamaged else {
+            raft?.snapshotFailed(for: id)
+            return
+        }
         do {
             let sender = try SnapshotSender(snapshot, directory: storage.snapshotDirectory, now: now)
             senders[id] = sender
@@ -150,6 +166,8 @@ extension NodeLoop {
             }
         } catch {
             logger.error("a snapshot could not be received", metadata: ["reason": "\(error)"])
+            // Its room may be what is missing.
+            if let receiver { storage.removeFile(receiver.partialName) }
             receiver = nil
         }
     }

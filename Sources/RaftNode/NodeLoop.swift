@@ -1,6 +1,7 @@
 import LinuxSystem
 import Logging
 import RaftCore
+import SQLite
 
 /// What the node's thread does: it steps the core, carries out its `Ready`, and answers calls.
 ///
@@ -43,8 +44,17 @@ final class NodeLoop: @unchecked Sendable {
     /// Answers that go out once the status that they speak of is published.
     var answers: [() -> Void] = []
 
+    /// What the core has asked for and the disk does not have yet.
+    var unfinished: UnfinishedReady?
+    /// When it is tried again, in ticks; nil where the disk is not full.
+    var roomTick: UInt64?
+
     var snapshot: SnapshotFile?
+    /// Its file does not hold what was written: it is written anew, and sent to nobody until then.
+    var isSnapshotDamaged = false
     var isWritingSnapshot = false
+    /// In ticks: not before, since the last attempt failed.
+    var nextSnapshotTick: UInt64 = 0
     var appliedBytes = 0
     var trimTarget: UInt64 = 0
     var senders: [UInt64: SnapshotSender] = [:]
@@ -52,19 +62,22 @@ final class NodeLoop: @unchecked Sendable {
     /// Received whole and not installed yet, by index.
     var received: [UInt64: SnapshotFile] = [:]
 
+    let scrubber: Scrubber
+
     init(
         directory: String, mailbox: Mailbox, board: StatusBoard, transport: any RaftTransport,
-        stateMachine: any RaftStateMachine, timing: RaftTiming, trimming: RaftTrimming, logger: Logger
+        stateMachine: any RaftStateMachine, timing: RaftTiming, limits: RaftLimits, disk: (any Disk)?, logger: Logger
     ) throws(RaftError) {
         self.mailbox = mailbox
         self.board = board
         self.transport = transport
         self.stateMachine = stateMachine
         self.timing = timing
-        self.trimming = trimming
+        trimming = limits.trimming
         self.logger = logger
-        storage = try RaftStorage(directory: directory)
-        var contents = try storage.load()
+        storage = try RaftStorage(directory: directory, on: disk)
+        let contents = try storage.load()
+        scrubber = Scrubber(storage, limits.scrubbing, mailbox)
         member = contents.member
         snapshot = contents.snapshot
         isRemovalRecorded = contents.isRemoved
@@ -74,12 +87,16 @@ final class NodeLoop: @unchecked Sendable {
             publishStatus()
             return
         }
-        if stateMachine.appliedIndex < contents.restored.base.index, let snapshot {
+        if stateMachine.appliedIndex < contents.base.index, let snapshot {
+            guard snapshot.isWhole(in: storage.snapshotDirectory) else {
+                throw storage.damaged(.snapshotFile(snapshot.name))
+            }
             try Self.install(snapshot, into: stateMachine, directory: storage.snapshotDirectory)
         }
+        var restored = contents.restored
         // A snapshot installed just now may be newer than the log's base.
-        contents.restored.applied = max(stateMachine.appliedIndex, contents.restored.base.index)
-        raft = try Self.makeRaft(member, contents.restored, timing)
+        restored.applied = max(stateMachine.appliedIndex, contents.base.index)
+        raft = try Self.makeRaft(member, restored, timing)
         if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }
         noteAddresses()
         if raft?.membership.voters == [member.id] { raft?.campaign() }
@@ -108,6 +125,7 @@ final class NodeLoop: @unchecked Sendable {
         let tick = Int64(timing.tickMilliseconds) * 1_000_000
         var nextTick = Clock.sinceBoot() + tick
         var isIdle = false
+        scrubber.start()
         while failure == nil {
             let events = mailbox.take(until: isIdle ? nextTick : 0)
             // Before what came is looked at, and after it came: a read is answered as of this moment.
@@ -125,17 +143,11 @@ final class NodeLoop: @unchecked Sendable {
                 // Ticks missed while the host slept or the disk was slow are not made up for: nobody was heard then.
                 nextTick = max(nextTick + tick, time)
                 now += 1
-                raft?.tick()
+                // Nothing is ticked before what the core has asked for is done.
+                if unfinished == nil { raft?.tick() }
                 handleTick()
             }
-            do {
-                proposeIncoming()
-                issueReads()
-                isIdle = try !carryOutReady()
-                try settle()
-            } catch {
-                failure = "\(error)"
-            }
+            isIdle = carryOn()
             if let fault = raft?.fault { failure = failure ?? fault }
             publishStatus()
             giveAnswers()
@@ -143,6 +155,26 @@ final class NodeLoop: @unchecked Sendable {
         let reason = failure ?? ""
         logger.critical("the Raft node has stopped itself", metadata: ["reason": "\(reason)"])
         end(nil, because: reason, unhandled: [])
+    }
+
+    /// Does what is due; false where there is more to do at once.
+    private func carryOn() -> Bool {
+        guard failure == nil else { return true }
+        do throws(RaftError) {
+            if unfinished != nil {
+                guard try finishReady() else { return true }
+            }
+            proposeIncoming()
+            issueReads()
+            let isIdle = try !carryOutReady()
+            if unfinished == nil { try settle() }
+            return isIdle
+        } catch .diskFull(let reason) {
+            waitForRoom(reason)
+        } catch {
+            failure = "\(error)"
+        }
+        return true
     }
 
     /// Answers with success after the next publication of the status.
@@ -157,6 +189,7 @@ final class NodeLoop: @unchecked Sendable {
     private func end(_ reply: Reply<Void>?, because reason: String, unhandled: ArraySlice<Event>) {
         giveAnswers()
         for event in unhandled { refuse(event, reason) }
+        scrubber.stop()
         while isWritingSnapshot {
             for event in mailbox.take(until: Clock.sinceBoot() + 1_000_000_000) { refuse(event, reason) }
         }
@@ -178,6 +211,7 @@ final class NodeLoop: @unchecked Sendable {
     private func abandon(_ reply: Reply<Void>, unhandled: ArraySlice<Event>) {
         giveAnswers()
         for event in unhandled { event.refuse(.stopped("killed")) }
+        scrubber.stop()
         // SAFETY: never released, so that the database's handle stays open and its log is not tidied up.
         _ = Unmanaged.passRetained(storage)
         for event in mailbox.close(because: "killed") { event.refuse(.stopped("killed")) }
@@ -188,7 +222,7 @@ final class NodeLoop: @unchecked Sendable {
 
     /// Whether the node leads and has applied what earlier leaders have committed.
     var isLeading: Bool {
-        guard let raft, raft.hasCommittedInTerm else { return false }
+        guard let raft, raft.hasCommittedInTerm, !isWaitingForRoom else { return false }
         return raft.appliedIndex >= raft.leadershipIndex
     }
 
@@ -220,13 +254,14 @@ final class NodeLoop: @unchecked Sendable {
         var status = RaftStatus()
         status.member = member.map { raft?.membership[$0.id]?.member ?? $0 }
         status.failure = failure
+        status.isDiskFull = isWaitingForRoom
         status.snapshotIndex = snapshot?.metadata.index ?? 0
         if let raft {
             status.role =
                 switch raft.role {
-                case .leader: .leader
+                case .leader where !isWaitingForRoom: .leader
                 case .candidate, .preCandidate: .candidate
-                case .follower:
+                case .follower, .leader:
                     if isRemovalRecorded || raft.isRemoved {
                         .removed
                     } else if raft.membership.isVoter(raft.id) {
@@ -236,7 +271,7 @@ final class NodeLoop: @unchecked Sendable {
                     }
                 }
             status.term = raft.currentTerm
-            status.leader = member(raft.leader)
+            status.leader = isWaitingForRoom ? nil : member(raft.leader)
             status.isLeading = isLeading
             status.committedIndex = raft.committedIndex
             status.appliedIndex = raft.appliedIndex

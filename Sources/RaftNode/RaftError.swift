@@ -25,6 +25,11 @@ public enum RaftError: Error, Sendable, Hashable {
     case stopped(String)
     /// `raft.sqlite` or a snapshot could not be read or written.
     case storage(String)
+    /// There is no room for what had to be written; nothing was.
+    case diskFull(String)
+    /// What this member has promised cannot be proven any more: the text says what is damaged. It must not take part
+    /// under its identity again.
+    case damaged(String, directory: String)
 }
 
 extension RaftError: CustomStringConvertible {
@@ -43,6 +48,14 @@ extension RaftError: CustomStringConvertible {
         case .memberTooFarBehind(let id): "member \(id) has not caught up with the log yet"
         case .stopped(let reason): "the Raft node has stopped: \(reason)"
         case .storage(let reason): "Raft storage: \(reason)"
+        case .diskFull(let reason): "the disk is full: \(reason)"
+        case .damaged(let what, let directory):
+            """
+            this manager's Raft storage is damaged: \(what). Its vote and its log cannot be proven any more, so it \
+            does not take part again under its identity; the other managers have the log. Demote this manager on one of \
+            them, stop martletd here, move \(directory) away, start martletd and let the host join as a manager \
+            again. Where there is no other manager, restore a backup
+            """
         }
     }
 }

@@ -1,5 +1,6 @@
 import Logging
 import RaftCore
+import SQLite
 
 @_exported import struct RaftCore.RaftMember
 @_exported import struct RaftCore.RaftMessage
@@ -23,25 +24,26 @@ public final class RaftNode: Sendable {
     ///
     /// - Parameters:
     ///   - timing: how long the node waits for what; the defaults suit hosts on one network.
-    /// - Throws: `storage` where the files are damaged or do not belong together.
+    /// - Throws: `damaged` where the files do not hold what was written, `storage` where they cannot be read or do not
+    ///   belong together.
     public convenience init(
         directory: String, transport: any RaftTransport, stateMachine: any RaftStateMachine,
         timing: RaftTiming = RaftTiming(), logger: Logger
     ) throws(RaftError) {
         try self.init(
             directory: directory, transport: transport, stateMachine: stateMachine, timing: timing,
-            trimming: RaftTrimming(), logger: logger)
+            limits: RaftLimits(), on: nil, logger: logger)
     }
 
     init(
         directory: String, transport: any RaftTransport, stateMachine: any RaftStateMachine, timing: RaftTiming,
-        trimming: RaftTrimming, logger: Logger
+        limits: RaftLimits, on disk: (any Disk)?, logger: Logger
     ) throws(RaftError) {
         mailbox = Mailbox()
         board = StatusBoard()
         let loop = try NodeLoop(
             directory: directory, mailbox: mailbox, board: board, transport: transport, stateMachine: stateMachine,
-            timing: timing, trimming: trimming, logger: logger)
+            timing: timing, limits: limits, disk: disk, logger: logger)
         guard NodeThread.start("raft", { loop.run() }) else { throw .stopped("the system has no thread left") }
     }
 
@@ -95,8 +97,8 @@ public final class RaftNode: Sendable {
     /// The node's view of the group now.
     public var status: RaftStatus { board.status }
 
-    /// The status now and then whenever role, term, leader, members, `isLeading` or `failure` change; only the newest
-    /// is kept for a slow reader. Ends when the node stops.
+    /// The status now and then whenever role, term, leader, members, `isLeading`, `isDiskFull` or `failure` change;
+    /// only the newest is kept for a slow reader. Ends when the node stops.
     public func statusChanges() -> AsyncStream<RaftStatus> { board.changes() }
 
     /// Adds a member without a vote, or gives a known member a new address. Leader only; returns when applied.

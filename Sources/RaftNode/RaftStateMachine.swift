@@ -24,7 +24,8 @@ public protocol RaftStateMachine: AnyObject, Sendable {
     var appliedIndex: UInt64 { get }
 
     /// Applies commands in order, each exactly once, and answers with one result for each, which goes to whoever
-    /// proposed it on this node. Throwing stops the node: the group goes on without it.
+    /// proposed it on this node. Throwing stops the node: the group goes on without it. But where it throws a
+    /// `DatabaseError` for a full disk, none of the commands may have taken effect: they come again when there is room.
     func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]]
 
     /// Writes the state as of one index into a new file at `path` and returns that index; nil where it would rather not
@@ -32,6 +33,7 @@ public protocol RaftStateMachine: AnyObject, Sendable {
     func writeSnapshot(to path: String) throws -> UInt64?
 
     /// Replaces the whole state by the snapshot in the file, durably, so that `appliedIndex` is `index` afterwards. The
-    /// file stays the node's: copy it, never open it for writing. May be called again with the same one after a crash.
+    /// file stays the node's: copy it, never open it for writing. May be called again with the same one after a crash,
+    /// and after it threw a `DatabaseError` for a full disk.
     func install(snapshot path: String, index: UInt64) throws
 }

@@ -41,5 +41,9 @@ public struct RaftStatus: Sendable, Hashable {
     public internal(set) var snapshotIndex: UInt64 = 0
     /// Voters and learners, by identity.
     public internal(set) var members: [Member] = []
+    /// The disk is full: the node does not lead, votes for nobody and acknowledges nothing until there is room. It
+    /// tries again by itself.
+    public internal(set) var isDiskFull = false
+    /// Why the node stopped itself.
     public internal(set) var failure: String?
 }

@@ -15,6 +15,21 @@ public struct RaftTiming: Sendable {
     public init() {}
 }
 
+/// What a node does beside its work in the group, and how much of it.
+struct RaftLimits: Sendable {
+    var trimming = RaftTrimming()
+    var scrubbing = RaftScrubbing()
+}
+
+/// How fast the log and the snapshot are read again to see whether the disk still has them.
+struct RaftScrubbing: Sendable {
+    /// Bytes read in one step: 1 MB a second with the pause.
+    var bytesPerStep = 1 << 20
+    var stepPauseMilliseconds = 1_000
+    /// Between the end of one pass and the beginning of the next (1 h).
+    var passPauseMilliseconds = 3_600_000
+}
+
 /// When snapshots are written and the log behind them is trimmed.
 struct RaftTrimming: Sendable {
     /// A snapshot is written after this many entries have been applied since the last one.

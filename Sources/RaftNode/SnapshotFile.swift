@@ -26,6 +26,20 @@ struct SnapshotFile: Sendable, Hashable {
         let file = try Descriptor.open(path, O_RDONLY)
         try syscall("fsync", on: path) { fsync(file.rawValue) }
         try Files.synchronizeDirectory(Files.parent(of: path))
+        return try measure(file)
+    }
+
+    /// Whether the file holds what was written.
+    func isWhole(in directory: String) -> Bool {
+        guard let file = try? Descriptor.open(directory + "/" + name, O_RDONLY),
+            let (byteCount, checksum) = try? Self.measure(file)
+        else { return false }
+        return byteCount == self.byteCount && checksum == self.checksum
+    }
+
+    private static func measure(
+        _ file: borrowing Descriptor
+    ) throws(SystemError) -> (byteCount: UInt64, checksum: UInt64) {
         var byteCount: UInt64 = 0
         var checksum = SnapshotChecksum()
         while true {

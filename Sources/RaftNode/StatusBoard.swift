@@ -55,7 +55,8 @@ extension RaftStatus {
     /// Whether readers of changes would learn nothing from the other one.
     fileprivate func isAbout(_ other: RaftStatus) -> Bool {
         role == other.role && term == other.term && leader == other.leader && member == other.member
-            && isLeading == other.isLeading && failure == other.failure && members.count == other.members.count
+            && isLeading == other.isLeading && isDiskFull == other.isDiskFull && failure == other.failure
+            && members.count == other.members.count
             && zip(members, other.members).allSatisfy { $0.member == $1.member && $0.isVoter == $1.isVoter }
     }
 }

@@ -1,6 +1,7 @@
 import LinuxSystem
 import Logging
 import RaftCore
+import SQLite
 import Synchronization
 import TestSupport
 import Testing
@@ -14,6 +15,7 @@ final class ListMachine: RaftStateMachine {
         var commands: [(index: UInt64, text: String)] = []
         var installed: [UInt64] = []
         var refused: String?
+        var isDiskFull = false
     }
 
     let state = Mutex(State())
@@ -26,7 +28,8 @@ final class ListMachine: RaftStateMachine {
 
     func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
         try state.withLock { state in
-            try commands.map { command in
+            if state.isDiskFull { throw DatabaseError(code: 13, message: "full", statement: "apply") }
+            return try commands.map { command in
                 let text = String(decoding: command.bytes, as: UTF8.self)
                 if text == state.refused { throw Refused() }
                 precondition(command.index > state.commands.last?.index ?? 0, "applied twice or out of order")
@@ -93,6 +96,8 @@ final class Cluster {
     final class Host {
         let member: RaftMember
         var directory: String
+        /// Where `raft.sqlite` lies; nil is the temporary folder.
+        var disk: SimulatedDisk?
         var machine = ListMachine()
         var node: RaftNode?
 
@@ -107,6 +112,8 @@ final class Cluster {
     var hosts: [Host] = []
     var timing = RaftTiming()
     var trimming = RaftTrimming()
+    var scrubbing = RaftScrubbing()
+    var simulatesDisks = false
     private var lives = 0
 
     init() throws {
@@ -119,6 +126,7 @@ final class Cluster {
         let number = hosts.count + 1
         let member = RaftMember(id: UInt64(number), nodeID: "node\(number)", address: "10.0.0.\(number):2377")
         let host = Host(member, directory: folder.path("\(number)"))
+        if simulatesDisks { host.disk = SimulatedDisk(seed: UInt64(number)) }
         hosts.append(host)
         try start(host)
         return host
@@ -131,18 +139,24 @@ final class Cluster {
         host.machine = ListMachine()
         let node = try RaftNode(
             directory: host.directory, transport: Network.Port(network: network, nodeID: host.member.nodeID),
-            stateMachine: host.machine, timing: timing, trimming: trimming, logger: logger)
+            stateMachine: host.machine, timing: timing, limits: RaftLimits(trimming: trimming, scrubbing: scrubbing),
+            on: host.disk,
+            logger: logger)
         host.node = node
         network.state.withLock { $0.nodes[host.member.nodeID] = node }
     }
 
-    /// As kill -9: the next life gets a copy of what the files held at that moment.
+    /// As kill -9: the next life gets a copy of what the files held at that moment. On a simulated disk it is a loss of
+    /// power.
     func kill(_ host: Host) async throws {
         network.state.withLock { $0.nodes[host.member.nodeID] = nil }
+        host.disk?.losePower()
         await host.node?.abandon()
         host.node = nil
+        host.disk?.restorePower()
         lives += 1
         let copy = folder.path("\(host.member.id)-life\(lives)")
+        if host.disk != nil { return }
         try Files.makeDirectories(copy + "/snapshots")
         for name in ["raft.sqlite", "raft.sqlite-wal"] {
             try Files.write(copy + "/" + name, Files.read(host.directory + "/" + name))
@@ -228,13 +242,15 @@ final class Cluster {
 }
 
 /// Proposes different texts from eight sides until the node refuses; the texts that it acknowledged.
-func proposeUntilRefused(_ node: RaftNode, meanwhile: () async -> Void) async -> [String] {
+func proposeUntilRefused(
+    _ node: RaftNode, prefix: String = "", meanwhile: () async -> Void
+) async -> [String] {
     await withTaskGroup(of: [String].self) { group in
         for worker in 0..<8 {
             group.addTask {
                 var done: [String] = []
                 for number in 0..<10_000 {
-                    let text = "\(worker)-\(number)"
+                    let text = "\(prefix)\(worker)-\(number)"
                     guard (try? await node.propose(Array(text.utf8))) != nil else { break }
                     done.append(text)
                 }
