@@ -102,9 +102,9 @@ let package = Package(
         layer(
             "EngineAPI",
             [
-                "Engine", "ClusterManager", "EngineModel", "ClusterModel", "ImageStore", "OCI", "HTTPTransport",
-                "HTTPMessages", "LinuxSystem", "JSON", "Values", External.hummingbirdCore, External.nioCore,
-                External.nioPosix, External.logging, External.lifecycle,
+                "Engine", "ClusterManager", "ClusterStore", "ClusterHistory", "EngineModel", "ClusterModel",
+                "ImageStore", "OCI", "HTTPTransport", "HTTPMessages", "LinuxSystem", "JSON", "Values",
+                External.hummingbirdCore, External.nioCore, External.nioPosix, External.logging, External.lifecycle,
             ]),
         layer(
             "EngineClient",
@@ -128,7 +128,8 @@ let package = Package(
             "ClusterManager",
             [
                 "RaftNode", "ClusterStore", "ClusterPKI", "ClusterRPC", "Orchestration", "Scheduling", "SessionModel",
-                "NetworkModel", "ClusterModel", "EngineModel", "LinuxSystem", "JSON", "Values", External.logging,
+                "ClusterHistory", "NetworkModel", "ClusterModel", "EngineModel", "Executors", "LinuxSystem", "JSON",
+                "Values", External.logging,
             ]),
         layer(
             "Agent",
@@ -151,7 +152,8 @@ let package = Package(
         layer(
             "ClusterStore",
             [
-                "RaftNode", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values", External.logging,
+                "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values",
+                External.logging,
             ]),
         layer(
             "ClusterPKI",
@@ -202,6 +204,7 @@ let package = Package(
             "Orchestration",
             ["ClusterModel", "Scheduling", "NetworkModel", "Values"]),
         layer("Scheduling", ["ClusterModel", "Values"]),
+        layer("ClusterHistory", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         layer("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         layer("AgentModel", ["ClusterModel", "SessionModel", "EngineModel", "JSON", "Values"]),
         layer("ClusterModel", ["EngineModel", "JSON", "Values", External.collections]),
@@ -260,13 +263,18 @@ let package = Package(
                 External.grpc,
             ]),
         tests("ClusterModel", ["JSON", "Values"]),
+        tests("ClusterHistory", ["ClusterModel", "JSON", "Values"]),
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
         tests("AgentModel", ["SessionModel", "ClusterModel", "EngineModel", "JSON", "Values"]),
         tests("ClusterManager", ["ClusterModel", "EngineModel", "JSON", "Values"]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
-            "ClusterStore", ["RaftNode", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport", External.logging]),
+            "ClusterStore",
+            [
+                "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport",
+                External.logging,
+            ]),
         tests(
             "Engine",
             ["EngineModel", "RuntimeProtocol", "RuntimeSpec", "LinuxSystem", "JSON", "Values", "TestSupport"]),

@@ -83,7 +83,7 @@ extension ControlPlane {
                         id: Identifiers.swarm(using: &generator), createdAt: now, spec: spec, subnet: gateways,
                         gateway: gateways.host(1), vni: OverlayDefaults.ingressVNI), expected: 0))
         }
-        try await manager.proposeHere(mutations)
+        try await manager.proposeHere(mutations, by: author, note: "swarm init")
         if let member = manager.raft.status.member {
             try await manager.raft.addLearner(
                 RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))

@@ -47,7 +47,7 @@ extension ControlPlane {
             status: NodeStatus(state: .ready, addr: ""), clusterAddress: "")
         node.raftMember = member.id
         try await manager.proposeHere(
-            [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)])
+            [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], by: .node(id: nodeID, client: nil))
         // The record comes last: without it the next start begins anew.
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
         try adopt(record)

@@ -297,7 +297,8 @@ extension ControlPlane {
             let offset = UInt64((address.v4Value ?? 0) &- (network.subnet.network.address.v4Value ?? 0))
             do {
                 try await manager.proposeHere(
-                    [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)])
+                    [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)],
+                    by: .node(id: node, client: nil))
                 return try JSONCoding.encode(attachment)
             } catch let refusal as Refusal {
                 if case .alreadyExists = refusal, question.address == nil { continue }

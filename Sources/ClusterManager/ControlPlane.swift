@@ -166,37 +166,38 @@ public final class ControlPlane: Sendable {
     // MARK: Changes
 
     /// Proposes mutations on the leader, wherever it is, and waits until they are applied here.
-    func propose(_ mutations: [Mutation]) async throws(EngineError) {
-        if let refusal = try await attempt(mutations) { throw EngineError(refusal) }
+    func propose(_ mutations: [Mutation], note: String? = nil) async throws(EngineError) {
+        if let refusal = try await attempt(mutations, note: note).refusal { throw EngineError(refusal) }
     }
 
     /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster
     /// and `body` does not itself insist on a version.
     func change(_ body: (ClusterState) throws(EngineError) -> [Mutation]) async throws(EngineError) {
         for attemptsLeft in (0..<Self.changeAttempts).reversed() {
-            guard let refusal = try await attempt(body(state())) else { return }
+            guard let refusal = try await attempt(body(state())).refusal else { return }
             guard refusal.mayBeRace, attemptsLeft > 0 else { throw EngineError(refusal) }
         }
     }
 
     /// One proposal, whoever leads: what a leader left unanswered when it died is asked for again, under the same
     /// identifier, so that it is applied once.
-    private func attempt(_ mutations: [Mutation]) async throws(EngineError) -> Refusal? {
+    func attempt(_ mutations: [Mutation], note: String? = nil) async throws(EngineError) -> ProposalAnswer {
         let manager = try manager()
         var generator = SystemRandomNumberGenerator()
-        let request = ProposalRequest(id: Identifiers.swarm(using: &generator), mutations: mutations)
+        let request = ProposalRequest(
+            id: Identifiers.swarm(using: &generator), client: RequestOrigin.client, note: note, mutations: mutations)
         let deadline = Clock.sinceBoot() + 2 * Manager.leaderPatienceNanoseconds
         while true {
             do {
                 let answer: ProposalAnswer
                 if manager.isLeading {
                     // Here an answer means that it is applied here.
-                    answer = try await manager.proposer.propose(mutations, id: request.id)
+                    answer = try await manager.proposer.propose(mutations, by: author, note: note, id: request.id)
                 } else {
                     answer = try await forward(request, from: manager)
                     try await manager.raft.waitApplied(answer.index)
                 }
-                return answer.refusal
+                return answer
             } catch {
                 let failure = EngineError(any: error)
                 guard failure.kind == .unavailable, Clock.sinceBoot() < deadline,
@@ -228,9 +229,14 @@ public final class ControlPlane: Sendable {
         return try JSONCoding.decode(ProposalAnswer.self, from: answer)
     }
 
-    private static let changeAttempts = 5
+    static let changeAttempts = 5
     /// Between two attempts while there is no leader.
     private static let retryPause: Duration = .milliseconds(20)
+
+    /// This node, on behalf of whose request is being answered.
+    var author: Author {
+        .node(shared.withLock(\.record)?.nodeID ?? "", through: RequestOrigin.client)
+    }
 
     // MARK: The leader
 

@@ -43,7 +43,7 @@ final class LeaderLoop: Sendable {
     private var raft: RaftNode { proposer.raft }
 
     private func propose(_ mutations: [Mutation]) async throws {
-        try await proposer.propose(mutations, term: term).applied()
+        try await proposer.propose(mutations, by: .orchestrator, term: term).applied()
     }
 
     private func orchestrate() async {

@@ -15,6 +15,10 @@ final class Manager: Sendable {
     let store: ClusterStore
     let raft: RaftNode
     let sessions: SessionServer
+    /// Reads the past and makes copies.
+    let reader: StateReader
+    /// Runs statements of clients, which may take a while.
+    let queries: StateReader
     private let channels: RaftChannels
     private let logger: Logger
     private let nodeID: String
@@ -28,6 +32,8 @@ final class Manager: Sendable {
         channels = RaftChannels(connector: connector, logger: logger)
         raft = try RaftNode(directory: directory, transport: channels, stateMachine: store, logger: logger)
         sessions = SessionServer(store: store, logger: logger)
+        reader = StateReader(store: store)
+        queries = StateReader(store: store)
     }
 
     /// Follows who leads, and does the leader's work when it is this host.
@@ -107,7 +113,7 @@ final class Manager: Sendable {
     var proposer: Proposer { Proposer(store: store, raft: raft) }
 
     /// Proposes on the leader. Refusals come as errors.
-    func proposeHere(_ mutations: [Mutation]) async throws {
-        try await proposer.propose(mutations).applied()
+    func proposeHere(_ mutations: [Mutation], by author: Author, note: String? = nil) async throws {
+        try await proposer.propose(mutations, by: author, note: note).applied()
     }
 }

@@ -130,7 +130,8 @@ extension ControlPlane {
             try requireManager(peer, manager)
             let request = try JSONCoding.decode(ProposalRequest.self, from: payload)
             return try await JSONCoding.encode(
-                manager.proposer.propose(request.mutations, id: request.id))
+                manager.proposer.propose(
+                    request.mutations, by: .node(asker, through: request.client), note: request.note, id: request.id))
         case ClusterMethodNames.enrol:
             return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
         case ClusterMethodNames.renew:
@@ -150,7 +151,7 @@ extension ControlPlane {
         case HostMethods.detach:
             let id = try JSONCoding.decode(String.self, from: payload)
             guard manager.store.state.attachments[id]?.nodeID == asker else { return [] }
-            try await manager.proposeHere([.removeAttachment(id)])
+            try await manager.proposeHere([.removeAttachment(id)], by: .node(id: asker, client: nil))
             return []
         default: throw EngineError(.notImplemented, "this manager does not know \"\(method)\"")
         }
@@ -193,7 +194,8 @@ extension ControlPlane {
             spec: NodeSpec(role: isManager ? .manager : .worker, availability: request.availability),
             description: request.description, status: NodeStatus(state: .unknown, addr: request.address),
             clusterAddress: address)
-        try await manager.proposeHere([.putNode(node, expected: 0)])
+        try await manager.proposeHere(
+            [.putNode(node, expected: 0)], by: .node(id: nodeID, client: nil), note: "swarm join")
         return try JSONCoding.encode(
             response(state, nodeID: nodeID, isManager: isManager, certificate, address: request.address))
     }
@@ -264,7 +266,8 @@ extension ControlPlane {
         node.spec.role = .worker
         node.status.state = .down
         node.status.message = "node left the swarm"
-        try await manager.proposeHere([.putNode(node, expected: nil)])
+        try await manager.proposeHere(
+            [.putNode(node, expected: nil)], by: .node(id: id, client: nil), note: "swarm leave")
         return []
     }
 }

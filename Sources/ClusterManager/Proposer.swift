@@ -15,11 +15,11 @@ struct Proposer: Sendable {
     /// - Parameters:
     ///   - id: where given, a transaction of that identifier that was applied already is not applied again.
     ///   - term: where given, nothing is proposed unless this manager leads in exactly this term.
-    func propose(_ mutations: [Mutation], id: String? = nil, term: UInt64? = nil) async throws
-        -> ProposalAnswer
-    {
+    func propose(
+        _ mutations: [Mutation], by author: Author, note: String? = nil, id: String? = nil, term: UInt64? = nil
+    ) async throws -> ProposalAnswer {
         let transaction = Transaction(
-            time: max(Clock.now(), store.state.time), id: id, mutations: mutations)
+            time: max(Clock.now(), store.state.time), id: id, author: author, note: note, mutations: mutations)
         let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
         return ProposalAnswer(index: index, refusal: try CommandOutcome(decoding: result).refusal)
     }
@@ -28,6 +28,9 @@ struct Proposer: Sendable {
 /// A manager's wish for a transaction, to the leader.
 struct ProposalRequest: Hashable, Codable {
     var id: String
+    /// Through what the client came; the manager itself is named by its certificate.
+    var client: String?
+    var note: String?
     var mutations: [Mutation]
 }
 

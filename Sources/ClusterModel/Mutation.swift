@@ -64,11 +64,25 @@ public struct Transaction: Hashable, Sendable, Codable {
     public var time: Timestamp
     /// Chosen by a client's manager, so that asking twice changes once; nil for the leader's own decisions.
     public var id: String?
+    /// nil in entries of versions that did not write it down.
+    public var author: Author?
+    /// What its author says of it, for the history: `rollback to 17`.
+    public var note: String?
     public var mutations: [Mutation]
 
-    public init(time: Timestamp, id: String? = nil, mutations: [Mutation]) {
+    enum CodingKeys: String, CodingKey {
+        case time, id, note, mutations
+        // Entries of the first versions have a text under "author".
+        case author = "by"
+    }
+
+    public init(
+        time: Timestamp, id: String? = nil, author: Author? = nil, note: String? = nil, mutations: [Mutation]
+    ) {
         self.time = time
         self.id = id
+        self.author = author
+        self.note = note
         self.mutations = mutations
     }
 }

@@ -1,3 +1,4 @@
+import ClusterHistory
 import ClusterModel
 import Glibc
 import JSON
@@ -65,6 +66,9 @@ public final class ClusterStore: RaftStateMachine {
     /// The state as applied so far. A copy costs nothing.
     public var state: ClusterState { shared.withLock(\.state) }
 
+    /// The file that holds the state now.
+    var path: String { storage.withLock(\.path) }
+
     /// What changes from now on.
     public func watch() -> ClusterWatch {
         shared.withLock { shared in
@@ -85,6 +89,7 @@ public final class ClusterStore: RaftStateMachine {
         var state = self.state
         let before = state.index
         var changed: [AppliedChange] = []
+        var records: [HistoryRecord] = []
         var results: [[UInt8]] = []
         for command in commands {
             let transaction: Transaction
@@ -94,21 +99,24 @@ public final class ClusterStore: RaftStateMachine {
                 throw ClusterStoreError.unknownCommand(index: command.index, reason: error.description)
             }
             var outcome = CommandOutcome(refusal: nil)
+            let previous = state
             do throws(Refusal) {
-                changed += try state.apply(transaction, at: command.index)
+                let changes = try state.apply(transaction, at: command.index)
+                records += HistoryRecord.records(of: transaction, changes: changes, from: previous, to: state)
+                changed += changes
             } catch {
                 outcome.refusal = error
             }
             results.append(try outcome.encoded())
         }
         let keys = Set(changed.map { ObjectKey(kind: $0.kind, id: $0.id) })
-        try storage.withLock { try $0.database.write(keys, of: state, since: before) }
+        try storage.withLock { try $0.database.write(keys, records, of: state, since: before) }
         publish(state, changed)
         return results
     }
 
     public func writeSnapshot(to path: String) throws -> UInt64? {
-        let source = storage.withLock(\.path)
+        let source = self.path
         // A reader of its own, so that nothing waits for the copy.
         let reader = try Database(path: source, access: .readOnly)
         try reader.vacuum(into: path)

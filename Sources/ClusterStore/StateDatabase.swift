@@ -1,3 +1,4 @@
+import ClusterHistory
 import ClusterModel
 import JSON
 import SQLite
@@ -28,14 +29,22 @@ struct StateDatabase {
         """
 
     let database: Database
+    private var history: HistoryTable { HistoryTable(database: database) }
 
     init(path: String) throws {
         // The log holds everything that this file might lose with the power.
         database = try Database(path: path, durability: .normal)
         try database.executeScript(Self.schema)
+        try database.executeScript(HistoryTable.schema)
     }
 
     func load() throws -> ClusterState {
+        let state = try loadState()
+        try history.begin(with: state)
+        return state
+    }
+
+    private func loadState() throws -> ClusterState {
         let applied = try database.first("SELECT idx, time FROM applied") { ($0.unsigned(0), $0.integer(1)) } ?? (0, 0)
         return ClusterState(
             index: applied.0, time: Timestamp(nanosecondsSinceEpoch: applied.1),
@@ -54,10 +63,13 @@ struct StateDatabase {
         return try bodies.map { try JSONCoding.decode(type, from: Array($0.utf8)) }
     }
 
-    /// Writes the objects that changed, and how far the state has come, in one transaction.
-    func write(_ changes: Set<ObjectKey>, of state: ClusterState, since before: UInt64) throws {
+    /// Writes the objects that changed, their history, and how far the state has come, in one transaction.
+    func write(
+        _ changes: Set<ObjectKey>, _ records: [HistoryRecord], of state: ClusterState, since before: UInt64
+    ) throws {
         try database.transaction {
             for key in changes { try write(key, of: state) }
+            try history.add(records)
             let news = state.recentTransactions.reversed().prefix { $0.index > before }
             for transaction in news {
                 try database.execute("INSERT OR REPLACE INTO recent VALUES (?, ?)", transaction.index, transaction.id)

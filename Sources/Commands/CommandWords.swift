@@ -13,7 +13,7 @@ struct CommandWords {
         "force-rm", "global", "help", "ingress", "init", "interactive", "internal", "ipv6", "latest", "link",
         "no-healthcheck", "no-resolve", "no-resolve-image", "no-stream", "no-trunc", "oom-kill-disable", "pretty",
         "privileged", "prune", "publish-all", "quiet", "raw", "read-only", "rm", "rollback", "rotate", "sig-proxy",
-        "size", "timestamps", "tty", "verbose", "volumes", "with-registry-auth",
+        "size", "timestamps", "tty", "verbose", "volumes", "with-registry-auth", "yes",
     ]
     /// Flags of services that an update may take back.
     private static let negatable: Set<String> = ["init", "read-only", "tty"]

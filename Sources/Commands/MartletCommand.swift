@@ -25,7 +25,10 @@ public struct MartletCommand: AsyncParsableCommand {
                     SystemCommand.self,
                 ]),
             CommandGroup(
-                name: "Swarm", subcommands: [SwarmCommand.self, NodeCommand.self, ServiceCommand.self]),
+                name: "Swarm",
+                subcommands: [
+                    SwarmCommand.self, NodeCommand.self, ServiceCommand.self, ClusterCommand.self, SQLCommand.self,
+                ]),
             CommandGroup(
                 name: "Containers",
                 subcommands: [

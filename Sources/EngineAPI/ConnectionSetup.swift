@@ -1,3 +1,4 @@
+import ClusterManager
 import HTTPTransport
 import HummingbirdCore
 import Logging
@@ -17,6 +18,8 @@ struct ConnectionSetup: ServerChildChannel {
     }
 
     func handle(value: Value, logger: Logger) async {
-        await HTTPConnection(value.bytes, logger: logger, respond: responder.respond).run()
+        await RequestOrigin.$client.withValue(await ClientName.of(value.channel)) {
+            await HTTPConnection(value.bytes, logger: logger, respond: responder.respond).run()
+        }
     }
 }

@@ -2,7 +2,7 @@ import ClusterManager
 import Engine
 
 extension Router {
-    /// Every route of the Engine API.
+    /// Every route of the Engine API, and Martlet's own beneath `/martlet`.
     init(engine: Engine, cluster: ControlPlane?) {
         self.init()
         SystemRoutes(engine: engine, cluster: cluster).register(&self)
@@ -16,5 +16,6 @@ extension Router {
         SwarmRoutes(cluster: cluster).register(&self)
         ServiceRoutes(cluster: cluster).register(&self)
         PayloadRoutes(cluster: cluster).register(&self)
+        HistoryRoutes(cluster: cluster).register(&self)
     }
 }

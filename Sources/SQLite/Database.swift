@@ -174,7 +174,7 @@ public final class Database {
     }
 
     /// Steps through a statement; `body` says whether to go on.
-    private func run(
+    func run(
         _ sql: String, _ values: [(any DatabaseValue)?], body: (borrowing Row) throws(DatabaseError) -> Bool
     ) throws(DatabaseError) {
         // Taken out of the cache while it runs, so that a query inside `body` with the same text gets its own.

@@ -1,0 +1,103 @@
+import ClusterModel
+import JSON
+import Values
+
+/// Which object: its kind and identifier.
+public struct ObjectReference: Hashable, Sendable {
+    public var kind: ObjectKind
+    public var id: String
+
+    public init(kind: ObjectKind, id: String) {
+        self.kind = kind
+        self.id = id
+    }
+
+    /// Whether somebody asks for such objects, so that the history keeps them; the others are made by the cluster.
+    public var hasSpecification: Bool {
+        switch kind {
+        case .cluster, .node, .service, .network: true
+        case .task, .attachment: false
+        }
+    }
+}
+
+extension ClusterState {
+    /// An object's name for people, its specification as JSON, its version, and when that was written.
+    func specification(
+        of object: ObjectReference
+    ) -> (name: String, document: JSONValue, version: ObjectVersion, time: Timestamp)? {
+        switch object.kind {
+        case .cluster:
+            guard let cluster, cluster.id == object.id else { return nil }
+            return (cluster.spec["Name"]?.string ?? "default", cluster.spec, cluster.version, cluster.updatedAt)
+        case .node:
+            return nodes[object.id].map { ($0.hostname, Specifications.document(of: $0), $0.version, $0.updatedAt) }
+        case .service:
+            return services[object.id].map { ($0.spec.name, $0.document, $0.version, $0.updatedAt) }
+        case .network:
+            return networks[object.id].map {
+                ($0.spec.name, Specifications.document(of: $0), $0.version, $0.updatedAt)
+            }
+        case .task, .attachment: return nil
+        }
+    }
+
+    /// Every object that has a specification, in no particular order.
+    var objectsWithSpecification: [ObjectReference] {
+        var objects = cluster.map { [ObjectReference(kind: .cluster, id: $0.id)] } ?? []
+        objects += nodes.keys.map { ObjectReference(kind: .node, id: $0) }
+        objects += services.keys.map { ObjectReference(kind: .service, id: $0) }
+        objects += networks.keys.map { ObjectReference(kind: .network, id: $0) }
+        return objects
+    }
+}
+
+/// The specifications of objects that clients do not write as JSON, as JSON and back.
+enum Specifications {
+    /// Engine API: NodeSpec.
+    static func document(of node: NodeObject) -> JSONValue {
+        var document: JSONValue = [
+            "Labels": texts(node.spec.labels), "Role": .string(node.spec.role.rawValue),
+            "Availability": .string(node.spec.availability.rawValue),
+        ]
+        if let name = node.spec.name { document["Name"] = .string(name) }
+        return document
+    }
+
+    static func nodeSpec(_ document: JSONValue) -> NodeSpec? {
+        guard let role = NodeSpec.Role(rawValue: document["Role"]?.string ?? ""),
+            let availability = NodeSpec.Availability(rawValue: document["Availability"]?.string ?? "")
+        else { return nil }
+        return NodeSpec(
+            name: document["Name"]?.string, labels: texts(document["Labels"]), role: role, availability: availability)
+    }
+
+    /// Engine API: NetworkCreateRequest, with the subnet and the gateway that it got.
+    static func document(of network: NetworkObject) -> JSONValue {
+        [
+            "Name": .string(network.spec.name), "Labels": texts(network.spec.labels),
+            "Driver": .string(network.spec.driver), "Internal": .bool(network.spec.isInternal),
+            "Attachable": .bool(network.spec.isAttachable), "Ingress": .bool(network.spec.isIngress),
+            "Options": texts(network.spec.options), "Subnet": .string(network.subnet.description),
+            "Gateway": .string(network.gateway.description),
+        ]
+    }
+
+    static func network(_ document: JSONValue) -> (spec: NetworkObject.Spec, subnet: CIDR, gateway: IPAddress)? {
+        guard let name = document["Name"]?.string, let driver = document["Driver"]?.string,
+            let subnet = CIDR(document["Subnet"]?.string ?? ""),
+            let gateway = IPAddress(document["Gateway"]?.string ?? "")
+        else { return nil }
+        let spec = NetworkObject.Spec(
+            name: name, labels: texts(document["Labels"]), driver: driver,
+            isInternal: document["Internal"]?.bool ?? false, isAttachable: document["Attachable"]?.bool ?? false,
+            isIngress: document["Ingress"]?.bool ?? false, options: texts(document["Options"]))
+        return (spec, subnet, gateway)
+    }
+
+    private static func texts(_ texts: [String: String]) -> JSONValue { .object(texts.mapValues { .string($0) }) }
+
+    private static func texts(_ value: JSONValue?) -> [String: String] {
+        (value?.object ?? [:]).compactMapValues(\.string)
+    }
+}
