@@ -56,6 +56,17 @@ final class RaftStorage {
         contents.entries = [entry]
     }
 
+    /// Makes what is here the log of a group of one that begins behind a snapshot; what was here before is forgotten.
+    func refound(_ member: RaftMember, _ hardState: HardState, behind snapshot: SnapshotFile) throws(RaftError) {
+        try transaction { () throws(DatabaseError) in
+            for table in ["identity", "peer", "log"] { try database.execute("DELETE FROM \(table)") }
+            try writeIdentity(member)
+            try write(hardState)
+            try writeBase(snapshot.metadata)
+            try write(snapshot)
+        }
+    }
+
     /// Takes an identity with an empty log.
     func join(_ member: RaftMember, peers: [RaftMember]) throws(RaftError) {
         try transaction { () throws(DatabaseError) in
