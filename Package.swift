@@ -10,6 +10,7 @@ enum External {
     static let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
     static let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
     static let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
     static let certificates = Target.Dependency.product(name: "X509", package: "swift-certificates")
     static let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
     static let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -127,8 +128,9 @@ let package = Package(
         layer(
             "ClusterManager",
             [
-                "RaftNode", "ClusterStore", "ClusterPKI", "ClusterRPC", "Orchestration", "Scheduling", "SessionModel",
-                "ClusterHistory", "NetworkModel", "ClusterModel", "EngineModel", "Executors", "LinuxSystem", "JSON",
+                "RaftNode", "ClusterStore", "ClusterBackup", "ClusterPKI", "ClusterRPC", "Orchestration", "Scheduling",
+                "SessionModel", "ClusterHistory", "NetworkModel", "ClusterModel", "EngineModel", "Executors",
+                "LinuxSystem", "JSON",
                 "Values", External.logging,
             ]),
         layer(
@@ -155,6 +157,8 @@ let package = Package(
                 "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values",
                 External.logging,
             ]),
+        layer(
+            "ClusterBackup", ["LinuxSystem", "JSON", "Values", External.crypto, External.cryptoExtras]),
         layer(
             "ClusterPKI",
             [
@@ -255,6 +259,7 @@ let package = Package(
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
         tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport", External.logging]),
+        tests("ClusterBackup", ["LinuxSystem", "Values", "TestSupport"]),
         tests("ClusterPKI", ["ClusterModel", "LinuxSystem", "Values", "TestSupport"]),
         tests(
             "ClusterRPC",
@@ -267,7 +272,7 @@ let package = Package(
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
         tests("AgentModel", ["SessionModel", "ClusterModel", "EngineModel", "JSON", "Values"]),
-        tests("ClusterManager", ["ClusterModel", "EngineModel", "JSON", "Values"]),
+        tests("ClusterManager", ["ClusterBackup", "ClusterModel", "EngineModel", "JSON", "Values"]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore",

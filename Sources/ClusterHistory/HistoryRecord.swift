@@ -39,7 +39,7 @@ public struct HistoryRecord: Hashable, Sendable {
 
 extension HistoryRecord {
     /// What the entry at `after.index` did to specifications: one record for each object whose specification is another
-    /// than before, in the order of the changes.
+    /// than before, in the order of the changes. That the cluster begins a new history is a change of it, too.
     public static func records(
         of transaction: Transaction, changes: [AppliedChange], from before: ClusterState, to after: ClusterState
     ) -> [HistoryRecord] {
@@ -49,7 +49,8 @@ extension HistoryRecord {
             guard object.hasSpecification, seen.insert(object).inserted else { return nil }
             let old = before.specification(of: object)
             let new = after.specification(of: object)
-            guard old?.document != new?.document, let name = (new ?? old)?.name else { return nil }
+            let isRenewed = change.kind == .cluster && before.cluster?.historyID != after.cluster?.historyID
+            guard old?.document != new?.document || isRenewed, let name = (new ?? old)?.name else { return nil }
             return HistoryRecord(
                 revision: after.index, time: after.time, author: transaction.author, note: transaction.note,
                 object: object, name: name, change: new == nil ? .removed : old == nil ? .created : .updated,

@@ -22,12 +22,13 @@ extension ControlPlane {
     }
 
     private func open(_ request: SwarmInitRequest) async throws -> String {
+        if request.forceNewCluster, shared.withLock({ $0.record?.isOpen }) == true {
+            return try await renewAlone(advertiseAddr: request.advertiseAddr, listenAddr: request.listenAddr)
+        }
         guard let record = shared.withLock(\.record), let manager = shared.withLock(\.manager), !record.isOpen else {
             throw EngineError.alreadyInSwarm
         }
-        try Self.refuse(
-            (request.forceNewCluster, "--force-new-cluster"),
-            (!request.dataPathAddr.isEmpty, "--data-path-addr"))
+        try Self.refuse((!request.dataPathAddr.isEmpty, "--data-path-addr"))
         let availability = try Self.availability(request.availability)
         let (address, port) = try HostAddresses.advertised(
             request.advertiseAddr, listen: request.listenAddr, defaultPort: configuration.port)

@@ -105,16 +105,18 @@ extension ControlPlane {
     }
 
     func stopParts() async {
-        let (manager, server) = shared.withLock { shared in
+        let (manager, server, session) = shared.withLock { shared in
             defer {
                 shared.manager = nil
                 shared.server = nil
+                shared.session = nil
                 shared.record = nil
                 shared.peers = []
                 shared.dataKeys = DataKeys()
             }
-            return (shared.manager, shared.server)
+            return (shared.manager, shared.server, shared.session)
         }
+        session?.cancel()
         server?.cancel()
         await server?.value
         await manager?.stop()

@@ -8,6 +8,17 @@ import Values
 
 extension ControlPlane: ClusterAccess {
     public func withSession(_ body: @escaping @Sendable (AgentSession) async throws -> Void) async throws {
+        let session = Task { try await self.openSession(body) }
+        // A host that leaves its cluster ends it.
+        shared.withLock { $0.session = session }
+        try await withTaskCancellationHandler {
+            try await session.value
+        } onCancel: {
+            session.cancel()
+        }
+    }
+
+    private func openSession(_ body: @escaping @Sendable (AgentSession) async throws -> Void) async throws {
         let (record, manager) = shared.withLock { ($0.record, $0.manager) }
         guard let record else { throw EngineError.noLeader }
         if let manager, manager.isLeading {

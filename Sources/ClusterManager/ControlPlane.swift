@@ -26,6 +26,11 @@ public final class ControlPlane: Sendable {
         var peers: Set<String> = []
         var error = ""
         var isPending = false
+        /// The agent's session, as long as it lasts.
+        var session: Task<Void, any Error>?
+        /// When other managers were heard last, and since when this could have been.
+        var managersHeard: [String: Timestamp] = [:]
+        var startedAt = Clock.now()
     }
 
     let configuration: ControlPlaneConfiguration
@@ -77,6 +82,7 @@ public final class ControlPlane: Sendable {
     /// Takes up the part that this host had, or makes it the manager of a log of one.
     public func start() async throws {
         try await transitions.pass {
+            try self.finishRestore()
             if let record = try NodeRecord.load(directory: self.configuration.directory) {
                 try await self.resume(record)
             } else {

@@ -34,6 +34,7 @@ struct PeerHandlers: ClusterHandlers {
                 throw RPCFailure(.forbidden, "node \(peer.nodeID) is no member of raft")
             }
             manager.raft.step(message, from: peer.nodeID)
+            control.heard(manager: peer.nodeID)
         }
     }
 

@@ -75,7 +75,7 @@ final class SessionServer: Sendable {
         if let picture = shared.withLock({ $0.picture?.index == state.index ? $0.picture?.picture : nil }) {
             return picture
         }
-        let picture = ClusterPicture(state, history: state.cluster?.id ?? "")
+        let picture = ClusterPicture(state, history: state.cluster?.historyID ?? "")
         shared.withLock { shared in
             if shared.picture.map({ $0.index < state.index }) ?? true { shared.picture = (state.index, picture) }
         }

@@ -25,6 +25,8 @@ public struct ClusterObject: Hashable, Sendable, Codable {
     public var gatewayPool: CIDR
     /// The next VXLAN network identifier; they are not reused.
     public var nextVNI: UInt32
+    /// Names the log that revisions count in: a restore and a recovery begin a new one. nil for the first.
+    public var history: String?
 
     public init(
         id: String, createdAt: Timestamp, spec: JSONValue, rootCertificate: String, rootKey: String,
@@ -46,6 +48,9 @@ public struct ClusterObject: Hashable, Sendable, Codable {
         self.gatewayPool = gatewayPool
         nextVNI = 4097
     }
+
+    /// The name of the log that revisions count in.
+    public var historyID: String { history ?? id }
 
     /// Finished tasks kept per slot (Engine API: SwarmSpec, Orchestration, TaskHistoryRetentionLimit).
     public var taskHistoryLimit: Int {

@@ -124,6 +124,22 @@ public final class ClusterStore: RaftStateMachine {
         return try copy.first("SELECT idx FROM applied") { $0.unsigned(0) }
     }
 
+    /// The state in a copy that `writeSnapshot` made, or in any other file of the kind; it must hold together.
+    public static func state(inCopy path: String) throws(ClusterStoreError) -> ClusterState {
+        do {
+            let copy = try Database(path: path, access: .readOnly)
+            let check = try copy.query("PRAGMA quick_check(1)") { $0.text(0) }
+            guard check == ["ok"] else { throw ClusterStoreError.corrupted(path: path, reason: check.joined()) }
+            return try StateDatabase(copy: copy).loadState()
+        } catch let error as ClusterStoreError {
+            throw error
+        } catch let error as JSONError {
+            throw .corrupted(path: path, reason: error.description)
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
     public func install(snapshot path: String, index: UInt64) throws {
         let name = "state-\(index)-\(Clock.sinceBoot()).sqlite"
         let target = directory + "/" + name

@@ -38,13 +38,16 @@ struct StateDatabase {
         try database.executeScript(HistoryTable.schema)
     }
 
+    /// A file that is only looked at.
+    init(copy: Database) { database = copy }
+
     func load() throws -> ClusterState {
         let state = try loadState()
         try history.begin(with: state)
         return state
     }
 
-    private func loadState() throws -> ClusterState {
+    func loadState() throws -> ClusterState {
         let applied = try database.first("SELECT idx, time FROM applied") { ($0.unsigned(0), $0.integer(1)) } ?? (0, 0)
         return ClusterState(
             index: applied.0, time: Timestamp(nanosecondsSinceEpoch: applied.1),

@@ -7,9 +7,10 @@ import Values
 /// `martlet cluster`.
 struct ClusterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cluster", abstract: "The cluster's past.",
+        commandName: "cluster", abstract: "The cluster's past, its backups, and its recovery.",
         subcommands: [
             ClusterLogCommand.self, ClusterShowCommand.self, ClusterDiffCommand.self, ClusterRollbackCommand.self,
+            ClusterBackupCommand.self, ClusterRestoreCommand.self, ClusterRecoverCommand.self,
         ])
 }
 

@@ -9,7 +9,8 @@ struct CommandWords {
 
     /// Flags without a value.
     private static let switches: Set<String> = [
-        "all", "attachable", "autolock", "detach", "digests", "dry-run", "follow", "force", "force-new-cluster",
+        "all", "attachable", "autolock", "detach", "digests", "dry-run", "encrypt", "follow", "force",
+        "force-new-cluster",
         "force-rm", "global", "help", "ingress", "init", "interactive", "internal", "ipv6", "latest", "link",
         "no-healthcheck", "no-resolve", "no-resolve-image", "no-stream", "no-trunc", "oom-kill-disable", "pretty",
         "privileged", "prune", "publish-all", "quiet", "raw", "read-only", "rm", "rollback", "rotate", "sig-proxy",

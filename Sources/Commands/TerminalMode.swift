@@ -17,6 +17,19 @@ enum TerminalMode {
         }
     }
 
+    /// Keeps what is typed from being seen; returns what restores the mode.
+    static func hideInput() -> (@Sendable () -> Void) {
+        var settings = termios()
+        guard tcgetattr(0, &settings) == 0 else { return {} }
+        let before = settings
+        settings.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(0, TCSANOW, &settings)
+        return {
+            var before = before
+            tcsetattr(0, TCSANOW, &before)
+        }
+    }
+
     /// Rows and columns; nil without a terminal.
     static func size() -> (rows: UInt16, columns: UInt16)? {
         var size = winsize()

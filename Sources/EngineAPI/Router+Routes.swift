@@ -17,5 +17,6 @@ extension Router {
         ServiceRoutes(cluster: cluster).register(&self)
         PayloadRoutes(cluster: cluster).register(&self)
         HistoryRoutes(cluster: cluster).register(&self)
+        BackupRoutes(cluster: cluster).register(&self)
     }
 }

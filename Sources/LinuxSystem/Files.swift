@@ -48,7 +48,7 @@ public enum Files {
             try syscall("fchmod", on: temporary) { fchmod(file.rawValue, mode) }
             try syscall("fsync", on: temporary) { fsync(file.rawValue) }
         }
-        try syscall("rename", on: path) { rename(temporary, path) }
+        try syscall("rename", on: path) { Glibc.rename(temporary, path) }
         try synchronizeDirectory(parent(of: path))
     }
 

@@ -113,7 +113,7 @@ public struct SessionRegistry: Sendable {
             return own.isEmpty ? .nothing : .propose(own.map { .observe($0) })
         case .receipt(let receipt):
             guard receipt.failure == nil else { return .failed(receipt) }
-            guard receipt.revision.history == state.cluster?.id ?? "" else { return .nothing }
+            guard receipt.revision.history == state.cluster?.historyID ?? "" else { return .nothing }
             sessions[nodeID]?.receipt = receipt.revision.index
             return .advanced
         case .heartbeat: return .nothing

@@ -41,6 +41,8 @@ struct Martletd: AsyncParsableCommand {
     @Option(help: "The program martlet-net. (default: beside martletd)")
     var net: String?
 
+    @OptionGroup var backups: BackupOptions
+
     @Option(
         help: "The least serious messages that are logged: trace, debug, info, notice, warning, error, critical.",
         transform: { text in
@@ -85,6 +87,7 @@ struct Martletd: AsyncParsableCommand {
         var services = ServiceGroupConfiguration(
             services: [
                 .init(service: AgentService(agent: agent)),
+                .init(service: BackupService(control: control, schedule: try backups.schedule())),
                 .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -142,6 +145,51 @@ struct Martletd: AsyncParsableCommand {
         let own = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
         return own.prefix(own.lastIndex(of: "/").map { own.distance(from: own.startIndex, to: $0) } ?? 0) + "/"
             + program
+    }
+}
+
+/// Backups that a manager writes by itself.
+struct BackupOptions: ParsableArguments {
+    @Option(
+        name: .customLong("backup-directory"), help: "Write backups of the cluster's state there while a manager.")
+    var directory: String?
+
+    @Option(name: .customLong("backup-interval"), help: "How long after a backup the next one is written.")
+    var interval = "24h"
+
+    @Option(name: .customLong("backup-keep"), help: "How many backups are kept.")
+    var count = 7
+
+    @Option(
+        name: .customLong("backup-passphrase-file"), help: "A file whose first line encrypts backups.")
+    var passphraseFile: String?
+
+    /// nil where none are asked for.
+    func schedule() throws -> BackupSchedule? {
+        guard let directory else { return nil }
+        guard let nanoseconds = GoDuration.nanoseconds(interval), nanoseconds >= 60_000_000_000 else {
+            throw ValidationError("--backup-interval \(interval): write 24h, 90m and the like, at least 1m")
+        }
+        guard count >= 1 else { throw ValidationError("--backup-keep \(count): at least one is kept") }
+        let passphrase = try passphraseFile.map { Array(try Files.read($0).prefix { $0 != 0x0a }) }
+        guard passphrase?.isEmpty != true else { throw ValidationError("the passphrase for backups is empty") }
+        return BackupSchedule(
+            directory: directory, intervalNanoseconds: nanoseconds, count: count, passphrase: passphrase)
+    }
+}
+
+/// The scheduled backups, as long as the daemon runs.
+private struct BackupService: Service, CustomStringConvertible {
+    let control: ControlPlane
+    let schedule: BackupSchedule?
+
+    var description: String { "the backups" }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            if let schedule { return await control.keepBackups(schedule) }
+            while (try? await Task.sleep(for: .seconds(86_400))) != nil {}
+        }
     }
 }
 

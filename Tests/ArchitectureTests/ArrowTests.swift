@@ -16,7 +16,7 @@ import Testing
         ["LinuxSystem", "Executors", "SQLite", "Netlink", "Cgroups", "Seccomp", "SystemdUnits", "Archive"],
         [
             "NameService", "Dataplane", "ContainerRuntime", "Containment", "ContainerShim", "ImageStore", "ClusterPKI",
-            "ClusterRPC", "ClusterStore",
+            "ClusterRPC", "ClusterStore", "ClusterBackup",
             "RaftNode", "HTTPTransport",
         ],
         ["Engine", "Agent", "ClusterManager"],

@@ -1,0 +1,37 @@
+import JSON
+import Values
+
+/// What a backup holds.
+public struct BackupManifest: Hashable, Sendable, Codable {
+    public var clusterID: String
+    /// Which log the revision counts in.
+    public var history: String
+    /// The index of the last log entry that the state contains, and its time.
+    public var revision: UInt64
+    public var time: Timestamp
+    /// The largest term of Raft that the writer knew.
+    public var term: UInt64
+    /// The manager that wrote it, when, and its program's version.
+    public var nodeID: String
+    public var writtenAt: Timestamp
+    public var version: String
+    /// The state's SQLite file.
+    public var stateBytes: UInt64
+    public var stateDigest: Digest
+
+    public init(
+        clusterID: String, history: String, revision: UInt64, time: Timestamp, term: UInt64, nodeID: String,
+        writtenAt: Timestamp, version: String, stateBytes: UInt64, stateDigest: Digest
+    ) {
+        self.clusterID = clusterID
+        self.history = history
+        self.revision = revision
+        self.time = time
+        self.term = term
+        self.nodeID = nodeID
+        self.writtenAt = writtenAt
+        self.version = version
+        self.stateBytes = stateBytes
+        self.stateDigest = stateDigest
+    }
+}
