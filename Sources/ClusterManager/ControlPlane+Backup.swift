@@ -44,11 +44,11 @@ extension ControlPlane {
             let manifest = try await reader.read { store in
                 do {
                     _ = try store.writeSnapshot(to: path)
-                    let state = try ClusterStore.state(inCopy: path)
+                    let mark = try ClusterStore.mark(ofCopy: path)
                     let (digest, byteCount) = try FileDigest.of(path)
                     return BackupManifest(
-                        clusterID: state.cluster?.id ?? "", history: state.cluster?.historyID ?? "",
-                        revision: state.index, time: state.time, term: term, nodeID: record.nodeID,
+                        clusterID: mark.cluster?.id ?? "", history: mark.cluster?.historyID ?? "",
+                        revision: mark.index, time: mark.time, term: term, nodeID: record.nodeID,
                         writtenAt: Clock.now(), version: version, stateBytes: byteCount, stateDigest: digest)
                 } catch {
                     try? Files.removeTree(path)

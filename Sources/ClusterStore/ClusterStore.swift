@@ -124,6 +124,13 @@ public final class ClusterStore: RaftStateMachine {
         return try copy.first("SELECT idx FROM applied") { $0.unsigned(0) }
     }
 
+    /// How far the state in a copy has come, and its cluster, without loading the rest.
+    public static func mark(
+        ofCopy path: String
+    ) throws -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
+        try StateDatabase(copy: Database(path: path, access: .readOnly)).mark()
+    }
+
     /// The state in a copy that `writeSnapshot` made, or in any other file of the kind; it must hold together.
     public static func state(inCopy path: String) throws(ClusterStoreError) -> ClusterState {
         do {

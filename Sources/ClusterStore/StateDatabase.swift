@@ -47,11 +47,17 @@ struct StateDatabase {
         return state
     }
 
-    func loadState() throws -> ClusterState {
+    func mark() throws -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
         let applied = try database.first("SELECT idx, time FROM applied") { ($0.unsigned(0), $0.integer(1)) } ?? (0, 0)
+        return (
+            applied.0, Timestamp(nanosecondsSinceEpoch: applied.1), try objects("cluster", ClusterObject.self).first
+        )
+    }
+
+    func loadState() throws -> ClusterState {
+        let mark = try mark()
         return ClusterState(
-            index: applied.0, time: Timestamp(nanosecondsSinceEpoch: applied.1),
-            cluster: try objects("cluster", ClusterObject.self).first, nodes: try objects("node", NodeObject.self),
+            index: mark.index, time: mark.time, cluster: mark.cluster, nodes: try objects("node", NodeObject.self),
             services: try objects("service", ServiceObject.self), tasks: try objects("task", TaskObject.self),
             networks: try objects("network", NetworkObject.self),
             attachments: try objects("attachment", AttachmentObject.self),
