@@ -239,7 +239,7 @@ let package = Package(
         tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
         tests("RaftCore", ["DataDriven", "Values"], exclude: ["Scripts"]),
         tests("DataDriven"),
-        tests("SimulationKit", ["RaftCore"]),
+        tests("SimulationKit", ["RaftCore", "ClusterModel", "Values"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
         tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
         tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
@@ -271,7 +271,7 @@ let package = Package(
         tests("ClusterHistory", ["ClusterModel", "JSON", "Values"]),
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
-        tests("AgentModel", ["SessionModel", "ClusterModel", "EngineModel", "JSON", "Values"]),
+        tests("AgentModel", ["SessionModel", "ClusterModel", "NetworkModel", "EngineModel", "JSON", "Values"]),
         tests("ClusterManager", ["ClusterBackup", "ClusterModel", "EngineModel", "JSON", "Values"]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(

@@ -30,7 +30,9 @@ extension Agent: ClusterNetworks {
     public func allocate(
         containerID: String, name: String, network: NetworkRecord, address: IPAddress?
     ) async throws -> ClusterAttachment {
-        guard let nodeID = ledger.wanted?.nodeID else { throw EngineError(.unavailable, "this host is in no cluster yet") }
+        guard let nodeID = ledger.wanted?.nodeID else {
+            throw EngineError(.unavailable, "this host is in no cluster yet")
+        }
         let question = AttachmentQuestion(
             nodeID: nodeID, networkID: network.id, containerID: containerID,
             names: [name, String(containerID.prefix(12))], address: address)

@@ -18,10 +18,14 @@ public struct BackupManifest: Hashable, Sendable, Codable {
     /// The state's SQLite file.
     public var stateBytes: UInt64
     public var stateDigest: Digest
+    /// The keys to what is sealed in the state, as their holder writes them; nil where nothing was. Never log or show
+    /// them.
+    public var dataKeys: JSONValue?
 
     public init(
         clusterID: String, history: String, revision: UInt64, time: Timestamp, term: UInt64, nodeID: String,
-        writtenAt: Timestamp, version: String, stateBytes: UInt64, stateDigest: Digest
+        writtenAt: Timestamp, version: String, stateBytes: UInt64, stateDigest: Digest,
+        dataKeys: JSONValue? = nil
     ) {
         self.clusterID = clusterID
         self.history = history
@@ -33,5 +37,6 @@ public struct BackupManifest: Hashable, Sendable, Codable {
         self.version = version
         self.stateBytes = stateBytes
         self.stateDigest = stateDigest
+        self.dataKeys = dataKeys
     }
 }

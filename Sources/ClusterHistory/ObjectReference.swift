@@ -15,7 +15,7 @@ public struct ObjectReference: Hashable, Sendable {
     /// Whether somebody asks for such objects, so that the history keeps them; the others are made by the cluster.
     public var hasSpecification: Bool {
         switch kind {
-        case .cluster, .node, .service, .network: true
+        case .cluster, .node, .service, .network, .config, .secret: true
         case .task, .attachment: false
         }
     }
@@ -38,6 +38,14 @@ extension ClusterState {
             return networks[object.id].map {
                 ($0.spec.name, Specifications.document(of: $0), $0.version, $0.updatedAt)
             }
+        case .config:
+            return configs[object.id].map {
+                ($0.spec.name, Specifications.document(of: $0), $0.version, $0.updatedAt)
+            }
+        case .secret:
+            return secrets[object.id].map {
+                ($0.spec.name, Specifications.document(of: $0.spec), $0.version, $0.updatedAt)
+            }
         case .task, .attachment: return nil
         }
     }
@@ -48,6 +56,8 @@ extension ClusterState {
         objects += nodes.keys.map { ObjectReference(kind: .node, id: $0) }
         objects += services.keys.map { ObjectReference(kind: .service, id: $0) }
         objects += networks.keys.map { ObjectReference(kind: .network, id: $0) }
+        objects += configs.values.map { ObjectReference(kind: .config, id: $0.id) }
+        objects += secrets.values.map { ObjectReference(kind: .secret, id: $0.id) }
         return objects
     }
 }
@@ -93,6 +103,25 @@ enum Specifications {
             isInternal: document["Internal"]?.bool ?? false, isAttachable: document["Attachable"]?.bool ?? false,
             isIngress: document["Ingress"]?.bool ?? false, options: texts(document["Options"]))
         return (spec, subnet, gateway)
+    }
+
+    /// Engine API: SecretSpec, without the data, which is nobody's to read.
+    static func document(of spec: PayloadSpec) -> JSONValue {
+        var document: JSONValue = ["Name": .string(spec.name), "Labels": texts(spec.labels)]
+        if let templating = spec.templating { document["Templating"] = templating }
+        return document
+    }
+
+    /// Engine API: ConfigSpec.
+    static func document(of config: ConfigObject) -> JSONValue {
+        var document = document(of: config.spec)
+        document["Data"] = .string(config.data)
+        return document
+    }
+
+    static func payloadSpec(_ document: JSONValue) -> PayloadSpec? {
+        guard let name = document["Name"]?.string else { return nil }
+        return PayloadSpec(name: name, labels: texts(document["Labels"]), templating: document["Templating"])
     }
 
     private static func texts(_ texts: [String: String]) -> JSONValue { .object(texts.mapValues { .string($0) }) }

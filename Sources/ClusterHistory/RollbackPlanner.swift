@@ -5,10 +5,10 @@ import Values
 
 /// Makes a rollback's plan, kind by kind, on a copy of the state to which each part is applied as it is decided.
 struct RollbackPlanner {
-    private let past: [ObjectReference: HistoryRecord]
+    let past: [ObjectReference: HistoryRecord]
     /// What is there as it was read: versions are those that were read.
-    private let state: ClusterState
-    private let now: Timestamp
+    let state: ClusterState
+    let now: Timestamp
     private var trial: ClusterState
     /// Networks of the past and those that stand for them now.
     private var successors: [String: String] = [:]
@@ -35,15 +35,17 @@ struct RollbackPlanner {
         try writeServices(services, using: &generator)
         unwanted = try removeNetworks(unwanted)
         for network in unwanted { removeLater(network) }
+        try changeConfigs(using: &generator)
+        try changeSecrets()
         try changeNodes()
     }
 
     /// The past's objects of one kind, by name.
-    private func records(_ kind: ObjectKind) -> [HistoryRecord] {
+    func records(_ kind: ObjectKind) -> [HistoryRecord] {
         past.values.filter { $0.object.kind == kind }.sorted { ($0.name, $0.object.id) < ($1.name, $1.object.id) }
     }
 
-    private mutating func take(_ mutation: Mutation) throws(RollbackRefusal) {
+    mutating func take(_ mutation: Mutation) throws(RollbackRefusal) {
         mutations.append(mutation)
         do throws(Refusal) {
             _ = try trial.apply(Transaction(time: now, mutations: [mutation]), at: state.index)
@@ -52,7 +54,7 @@ struct RollbackPlanner {
         }
     }
 
-    private mutating func note(
+    mutating func note(
         _ object: ObjectReference, _ name: String, _ change: HistoryRecord.Change,
         fields: [SpecificationDifference.Field] = [], remark: String? = nil
     ) {
@@ -266,7 +268,7 @@ extension RollbackPlanner {
         }
     }
 
-    private mutating func except(_ object: ObjectReference, _ name: String, _ reason: String) {
+    mutating func except(_ object: ObjectReference, _ name: String, _ reason: String) {
         exceptions.append(RollbackPlan.Exception(object: object, name: name, reason: reason))
     }
 }

@@ -1,6 +1,7 @@
 import ClusterBackup
 import ClusterStore
 import EngineModel
+import JSON
 import LinuxSystem
 import Values
 
@@ -39,6 +40,7 @@ extension ControlPlane {
         // A thread of its own: a slow reader of one backup holds up nothing else.
         let reader = StateReader(store: manager.store)
         let path = "\(directory)/\(Self.backupPrefix)\(Clock.sinceBoot()).sqlite"
+        let dataKeys = shared.withLock(\.dataKeys)
         let (term, version) = (manager.raft.status.term, configuration.description.engine.engineVersion)
         do {
             let manifest = try await reader.read { store in
@@ -49,7 +51,8 @@ extension ControlPlane {
                     return BackupManifest(
                         clusterID: mark.cluster?.id ?? "", history: mark.cluster?.historyID ?? "",
                         revision: mark.index, time: mark.time, term: term, nodeID: record.nodeID,
-                        writtenAt: Clock.now(), version: version, stateBytes: byteCount, stateDigest: digest)
+                        writtenAt: Clock.now(), version: version, stateBytes: byteCount, stateDigest: digest,
+                        dataKeys: try JSONCoding.decode(JSONValue.self, from: JSONCoding.encode(dataKeys)))
                 } catch {
                     try? Files.removeTree(path)
                     throw error

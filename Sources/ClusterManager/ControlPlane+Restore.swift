@@ -101,6 +101,9 @@ extension ControlPlane {
         let now = Clock.now()
         let identity = try authority.makeIdentity(for: manifest.nodeID, role: .manager, at: now)
         try identity.save(directory: stage)
+        if let keys = manifest.dataKeys {
+            try JSONCoding.decode(DataKeys.self, from: JSONCoding.encode(keys)).save(directory: stage)
+        }
         try Files.writeDurably("\(stage)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
         var generator = SystemRandomNumberGenerator()
         var record = NodeRecord(

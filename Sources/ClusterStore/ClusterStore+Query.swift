@@ -21,7 +21,7 @@ extension ClusterStore {
     /// and the join tokens are in `cluster.body`.
     static let readable: [String: Set<String>] = [
         "applied": [], "attachment": [], "cluster": ["id"], "history": [], "horizon": [], "network": [], "node": [],
-        "service": [], "task": [],
+        "service": [], "task": [], "config": [], "secret": ["id", "name", "version"],
         // The schema, and JSON taken apart.
         "sqlite_master": [], "json_each": [], "json_tree": [],
     ]

@@ -131,17 +131,17 @@ extension NodeLoop {
         guard !incoming.isEmpty else { return }
         let batch = incoming
         incoming = []
-        guard let raft else {
+        // The core itself is not bound: a second holder would have its log copied at every batch.
+        guard let term = raft?.currentTerm else {
             for proposal in batch { proposal.reply.fail(.notAMember) }
             return
         }
-        let term = raft.currentTerm
         var taken: [IncomingProposal] = []
         for proposal in batch {
             if proposal.term ?? term == term {
                 taken.append(proposal)
             } else {
-                proposal.reply.fail(.notLeader(leader: member(raft.leader)))
+                proposal.reply.fail(.notLeader(leader: member(raft?.leader ?? 0)))
             }
         }
         guard !taken.isEmpty else { return }

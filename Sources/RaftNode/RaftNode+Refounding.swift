@@ -24,14 +24,14 @@ extension RaftNode {
         let storage = try RaftStorage(directory: directory)
         let contents = try storage.load()
         storage.removeLeftovers(except: contents.snapshot)
-        if let snapshot = contents.snapshot, stateMachine.appliedIndex < contents.restored.base.index {
+        if let snapshot = contents.snapshot, stateMachine.appliedIndex < contents.base.index {
             try NodeLoop.install(snapshot, into: stateMachine, directory: storage.snapshotDirectory)
         }
-        let missing = contents.restored.entries.compactMap { entry -> CommittedCommand? in
+        let missing = contents.entries.compactMap { entry -> CommittedCommand? in
             guard entry.index > stateMachine.appliedIndex, case .command(let bytes) = entry.payload else { return nil }
             return CommittedCommand(index: entry.index, term: entry.term, bytes: bytes)
         }
-        let last = max(term, contents.restored.hardState.term, contents.restored.entries.last?.term ?? 0)
+        let last = max(term, contents.hardState.term, contents.entries.last?.term ?? 0)
         do {
             if !missing.isEmpty { _ = try stateMachine.apply(missing) }
             let name = "snapshot-\(stateMachine.appliedIndex)-\(last)-refounded-\(member.id)"

@@ -60,11 +60,14 @@ final class RaftStorage {
     func refound(_ member: RaftMember, _ hardState: HardState, behind snapshot: SnapshotFile) throws(RaftError) {
         try transaction { () throws(DatabaseError) in
             for table in ["identity", "peer", "log"] { try database.execute("DELETE FROM \(table)") }
-            try writeIdentity(member)
-            try write(hardState)
-            try writeBase(snapshot.metadata)
+            try write(member, isRemoved: false)
+            try write(hardState, last: snapshot.metadata.index)
+            try write(base: snapshot.metadata)
             try write(snapshot)
         }
+        contents = RaftContents()
+        contents.member = member
+        contents.save(hardState, [], snapshot: snapshot)
     }
 
     /// Takes an identity with an empty log.

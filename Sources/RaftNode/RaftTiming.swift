@@ -33,7 +33,7 @@ struct RaftScrubbing: Sendable {
 /// When snapshots are written and the log behind them is trimmed.
 struct RaftTrimming: Sendable {
     /// A snapshot is written after this many entries have been applied since the last one.
-    var entriesPerSnapshot: UInt64 = 10_000
+    var entriesPerSnapshot: UInt64 = 50_000
     /// ... or after this many bytes of commands.
     var bytesPerSnapshot = 64 << 20
     /// Entries before a snapshot that are kept for members a little behind.

@@ -26,7 +26,11 @@ extension Simulation {
         guard agent.isUp, agent.life == life else { return }
         agenda.add(.agentTick(number, life), after: 500)
         if let connection = agent.connection {
-            if agenda.now > connection.lastHeard + Self.silence { agent.connection = nil } else { say(.heartbeat, number) }
+            if agenda.now > connection.lastHeard + Self.silence {
+                agent.connection = nil
+            } else {
+                say(.heartbeat, number)
+            }
         } else {
             let manager = hosts[agent.leader] != nil ? agent.leader : random.element(of: hosts.ids) ?? 1
             agent.leader = 0
@@ -47,7 +51,10 @@ extension Simulation {
         guard let connection = agent.connection else { return }
         let delay = network.sessionDelay(
             from: agent.endpoint, to: connection.manager, at: agenda.now, using: &random)
-        guard let delay else { return agent.connection = nil }
+        guard let delay else {
+            agent.connection = nil
+            return
+        }
         agenda.add(
             .toManager(connection.manager, agent: number, connection: connection.number, message), after: delay)
     }
@@ -98,7 +105,9 @@ extension Simulation {
     /// Begins the task's next step, where there is one.
     private mutating func proceed(_ id: String, _ number: Int) {
         let agent = world.agents[number]
-        guard let container = agent.containers[id], !container.isBusy, !container.status.state.isTerminal else { return }
+        guard let container = agent.containers[id], !container.isBusy, !container.status.state.isTerminal else {
+            return
+        }
         let next: TaskState
         if container.assigned.task.desiredState >= .shutdown {
             next = .shutdown
@@ -106,7 +115,8 @@ extension Simulation {
             switch container.status.state {
             case .assigned: next = .preparing
             case .preparing: next = .ready
-            case .ready where container.assigned.task.desiredState == .running && agent.ledger.holds(id): next = .running
+            case .ready where container.assigned.task.desiredState == .running && agent.ledger.holds(id):
+                next = .running
             case .running where !isMending && random.chance(perMille: 10): next = .failed
             default: return
             }

@@ -72,7 +72,8 @@ extension Simulation {
             return reply(Reply(call: request.call, leader: hosts[id]!.raft.leader), from: id)
         }
         switch request.body {
-        case .append(let command) where random.chance(perMille: 500) && hosts[id]!.raft.forward([Self.bytes(of: command)]):
+        case .append(let command)
+        where random.chance(perMille: 500) && hosts[id]!.raft.forward([Self.bytes(of: command)]):
             hosts[id]!.forwarded[command.id] = request.call
         case .append(let command):
             do throws(Raft.Refusal) {

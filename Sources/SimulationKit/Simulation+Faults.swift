@@ -105,8 +105,8 @@ extension Simulation {
         }
     }
 
-    /// Cuts a leader off or lets it crash: mostly before its first entry has come to many, or just after the next one has
-    /// come to some.
+    /// Cuts a leader off or lets it crash: mostly before its first entry has come to many, or just after the next one
+    /// has come to some.
     private mutating func strike(_ id: UInt64) {
         let delay = Milliseconds(random.number(in: 1...[8, 25, 100, 600][random.number(in: 0..<4)]))
         if random.chance(perMille: 500) {

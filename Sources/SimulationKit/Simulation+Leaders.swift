@@ -91,14 +91,18 @@ extension Simulation {
         }
         guard let leadership = world.leaderships[id] else { return }
         if leadership.plan.map({ $0 <= entry.index }) ?? false { world.leaderships[id]!.plan = nil }
-        if !leadership.isPlanDue {
-            world.leaderships[id]!.isPlanDue = true
-            agenda.add(.planSoon(id, leadership.term), after: 1)
-        }
+        askForPlan(id)
         if !leadership.isInformDue {
             world.leaderships[id]!.isInformDue = true
             agenda.add(.inform(id, leadership.term), after: 20)
         }
+    }
+
+    /// Something has changed: a look at it follows, one for all that comes within a moment.
+    private mutating func askForPlan(_ id: UInt64) {
+        guard let leadership = world.leaderships[id], !leadership.isPlanDue else { return }
+        world.leaderships[id]!.isPlanDue = true
+        agenda.add(.planSoon(id, leadership.term), after: 10)
     }
 
     mutating func planSoon(_ id: UInt64, _ term: UInt64) {
@@ -116,7 +120,7 @@ extension Simulation {
         world.leaderships[id]!.isInformDue = false
         guard canWork(id) else { return }
         let state = hosts[id]!.state.cluster
-        let picture = ClusterPicture(state, history: state.cluster?.id ?? "")
+        let picture = ClusterPicture(state, history: state.cluster?.historyID ?? "")
         for agent in world.agents {
             guard var line = world.leaderships[id]!.lines[agent.id] else { continue }
             guard let host = picture.host(agent.id) else {
@@ -153,7 +157,7 @@ extension Simulation {
         switch outcome {
         case .nothing, .failed: break
         case .propose(let mutations): propose(mutations, on: id)
-        case .advanced: planNow(id)
+        case .advanced: askForPlan(id)
         case .over: hangUp(agent.id, on: id)
         }
     }

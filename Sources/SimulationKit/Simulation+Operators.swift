@@ -73,7 +73,7 @@ extension Simulation {
             case .drain: break
             }
             world.operators[number].request = nil
-            agenda.add(.operate(number), after: Milliseconds(random.number(in: 300...6_000)))
+            agenda.add(.operate(number), after: Milliseconds(random.number(in: 1_000...15_000)))
         case .again: ask(number, request.id, request.wish)
         case .elsewhere(let leader):
             world.operators[number].manager = hosts[leader] != nil ? leader : random.element(of: hosts.ids) ?? 1
@@ -147,7 +147,8 @@ extension Simulation {
                 "\($0.slot) \($0.status.state)/\($0.desiredState) on \($0.nodeID)"
             }
             return checker.note(
-                .convergence, "service \(name) has \(serving.count) of \(acknowledged.replicas) tasks: \(tasks.sorted())")
+                .convergence,
+                "service \(name) has \(serving.count) of \(acknowledged.replicas) tasks: \(tasks.sorted())")
         }
         for task in serving {
             let agent = world.agents.first { $0.id == task.nodeID }

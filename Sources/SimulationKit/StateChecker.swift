@@ -29,7 +29,9 @@ struct StateChecker {
             return
         }
         outcomes[index] = outcome
-        if refusal != nil, !changes.isEmpty { note(.stateMachineSafety, "entry \(index) is refused and changes something") }
+        if refusal != nil, !changes.isEmpty {
+            note(.stateMachineSafety, "entry \(index) is refused and changes something")
+        }
         for change in changes where change.kind == .task { check(change.id, transaction, index, before, after) }
     }
 

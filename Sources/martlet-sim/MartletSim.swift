@@ -26,7 +26,20 @@ struct MartletSim: AsyncParsableCommand {
         guard count >= 1, seed <= UInt64.max - count else { throw ValidationError("--count is at least 1") }
     }
 
+    /// Sets and dictionaries have another order in each process, unless it is asked not to be so when it starts: what
+    /// depends on it runs the same way each time only then.
+    private static let fixedOrder = "SWIFT_DETERMINISTIC_HASHING"
+
+    private func restartWithFixedOrder() {
+        guard getenv(Self.fixedOrder) == nil else { return }
+        setenv(Self.fixedOrder, "1", 1)
+        var arguments = CommandLine.arguments.map { strdup($0) }
+        arguments.append(nil)
+        execv("/proc/self/exe", arguments)
+    }
+
     func run() async {
+        restartWithFixedOrder()
         var tally = Tally()
         await withTaskGroup(of: (UInt64, Simulation.Outcome).self) { group in
             var next = seed

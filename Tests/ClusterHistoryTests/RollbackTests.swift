@@ -39,6 +39,41 @@ import Values
         #expect(try past.plan(to: revision).isEmpty)
     }
 
+    @Test("Configs come back with their data, secrets cannot; what came since goes; labels are as they were")
+    func payloads() throws {
+        var past = try Past()
+        func config(_ id: String, _ name: String, _ labels: [String: String] = [:]) -> ConfigObject {
+            ConfigObject(
+                id: id, createdAt: .epoch, spec: PayloadSpec(name: name, labels: labels), data: "ZGF0YQ==")
+        }
+        func secret(_ id: String, _ name: String, _ labels: [String: String] = [:]) -> SecretObject {
+            SecretObject(
+                id: id, createdAt: .epoch, spec: PayloadSpec(name: name, labels: labels),
+                data: SealedValue(keyID: "k", box: "b"))
+        }
+        try past.apply(
+            .putConfig(config("c1", "kept", ["a": "1"]), expected: 0), .putConfig(config("c2", "gone"), expected: 0),
+            .putSecret(secret("s1", "kept", ["a": "1"]), expected: 0), .putSecret(secret("s2", "gone"), expected: 0))
+        let revision = past.state.index
+        try past.apply(
+            .putConfig(config("c1", "kept", ["a": "2"]), expected: nil), .removeConfig("c2", expected: nil),
+            .putSecret(secret("s1", "kept"), expected: nil), .removeSecret("s2", expected: nil),
+            .putConfig(config("c3", "new"), expected: 0), .putSecret(secret("s3", "new"), expected: 0))
+        let plan = try past.rollBack(to: revision)
+        #expect(
+            plan.steps.map { [$0.object.kind.rawValue, $0.name, $0.change.rawValue] } == [
+                ["config", "new", "removed"], ["config", "gone", "created"], ["config", "kept", "updated"],
+                ["secret", "new", "removed"], ["secret", "kept", "updated"],
+            ])
+        #expect(plan.exceptions.map(\.name) == ["gone"])
+        #expect(past.state.configs.named("gone")?.data == "ZGF0YQ==")
+        #expect(past.state.configs["c1"]?.spec.labels == ["a": "1"])
+        #expect(past.state.secrets["s1"]?.spec.labels == ["a": "1"])
+        #expect(past.state.configs.named("new") == nil && past.state.secrets.named("new") == nil)
+        let kept = past.records.filter { $0.object.kind == .secret }.compactMap(\.specification)
+        #expect(kept.allSatisfy { $0["Data"] == nil }, "a secret's data is in no specification")
+    }
+
     @Test("A rollback is a revision that can be rolled back itself")
     func thereAndBack() throws {
         var past = try Past()

@@ -1,5 +1,7 @@
+import ClusterModel
 import RaftCore
 import Testing
+import Values
 
 @testable import SimulationKit
 
@@ -122,6 +124,67 @@ import Testing
                 $0.sees(applied: Self.entry(2, 2, "b"), after: 1, by: 2)
             } == [.stateMachineSafety])
         #expect(Self.promises { $0.sees(applied: Self.entry(3, 1), after: 1, by: 1) } == [.stateMachineSafety])
+    }
+}
+
+/// What is seen of the cluster's state from outside.
+@Suite struct StateCheckerTests {
+    private static func state(_ change: (inout TaskObject) -> Void = { _ in }) throws -> ClusterState {
+        var task = TaskObject(
+            id: "t", createdAt: .epoch, serviceID: "s", slot: 1, nodeID: "a",
+            spec: TaskTemplate(containerSpec: ContainerSpec(image: "x")), specVersion: 1)
+        task.status = TaskStatus(timestamp: .epoch, state: .starting, message: "")
+        task.desiredState = .running
+        change(&task)
+        var state = ClusterState()
+        _ = try state.apply(Transaction(time: .epoch, mutations: [.createTask(task)]), at: 1)
+        return state
+    }
+
+    private static let update = AppliedChange(kind: .task, id: "t", action: .update)
+
+    private static func observation(by node: String) -> Mutation {
+        .observe(
+            TaskObservation(
+                taskID: "t", nodeID: node, status: TaskStatus(timestamp: .epoch, state: .running, message: ""),
+                isReady: true, readinessCounter: 1))
+    }
+
+    private static func promises(
+        _ mutation: Mutation, _ change: (inout TaskObject) -> Void
+    ) throws -> [Violation.Promise] {
+        var checker = StateChecker()
+        let transaction = Transaction(time: .epoch, mutations: [mutation])
+        checker.sees(transaction, [update], nil, at: 2, by: 1, from: try state(), to: try state(change))
+        return checker.violations.map(\.promise)
+    }
+
+    @Test func tasksAreMovedByTheirHost() throws {
+        let runs: (inout TaskObject) -> Void = { $0.status.state = .running }
+        #expect(try Self.promises(Self.observation(by: "a"), runs) == [])
+        #expect(try Self.promises(Self.observation(by: "b"), runs) == [.taskRules])
+        #expect(try Self.promises(.desire(taskID: "t", .shutdown), runs) == [.taskRules])
+        #expect(try Self.promises(.orphan(taskID: "t")) { $0.status.state = .orphaned } == [])
+    }
+
+    @Test func tasksOnlyGoForward() throws {
+        let observation = Self.observation(by: "a")
+        #expect(try Self.promises(observation) { $0.status.state = .preparing }.contains(.taskRules))
+        #expect(try Self.promises(observation) { $0.desiredState = .ready } == [.taskRules])
+        #expect(try Self.promises(observation) { $0.nodeID = "b" }.contains(.taskRules))
+    }
+
+    @Test func everybodyMakesTheSameOfAnEntry() throws {
+        var checker = StateChecker()
+        let transaction = Transaction(time: .epoch, mutations: [.desire(taskID: "t", .shutdown)])
+        let before = try Self.state()
+        let after = try Self.state { $0.desiredState = .shutdown }
+        for host in UInt64(1)...2 {
+            checker.sees(transaction, [Self.update], nil, at: 2, by: host, from: before, to: after)
+        }
+        #expect(checker.violations == [])
+        checker.sees(transaction, [], .notAllowed("no"), at: 2, by: 3, from: before, to: before)
+        #expect(checker.violations.map(\.promise) == [.stateMachineSafety])
     }
 }
 

@@ -16,6 +16,16 @@ import Testing
         #expect(simulation.run().violations == [])
     }
 
+    /// Services with their hosts, whatever the seed says of that.
+    @Test(arguments: UInt64(1)...4) func servicesAreKept(seed: UInt64) {
+        var scenario = Scenario(seed: seed, duration: 40_000)
+        scenario.hasServices = true
+        var simulation = Simulation(scenario)
+        let outcome = simulation.run()
+        #expect(outcome.violations == [])
+        #expect(outcome.changes > 0)
+    }
+
     @Test func oneSeedIsOneRun() {
         let scenario = Scenario(seed: 9, duration: 30_000)
         #expect(!scenario.faults.isEmpty)
@@ -29,7 +39,7 @@ import Testing
     @Test func everyKindOfFaultHappens() {
         let faults = (UInt64(1)...40).flatMap { Scenario(seed: $0).faults }
         let names = Set(faults.map { "\($0.kind)".prefix { $0 != "(" } })
-        #expect(names.count == 23, "\(names)")
+        #expect(names.count == 25, "\(names)")
         #expect(faults.allSatisfy { $0.time < 600_000 })
     }
 
