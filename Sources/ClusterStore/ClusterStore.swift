@@ -150,6 +150,28 @@ public final class ClusterStore: RaftStateMachine {
     public func install(snapshot path: String, index: UInt64) throws {
         let name = "state-\(index)-\(Clock.sinceBoot()).sqlite"
         let target = directory + "/" + name
+        let (database, state): (StateDatabase, ClusterState)
+        do {
+            (database, state) = try Self.copy(path, to: target, index: index)
+            try Files.writeDurably(directory + "/" + Self.pointerName, Array(name.utf8), mode: 0o600)
+        } catch {
+            // It is tried again where the disk is full: what is half made would keep it so.
+            Self.removeDatabase(target)
+            throw error
+        }
+        let old = storage.withLock { storage in
+            defer { storage = Storage(database: database, path: target) }
+            return storage.path
+        }
+        Self.removeDatabase(old)
+        logger.info("the cluster's state was replaced by a snapshot", metadata: ["index": "\(index)"])
+        publish(state, nil)
+    }
+
+    /// A durable copy of a snapshot that holds what it should.
+    private static func copy(
+        _ path: String, to target: String, index: UInt64
+    ) throws -> (StateDatabase, ClusterState) {
         let reader = try Database(path: path, access: .readOnly)
         try reader.vacuum(into: target)
         do {
@@ -161,14 +183,11 @@ public final class ClusterStore: RaftStateMachine {
         guard state.index == index else {
             throw ClusterStoreError.corrupted(path: path, reason: "it holds index \(state.index), not \(index)")
         }
-        try Files.writeDurably(directory + "/" + Self.pointerName, Array(name.utf8), mode: 0o600)
-        let old = storage.withLock { storage in
-            defer { storage = Storage(database: database, path: target) }
-            return storage.path
-        }
-        for suffix in ["", "-wal", "-shm"] { try Files.removeTree(old + suffix) }
-        logger.info("the cluster's state was replaced by a snapshot", metadata: ["index": "\(index)"])
-        publish(state, nil)
+        return (database, state)
+    }
+
+    private static func removeDatabase(_ path: String) {
+        for suffix in ["", "-wal", "-shm"] { try? Files.removeTree(path + suffix) }
     }
 
     private func publish(_ state: ClusterState, _ changes: [AppliedChange]?) {

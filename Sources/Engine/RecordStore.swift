@@ -49,6 +49,8 @@ actor RecordStore {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     init(path: String) throws {
+        // An earlier life may have ended with a sync that failed.
+        try Database.renewLog(of: path)
         let database = try Database(path: path, durability: .full)
         try database.executeScript(Self.schema)
         self.database = database
