@@ -76,7 +76,10 @@ extension Simulation {
             agenda.add(.operate(number), after: Milliseconds(random.number(in: 1_000...15_000)))
         case .again: ask(number, request.id, request.wish)
         case .elsewhere(let leader):
-            world.operators[number].manager = hosts[leader] != nil ? leader : random.element(of: hosts.ids) ?? 1
+            // Whoever knows of no other leader is asked again when patience ends, or somebody else is.
+            guard hosts[leader] != nil, leader != world.operators[number].manager else { return }
+            world.operators[number].manager = leader
+            ask(number, request.id, request.wish)
         case .unknown: break
         }
     }
