@@ -31,7 +31,8 @@ extension Simulation {
 
     private func setClock(_ id: UInt64) { hosts[id]!.raft.now = hosts[id]!.clock(at: agenda.now) }
 
-    /// Takes messages one after the other, and carries out what comes of each.
+    /// Takes what has come, and carries out what comes of it: of each alone, or as a loop that writes once for all that
+    /// waits, by chance.
     mutating func work(_ id: UInt64) {
         setClock(id)
         carryOut(id)
@@ -48,7 +49,7 @@ extension Simulation {
             case .wish(let wish, let name, let number, let token):
                 serve(wish, named: name, of: number, token, on: id)
             }
-            carryOut(id)
+            if hosts[id]!.inbox.isEmpty || random.chance(perMille: 400) { carryOut(id) }
         }
     }
 

@@ -44,8 +44,6 @@ extension Simulation {
         return try? host.raft.propose([bytes])
     }
 
-    private func isCurrent(_ id: UInt64, _ term: UInt64) -> Bool { world.leaderships[id]?.term == term && canWork(id) }
-
     // MARK: Planning
 
     mutating func plan(_ id: UInt64, _ term: UInt64) {
