@@ -163,7 +163,11 @@ extension ControlPlane {
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         try adopt(record)
         try await listenForSure(record)
-        if response.isManager { try await becomeManager() }
+        guard response.isManager else { return }
+        do { try await becomeManager() } catch {
+            becomeManagerSoon()
+            throw error
+        }
     }
 
     /// Asks the managers of the record, not this host's own, which is not one of them yet.

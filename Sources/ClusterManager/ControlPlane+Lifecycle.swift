@@ -73,7 +73,7 @@ extension ControlPlane {
                 directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
             shared.withLock { $0.manager = manager }
             manager.start()
-            if manager.raft.status.role == .idle { becomeManagerSoon() }
+            becomeManagerSoon()
         }
         if record.isOpen { listen(record) }
     }
@@ -112,6 +112,7 @@ extension ControlPlane {
                 shared.session = nil
                 shared.record = nil
                 shared.peers = []
+                shared.assigned = nil
                 shared.dataKeys = DataKeys()
             }
             return (shared.manager, shared.server, shared.session)

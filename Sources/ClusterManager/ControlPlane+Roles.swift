@@ -14,18 +14,43 @@ extension ControlPlane {
     /// What the session's picture says of this host: its role, and where the managers are.
     func follow(_ picture: HostPicture) {
         let managers = picture.peers.filter(\.isManager)
-        shared.withLock { $0.peers = Set(picture.peers.map(\.nodeID)) }
+        shared.withLock { shared in
+            shared.peers = Set(picture.peers.map(\.nodeID))
+            shared.assigned = AssignedRole(
+                role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID })
+        }
         do { try remember { $0.managers = managers.isEmpty ? $0.managers : managers } } catch {
             logger.warning("the managers' addresses could not be noted", metadata: ["reason": "\(error)"])
         }
-        guard let record = shared.withLock(\.record), record.isOpen else { return }
-        let isMember = managers.contains { $0.nodeID == record.nodeID }
-        let changesRole = picture.role == .manager ? !record.isManager : record.isManager && !isMember
-        guard changesRole else { return }
+        guard roleToTake != nil else { return }
         Task {
-            do { try await self.transitions.pass { try await self.changeRole(picture.role) } } catch {
+            do {
+                try await self.transitions.pass {
+                    // The newest picture counts: it may have come while the one before was carried out.
+                    while let role = self.roleToTake { try await self.changeRole(role) }
+                }
+            } catch {
                 self.logger.error("this host could not change its role", metadata: ["reason": "\(error)"])
             }
+        }
+    }
+
+    /// What the newest picture says that this host is.
+    struct AssignedRole: Hashable, Sendable {
+        var role: NodeSpec.Role
+        /// Whether raft has it as a voter.
+        var isMember: Bool
+    }
+
+    /// The role that this host has to change to; nil where it has the one that it is to have.
+    private var roleToTake: NodeSpec.Role? {
+        let (record, assigned, manager) = shared.withLock { ($0.record, $0.assigned, $0.manager) }
+        guard let record, record.isOpen, let assigned else { return nil }
+        switch assigned.role {
+        // One that was demoted and promoted before it noticed has lost its place in raft: it begins anew.
+        case .manager where record.isManager: return manager?.raft.status.role == .removed ? .worker : nil
+        case .manager: return .manager
+        case .worker: return record.isManager && !assigned.isMember ? .worker : nil
         }
     }
 
@@ -70,6 +95,7 @@ extension ControlPlane {
             }
             try removeState()
         }
+        // A certificate says what the node's row says, which may be a manager again by now.
         try await renew()
         if role == .manager {
             try remember {
@@ -99,9 +125,6 @@ extension ControlPlane {
     /// Gets this host its place in raft; it holds a manager's certificate.
     func becomeManager() async throws {
         guard let record = shared.withLock(\.record) else { return }
-        var generator = SystemRandomNumberGenerator()
-        let member = RaftMember(
-            id: RaftMember.newID(using: &generator), nodeID: record.nodeID, address: record.clusterAddress)
         let manager: Manager
         if let present = shared.withLock(\.manager) {
             manager = present
@@ -111,23 +134,23 @@ extension ControlPlane {
             manager = try Manager(
                 directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
         }
-        let question = JoinRaftRequest(member: member.id, address: member.address)
-        let known = try await askManagers(ClusterMethodNames.joinRaft, JSONCoding.encode(question), record)
-        let response = try JSONCoding.decode(JoinRaftResponse.self, from: known)
-        if let keys = response.dataKeys { try take(keys) }
-        let peers = response.members.filter { $0.id != member.id }.map {
-            RaftMember(id: $0.id, nodeID: $0.nodeID, address: $0.address)
-        }
-        try await manager.raft.join(as: member, peers: peers)
-        try remember {
-            $0.isManager = true
-            $0.raftMember = member.id
-        }
-        shared.withLock { $0.manager = manager }
-        manager.start()
-        // The leader promotes it as soon as it has caught up; then it is a manager like any other.
+        var generator = SystemRandomNumberGenerator()
+        let member =
+            manager.raft.status.member
+            ?? RaftMember(
+                id: RaftMember.newID(using: &generator), nodeID: record.nodeID, address: record.clusterAddress)
+        // The leader promotes it as soon as it has caught up; then it is a manager like any other. Who led when it asked
+        // may not lead any more, so it asks until it is one.
         let deadline = Clock.sinceBoot() + 60_000_000_000
+        var nextQuestion = Clock.sinceBoot()
         while manager.store.state.nodes[record.nodeID]?.raftMember != member.id {
+            if Clock.sinceBoot() >= nextQuestion {
+                do { try await askForPlace(member, manager, record) } catch {
+                    // Once it has its log, the leader may have it already.
+                    guard manager.raft.status.member != nil else { throw error }
+                }
+                nextQuestion = Clock.sinceBoot() + Self.placeQuestionPauseNanoseconds
+            }
             guard Clock.sinceBoot() < deadline else {
                 throw EngineError(
                     .unavailable,
@@ -140,12 +163,43 @@ extension ControlPlane {
         }
     }
 
+    /// Between two questions for a place in raft.
+    private static let placeQuestionPauseNanoseconds: Int64 = 2_000_000_000
+
+    /// Asks the managers for this member's place in raft; the first answer begins its log.
+    private func askForPlace(_ member: RaftMember, _ manager: Manager, _ record: NodeRecord) async throws {
+        let question = JoinRaftRequest(member: member.id, address: member.address)
+        let known = try await askManagers(ClusterMethodNames.joinRaft, JSONCoding.encode(question), record)
+        let response = try JSONCoding.decode(JoinRaftResponse.self, from: known)
+        if let keys = response.dataKeys { try take(keys) }
+        guard manager.raft.status.member == nil else { return }
+        let peers = response.members.filter { $0.id != member.id }.map {
+            RaftMember(id: $0.id, nodeID: $0.nodeID, address: $0.address)
+        }
+        try await manager.raft.join(as: member, peers: peers)
+        try remember {
+            $0.isManager = true
+            $0.raftMember = member.id
+        }
+        shared.withLock { $0.manager = manager }
+        manager.start()
+    }
+
+    /// Whether this host is meant to be a manager and raft has not taken it for one yet.
+    private var lacksPlace: Bool {
+        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        guard let record, record.isManager else { return false }
+        guard record.raftMember != 0, let manager, manager.raft.status.role != .idle else { return true }
+        return manager.store.state.nodes[record.nodeID]?.raftMember != record.raftMember
+            && manager.raft.status.role != .removed
+    }
+
     /// Tries until it is a manager, or no longer meant to be one.
     func becomeManagerSoon() {
         Task {
-            while self.shared.withLock({ $0.record.map { $0.isManager && $0.raftMember == 0 } }) == true {
+            while self.lacksPlace {
                 do {
-                    try await self.transitions.pass { try await self.becomeManager() }
+                    try await self.transitions.pass { if self.lacksPlace { try await self.becomeManager() } }
                 } catch {
                     self.logger.error("this host could not become a manager yet", metadata: ["reason": "\(error)"])
                 }

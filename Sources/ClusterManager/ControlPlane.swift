@@ -24,6 +24,7 @@ public final class ControlPlane: Sendable {
         var renewal: Task<Void, Never>?
         /// The nodes of the cluster, as the last picture named them.
         var peers: Set<String> = []
+        var assigned: AssignedRole?
         var error = ""
         var isPending = false
         /// The agent's session, as long as it lasts.

@@ -118,6 +118,11 @@ final class LeaderLoop: Sendable {
                     try await self.raft.removeMember(member.member.id)
                 }
             }
+            for learner in raft.status.members where !learner.isVoter && isWanted(learner) && hasCaughtUp(learner) {
+                await attempt("give a manager its vote", learner.member.nodeID) {
+                    try await self.raft.promote(learner.member.id)
+                }
+            }
             let voters = raft.status.members.filter(\.isVoter)
             for node in store.state.nodes.values {
                 let voter = voters.last { $0.member.nodeID == node.id }?.member
@@ -134,6 +139,12 @@ final class LeaderLoop: Sendable {
 
     private func isWanted(_ member: RaftStatus.Member) -> Bool {
         store.state.nodes[member.member.nodeID]?.spec.role == .manager
+    }
+
+    /// Near enough for the promotion not to wait.
+    private func hasCaughtUp(_ member: RaftStatus.Member) -> Bool {
+        guard member.isActive == true, let matched = member.matchedIndex else { return false }
+        return matched + RaftNode.promotionLag >= raft.status.lastIndex
     }
 
     private func attempt(_ what: String, _ node: String, _ body: @Sendable () async throws -> Void) async {

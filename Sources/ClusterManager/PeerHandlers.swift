@@ -233,21 +233,9 @@ extension ControlPlane {
         }
         let member = RaftMember(id: request.member, nodeID: id, address: request.address)
         let members = manager.raft.status.members
-        let logger = logger
-        Task {
-            do {
-                // An identity from an attempt that did not end well never comes back.
-                for old in members where old.member.nodeID == id && old.member.id != member.id {
-                    try await manager.raft.removeMember(old.member.id)
-                }
-                try await manager.raft.addLearner(member)
-                try await manager.raft.promote(member.id)
-                // The leader notes it in the node's row as soon as it votes (LeaderLoop.keepMembers).
-            } catch {
-                logger.error(
-                    "a manager could not be added to raft", metadata: ["node": "\(id)", "reason": "\(error)"])
-            }
-        }
+        // Asked again for one that is there already. The leader gives it its vote when it has caught up, and notes it in
+        // the node's row then (LeaderLoop.keepMembers).
+        if !members.contains(where: { $0.member == member }) { addLearner(member, manager, beside: members) }
         // Where the keys are lost, the new manager is one all the same.
         let keys = try? await dataKeys()
         return try JSONCoding.encode(
@@ -255,6 +243,23 @@ extension ControlPlane {
                 members: members.map {
                     JoinRaftResponse.Member(id: $0.member.id, nodeID: $0.member.nodeID, address: $0.member.address)
                 }, dataKeys: keys))
+    }
+
+    private func addLearner(_ member: RaftMember, _ manager: Manager, beside members: [RaftStatus.Member]) {
+        let logger = logger
+        Task {
+            do {
+                // An identity from an attempt that did not end well never comes back.
+                for old in members where old.member.nodeID == member.nodeID && old.member.id != member.id {
+                    do { try await manager.raft.removeMember(old.member.id) } catch RaftError.unknownMember {}
+                }
+                try await manager.raft.addLearner(member)
+            } catch {
+                logger.error(
+                    "a manager could not be added to raft",
+                    metadata: ["node": "\(member.nodeID)", "reason": "\(error)"])
+            }
+        }
     }
 
     /// A node leaves for good: out of raft, and down at once.

@@ -41,7 +41,7 @@ extension NodeLoop {
             if raft.membership.isVoter(id) { return answer(position, .success(())) }
             if raft.membership[id] == nil { return answer(position, .failure(.unknownMember(id))) }
             guard let progress = raft.progress(of: id), progress.isActive,
-                progress.matched + Self.promotionLag >= raft.lastIndex
+                progress.matched + RaftNode.promotionLag >= raft.lastIndex
             else { return }
         }
         if case .addLearner(let member) = request.change, raft.membership[member.id]?.member == member {

@@ -9,8 +9,6 @@ import SQLite
 final class NodeLoop: @unchecked Sendable {
     /// Entries removed from the log in one transaction.
     static let trimmedAtOnce: UInt64 = 2_000
-    /// How many entries a learner may lack when it gets its vote.
-    static let promotionLag: UInt64 = 100
 
     let mailbox: Mailbox
     let board: StatusBoard

@@ -17,6 +17,9 @@ public final class RaftNode: Sendable {
     /// The longest command, in bytes.
     public static let commandByteLimit = Entry.commandByteLimit
 
+    /// How many entries a learner may lack when it gets its vote.
+    public static let promotionLag: UInt64 = 100
+
     private let mailbox: Mailbox
     private let board: StatusBoard
 

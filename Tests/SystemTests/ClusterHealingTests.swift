@@ -104,6 +104,30 @@ extension ClusterTests.Services {
         try await cluster.output(client, "service", "rm", "drained")
     }
 
+    /// Each change comes while the one before is carried out, by a host that may not have noticed it yet.
+    @Test("A node that is promoted, demoted and promoted at once is a manager in the end") func changeOfMind()
+        async throws
+    {
+        let cluster = try Cluster.required()
+        for pause in [0, 100, 400] {
+            for verb in ["promote", "demote", "promote"] {
+                // Another change of the node may come in between.
+                try await waitUntil("w1 is \(verb)d", within: .seconds(15)) {
+                    try await cluster.run(.martlet, on: "h1", "node", verb, "w1").succeeded
+                }
+                try await Task.sleep(for: .milliseconds(pause))
+            }
+            try await waitUntil("w1 answers as a manager", within: .seconds(30)) {
+                try await cluster.run(.martlet, on: "w1", "node", "ls").succeeded
+            }
+            try await cluster.output(.martlet, "node", "demote", "w1")
+            try await waitUntil("w1 is a worker", within: .seconds(15)) {
+                try await cluster.run(.martlet, on: "w1", "node", "ls").errorOutput.contains(
+                    "This node is not a swarm manager")
+            }
+        }
+    }
+
     @Test("A worker becomes a manager and a worker again", arguments: ClusterClient.available)
     func roles(client: ClusterClient) async throws {
         let cluster = try Cluster.required()
