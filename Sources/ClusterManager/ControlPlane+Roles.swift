@@ -139,8 +139,8 @@ extension ControlPlane {
             manager.raft.status.member
             ?? RaftMember(
                 id: RaftMember.newID(using: &generator), nodeID: record.nodeID, address: record.clusterAddress)
-        // The leader promotes it as soon as it has caught up; then it is a manager like any other. Who led when it asked
-        // may not lead any more, so it asks until it is one.
+        // The leader promotes it as soon as it has caught up; then it is a manager like any other. Who led when it
+        // asked may not lead any more, so it asks until it is one.
         let deadline = Clock.sinceBoot() + 60_000_000_000
         var nextQuestion = Clock.sinceBoot()
         while manager.store.state.nodes[record.nodeID]?.raftMember != member.id {

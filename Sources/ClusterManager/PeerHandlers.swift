@@ -233,8 +233,8 @@ extension ControlPlane {
         }
         let member = RaftMember(id: request.member, nodeID: id, address: request.address)
         let members = manager.raft.status.members
-        // Asked again for one that is there already. The leader gives it its vote when it has caught up, and notes it in
-        // the node's row then (LeaderLoop.keepMembers).
+        // Asked again for one that is there already. The leader gives it its vote when it has caught up, and notes it
+        // in the node's row then (LeaderLoop.keepMembers).
         if !members.contains(where: { $0.member == member }) { addLearner(member, manager, beside: members) }
         // Where the keys are lost, the new manager is one all the same.
         let keys = try? await dataKeys()

@@ -1,3 +1,5 @@
+import Values
+
 /// The Raft algorithm as a value: messages, ticks and proposals in, `Ready` out. It reads no clock, disk or network.
 ///
 /// Diego Ongaro, John Ousterhout: In Search of an Understandable Consensus Algorithm ("Raft section N" in comments),

@@ -91,12 +91,7 @@ public final class Database {
     public func query<Value>(
         _ sql: String, _ values: (any DatabaseValue)?..., body: (borrowing Row) throws(DatabaseError) -> Value
     ) throws(DatabaseError) -> [Value] {
-        var result: [Value] = []
-        try run(sql, values) { row throws(DatabaseError) in
-            result.append(try body(row))
-            return true
-        }
-        return result
+        try rows(sql, values: values, body: body)
     }
 
     /// The first row of a query; nil where there is none.

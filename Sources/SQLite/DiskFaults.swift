@@ -1,3 +1,5 @@
+import Values
+
 /// Which operations on a disk fail, and when. SQLite gets `SQLITE_IOERR_READ`, `SQLITE_IOERR_WRITE` or
 /// `SQLITE_IOERR_FSYNC` for them (https://www.sqlite.org/rescode.html).
 public struct DiskFaults: Sendable, Hashable {
@@ -39,7 +41,7 @@ public struct DiskFaults: Sendable, Hashable {
     }
 
     /// Whether this operation fails; it is counted.
-    mutating func fails(_ operation: Operation, on path: String, _ generator: inout FaultGenerator) -> Bool {
+    mutating func fails(_ operation: Operation, on path: String, _ generator: inout SplitMix64) -> Bool {
         var fails = false
         for position in series.indices
         where series[position].operation == operation && path.hasSuffix(series[position].suffix) {
@@ -64,20 +66,7 @@ public struct DiskFaultsError: Error, Hashable, CustomStringConvertible {
     }
 }
 
-/// Numbers that follow from a seed (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
-struct FaultGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 
     mutating func chance(_ share: Int, of whole: Int) -> Bool { below(whole) < share }

@@ -1,4 +1,5 @@
 import CSQLite
+import Values
 
 /// A file on a simulated disk.
 struct DiskFile: Sendable {
@@ -47,7 +48,7 @@ struct DiskFile: Sendable {
     }
 
     /// Decides by chance what of the unsynced changes is durable. The rest stays visible and is never written.
-    mutating func settle(_ survival: Survival, _ generator: inout FaultGenerator) {
+    mutating func settle(_ survival: Survival, _ generator: inout SplitMix64) {
         for change in unsynced {
             switch survival.fate(&generator) {
             case .lost: break
@@ -83,7 +84,7 @@ struct DiskFile: Sendable {
     }
 
     /// Some sectors of a write are written, and one may hold anything.
-    private mutating func tear(_ bytes: [UInt8], at offset: Int, _ generator: inout FaultGenerator) {
+    private mutating func tear(_ bytes: [UInt8], at offset: Int, _ generator: inout SplitMix64) {
         let sector = SimulatedDisk.sectorByteCount
         let mayHoldAnything = generator.chance(1, of: 4)
         var start = 0
@@ -151,11 +152,11 @@ struct Survival: Sendable {
     private let whole: Int
 
     /// Everything and nothing are as likely as something between.
-    static func random(_ generator: inout FaultGenerator) -> Survival {
+    static func random(_ generator: inout SplitMix64) -> Survival {
         Survival(whole: [0, 1, 5, 9, 10][generator.below(5)])
     }
 
-    func fate(_ generator: inout FaultGenerator) -> Fate {
+    func fate(_ generator: inout SplitMix64) -> Fate {
         if generator.chance(whole, of: 10) { return .whole }
         return whole > 0 && generator.chance(1, of: 2) ? .torn : .lost
     }

@@ -1,9 +1,10 @@
 import CSQLite
 import Glibc
+import Values
 
 /// What is on a simulated disk.
 struct DiskState: Sendable {
-    var generator: FaultGenerator
+    var generator: SplitMix64
     var faults: DiskFaults
     var capacityBytes: Int?
     var isPowered = true
@@ -18,7 +19,7 @@ struct DiskState: Sendable {
     private var unsyncedNames: [(path: String, file: Int?)] = []
     private var lastNumber = 0
 
-    init(generator: FaultGenerator, faults: DiskFaults) {
+    init(generator: SplitMix64, faults: DiskFaults) {
         self.generator = generator
         self.faults = faults
     }

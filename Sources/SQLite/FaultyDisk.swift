@@ -1,6 +1,7 @@
 import CSQLite
 import Glibc
 import Synchronization
+import Values
 
 /// The host's file system with faults, for tests of real processes: operations fail by chance, and what is not synced
 /// is lost when the process is killed, as it is when a machine loses power.
@@ -15,7 +16,7 @@ public final class FaultyDisk: Disk, Volume {
     static let writesPerEarlyOne = 4
 
     private struct State: Sendable {
-        var generator: FaultGenerator
+        var generator: SplitMix64
         var faults: DiskFaults
         /// By path, with how many connections have them.
         var held: [String: (writes: HeldWrites, count: Int)] = [:]
@@ -33,7 +34,7 @@ public final class FaultyDisk: Disk, Volume {
         let number = Self.lastNumber.add(1, ordering: .relaxed).newValue
         registration = VirtualFileSystem(name: "faulty-\(number)")
         self.losesWrites = losesWrites
-        state = Mutex(State(generator: FaultGenerator(seed: seed), faults: faults))
+        state = Mutex(State(generator: SplitMix64(seed: seed), faults: faults))
         registration.register(self)
     }
 

@@ -1,6 +1,7 @@
 import CSQLite
 import Glibc
 import Synchronization
+import Values
 
 /// Files in memory that are lost, torn and damaged as on a real disk, as a seed has it: for tests and simulations.
 ///
@@ -31,7 +32,7 @@ public final class SimulatedDisk: Disk, Volume {
     public init(seed: UInt64, faults: DiskFaults = DiskFaults()) {
         let number = Self.lastNumber.add(1, ordering: .relaxed).newValue
         registration = VirtualFileSystem(name: "simulated-\(number)")
-        state = Mutex(DiskState(generator: FaultGenerator(seed: seed), faults: faults))
+        state = Mutex(DiskState(generator: SplitMix64(seed: seed), faults: faults))
         registration.register(self)
     }
 

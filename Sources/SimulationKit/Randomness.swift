@@ -1,4 +1,4 @@
-import RaftCore
+import Values
 
 /// The chance of a run, from its seed alone.
 struct Randomness {

@@ -146,7 +146,7 @@ import Values
 
     /// Services that come, change and go at random; returns the transactions.
     private func transactions(count: UInt64, seed: UInt64) throws -> [CommittedCommand] {
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(seed: seed)
         var versions: [String: UInt64] = [:]
         return try (1...count).map { index in
             let id = "s\(UInt8.random(in: 0..<6, using: &generator))"
@@ -227,17 +227,6 @@ import Values
                 }
                 #expect(try rows(table).count <= limits.recordCount + 6 + 1, "objects and records, no more")
             }
-        }
-    }
-
-    private struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-            return value ^ (value >> 31)
         }
     }
 }

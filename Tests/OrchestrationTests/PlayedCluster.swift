@@ -5,23 +5,12 @@ import Values
 /// A cluster played by hand: the orchestrator's decisions are applied, hosts carry them out after a while, time passes
 /// in steps. Everything comes from one seed.
 struct PlayedCluster {
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-            return value ^ (value >> 31)
-        }
-    }
-
     static let step: Int64 = 100_000_000
 
     var state = ClusterState()
     var index: UInt64 = 0
     var now = Timestamp(secondsSinceEpoch: 1_700_000_000)
-    var generator: Generator
+    var generator: SplitMix64
     /// What each host has applied; hosts in `silent` apply nothing.
     var receipts: [String: UInt64] = [:]
     var silent: Set<String> = []
@@ -37,7 +26,7 @@ struct PlayedCluster {
     var mostLive = 0
 
     init(nodes: Int, seed: UInt64 = 1, historyLimit: Int64 = 5) {
-        generator = Generator(state: seed)
+        generator = SplitMix64(seed: seed)
         let cluster = ClusterObject(
             id: "cluster", createdAt: now,
             spec: ["Orchestration": ["TaskHistoryRetentionLimit": .integer(historyLimit)]],

@@ -4,6 +4,7 @@ import SQLite
 import Synchronization
 import TestSupport
 import Testing
+import Values
 
 @testable import RaftNode
 

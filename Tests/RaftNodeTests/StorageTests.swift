@@ -3,6 +3,7 @@ import RaftCore
 import SQLite
 import TestSupport
 import Testing
+import Values
 
 @testable import RaftNode
 
