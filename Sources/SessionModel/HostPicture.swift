@@ -93,8 +93,7 @@ public struct ClusterPicture: Sendable {
         self.state = state
         self.history = history
         let overlays = state.networks.values.filter { !$0.spec.isIngress }
-        var underlays: [String: IPAddress] = [:]
-        for node in state.nodes.values { underlays[node.id] = IPAddress(node.status.addr) }
+        let underlays = Self.underlays(state)
         let placed = state.tasks.values.filter { $0.mayRun && $0.status.state >= .assigned }
             .sorted { $0.id < $1.id }
         var networks: [String: OverlayNetwork] = [:]
@@ -218,6 +217,21 @@ public struct ClusterPicture: Sendable {
             }
         }
         return zones
+    }
+
+    /// Where the nodes are. A host that left and joined anew is another node at the address of its old row: the address
+    /// is of the row that is heard, or else of the younger one, and the other is nowhere.
+    private static func underlays(_ state: ClusterState) -> [String: IPAddress] {
+        func mark(_ node: NodeObject) -> (Int, Timestamp, String) {
+            (node.status.state == .ready ? 1 : 0, node.createdAt, node.id)
+        }
+        var holders: [IPAddress: NodeObject] = [:]
+        for node in state.nodes.values {
+            guard let address = IPAddress(node.status.addr) else { continue }
+            if let holder = holders[address], mark(holder) > mark(node) { continue }
+            holders[address] = node
+        }
+        return Dictionary(uniqueKeysWithValues: holders.map { ($1.id, $0) })
     }
 
     private static func ingress(_ state: ClusterState, placed: [TaskObject], underlays: [String: IPAddress])

@@ -72,6 +72,27 @@ import Values
         #expect(picture.network.ingress?.hosts.count == 2)
     }
 
+    @Test(
+        "A host that joined anew has its own gateway block, not that of the row that it left behind",
+        arguments: ["a", "z"], [NodeStatus.State.ready, .down])
+    func aHostThatJoinedAnew(_ id: String, _ oldState: NodeStatus.State) throws {
+        var state = try state(servingOn: ["t1", "t2"])
+        var old = try #require(state.nodes["n1"])
+        old.status.state = oldState
+        var anew = NodeObject(
+            id: id, createdAt: Timestamp(secondsSinceEpoch: 9), spec: NodeSpec(role: .worker), description: nil,
+            status: NodeStatus(state: .ready, addr: old.status.addr), clusterAddress: old.clusterAddress)
+        anew.gatewayBlock = CIDR("10.192.12.0/22")
+        _ = try state.apply(
+            Transaction(time: .epoch, mutations: [.putNode(old, expected: nil), .putNode(anew, expected: 0)]), at: 8)
+        let picture = ClusterPicture(state, history: "c")
+        let plan = try #require(picture.host(id)?.network)
+        #expect(plan.ownBlock?.block == anew.gatewayBlock)
+        #expect(plan.ingress?.hosts.map(\.nodeID).sorted() == [id, "n2"].sorted())
+        let overlay = try #require(picture.host("n2")?.network.networks.first)
+        #expect(overlay.endpoints.map(\.owner) == ["t2"], "what ran on the old one is nowhere")
+    }
+
     @Test("Docker: service, alias, tasks.<service> and the task's own name")
     func names() throws {
         let picture = try #require(ClusterPicture(state(servingOn: ["t1", "t2"]), history: "c").host("n1"))
