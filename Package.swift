@@ -113,8 +113,8 @@ let package = Package(
         layer(
             "Lab",
             [
-                "EngineClient", "LinuxSystem", "Cgroups", "RuntimeProtocol", "JSON", "Values", "CLab", "CLinux",
-                External.yaml,
+                "EngineClient", "Executors", "LinuxSystem", "Cgroups", "RuntimeProtocol", "JSON", "Values", "CLab",
+                "CLinux", External.yaml,
             ]),
 
         layer(
@@ -150,11 +150,11 @@ let package = Package(
         // Shells: each interprets one core against the outside world.
         layer(
             "RaftNode",
-            ["RaftCore", "SQLite", "LinuxSystem", External.logging]),
+            ["RaftCore", "SQLite", "Executors", "LinuxSystem", External.logging]),
         layer(
             "ClusterStore",
             [
-                "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "LinuxSystem", "JSON", "Values",
+                "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "Executors", "LinuxSystem", "JSON", "Values",
                 External.logging,
             ]),
         layer(

@@ -15,14 +15,10 @@ public struct ClusterState: Sendable {
     public private(set) var attachments = TreeDictionary<String, AttachmentObject>()
     public private(set) var configs = NamedObjects<ConfigObject>()
     public private(set) var secrets = NamedObjects<SecretObject>()
-    /// The latest transactions with an identifier, oldest first, at most `rememberedTransactions`.
-    public private(set) var recentTransactions: Deque<AppliedTransaction> = []
-    private var recentIDs = TreeSet<String>()
+    /// The latest transactions with an identifier.
+    public private(set) var recentTransactions = RecentTransactions()
     private var tasksByService = TreeDictionary<String, TreeSet<String>>()
     private var tasksByNode = TreeDictionary<String, TreeSet<String>>()
-
-    /// How many transactions with an identifier are remembered: a client's manager repeats within seconds or never.
-    public static let rememberedTransactions = 512
 
     public init() {}
 
@@ -50,7 +46,8 @@ public struct ClusterState: Sendable {
     public mutating func apply(_ transaction: Transaction, at index: UInt64) throws(Refusal) -> [AppliedChange] {
         self.index = index
         time = max(time, transaction.time)
-        if let id = transaction.id, recentIDs.contains(id) { return [] }
+        recentTransactions.advance(to: index)
+        if let id = transaction.id, recentTransactions.contains(id) { return [] }
         var changes: [AppliedChange] = []
         if transaction.mutations.count == 1 {
             // One alone checks before it changes anything: nothing has to be kept to go back to.
@@ -62,15 +59,8 @@ public struct ClusterState: Sendable {
             }
             self = next
         }
-        if let id = transaction.id { remember(AppliedTransaction(id: id, index: index)) }
+        if let id = transaction.id { recentTransactions.insert(id) }
         return changes
-    }
-
-    private mutating func remember(_ transaction: AppliedTransaction) {
-        recentTransactions.append(transaction)
-        recentIDs.insert(transaction.id)
-        guard recentTransactions.count > Self.rememberedTransactions else { return }
-        recentIDs.remove(recentTransactions.removeFirst().id)
     }
 
     private func check(
@@ -344,8 +334,7 @@ extension ClusterState {
         tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject], configs: [ConfigObject],
         secrets: [SecretObject], recentTransactions: [AppliedTransaction]
     ) {
-        self.recentTransactions = Deque(recentTransactions)
-        recentIDs = TreeSet(recentTransactions.map(\.id))
+        self.recentTransactions = RecentTransactions(recentTransactions, at: index)
         self.index = index
         self.time = time
         self.cluster = cluster

@@ -138,17 +138,6 @@ public enum Refusal: Error, Hashable, Sendable, Codable, CustomStringConvertible
     }
 }
 
-/// A transaction that was applied and may be asked for again.
-public struct AppliedTransaction: Hashable, Sendable, Codable {
-    public let id: String
-    public let index: UInt64
-
-    public init(id: String, index: UInt64) {
-        self.id = id
-        self.index = index
-    }
-}
-
 /// The kinds of object in a cluster's state.
 public enum ObjectKind: String, Sendable, Codable, CaseIterable {
     case cluster, node, service, task, network, attachment, config, secret

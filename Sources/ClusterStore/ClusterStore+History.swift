@@ -40,7 +40,7 @@ extension ClusterStore {
 
     /// Runs `body` on the state as of one moment.
     private func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        let database = try Database(path: path, access: .readOnly)
+        let database = try reader()
         try database.execute("BEGIN")
         defer { database.rollBack() }
         return try body(database)

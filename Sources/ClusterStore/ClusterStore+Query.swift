@@ -28,7 +28,7 @@ extension ClusterStore {
 
     /// Runs one statement that reads the applied state; it holds nothing up. Call it where a thread may wait.
     public func query(_ statement: String) throws -> StateQueryAnswer {
-        let database = try Database(path: path, access: .readOnly)
+        let database = try reader()
         // They are made at their first use, which the guard would take for the making of a table.
         try database.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
         let answer: GuardedQuery.Answer

@@ -11,7 +11,7 @@ import Values
 
 /// The replicated state of the cluster: in memory as a value that anybody may copy, and in a SQLite file.
 ///
-/// The file may lag behind after a loss of power; Raft then applies again what is missing.
+/// The file follows a fraction of a second behind; after a crash Raft applies again what it lacks.
 public final class ClusterStore: RaftStateMachine {
     private struct Shared {
         var state: ClusterState
@@ -19,27 +19,10 @@ public final class ClusterStore: RaftStateMachine {
         var nextWatcher: UInt64 = 0
     }
 
-    private struct Storage {
-        var database: StateDatabase
-        var path: String
-    }
-
     private let directory: String
     private let logger: Logger
     private let shared: Mutex<Shared>
-    private let storage: StorageBox
-
-    /// SAFETY: touched under its lock alone.
-    private final class StorageBox: @unchecked Sendable {
-        private let lock = Mutex(())
-        private var storage: Storage
-
-        init(_ storage: Storage) { self.storage = storage }
-
-        func withLock<Result>(_ body: (inout Storage) throws -> Result) rethrows -> Result {
-            try lock.withLock { _ in try body(&storage) }
-        }
-    }
+    private let writer: StateWriter
 
     /// The file that names the current state file.
     private static let pointerName = "state-current"
@@ -54,8 +37,9 @@ public final class ClusterStore: RaftStateMachine {
             let name = Files.exists(pointer) ? try Files.text(pointer) : "state-0.sqlite"
             let path = directory + "/" + name
             let database = try StateDatabase(path: path)
-            storage = StorageBox(Storage(database: database, path: path))
-            shared = Mutex(Shared(state: try database.load()))
+            let state = try database.load()
+            shared = Mutex(Shared(state: state))
+            writer = try StateWriter(database, path: path, index: state.index)
         } catch let error as JSONError {
             throw .corrupted(path: directory, reason: error.description)
         } catch {
@@ -63,11 +47,17 @@ public final class ClusterStore: RaftStateMachine {
         }
     }
 
+    deinit { writer.close() }
+
     /// The state as applied so far. A copy costs nothing.
     public var state: ClusterState { shared.withLock(\.state) }
 
-    /// The file that holds the state now.
-    var path: String { storage.withLock(\.path) }
+    /// A connection of its own to the state's file, which has everything that was applied before. Call it where a
+    /// thread may wait for the disk.
+    func reader() throws -> Database {
+        try writer.catchUp()
+        return try Database(path: writer.path, access: .readOnly)
+    }
 
     /// What changes from now on.
     public func watch() -> ClusterWatch {
@@ -86,10 +76,8 @@ public final class ClusterStore: RaftStateMachine {
     public var appliedIndex: UInt64 { shared.withLock(\.state.index) }
 
     public func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
-        var state = self.state
-        let before = state.index
-        var changed: [AppliedChange] = []
-        var records: [HistoryRecord] = []
+        try writer.check()
+        var news = AppliedCommands(state: state)
         var results: [[UInt8]] = []
         for command in commands {
             let transaction: Transaction
@@ -99,27 +87,22 @@ public final class ClusterStore: RaftStateMachine {
                 throw ClusterStoreError.unknownCommand(index: command.index, reason: error.description)
             }
             var outcome = CommandOutcome(refusal: nil)
-            let previous = state
             do throws(Refusal) {
-                let changes = try state.apply(transaction, at: command.index)
-                records += HistoryRecord.records(of: transaction, changes: changes, from: previous, to: state)
-                changed += changes
+                try news.add(transaction, at: command.index)
             } catch {
                 outcome.refusal = error
             }
+            news.byteCount += command.bytes.count
             results.append(try outcome.encoded())
         }
-        let keys = Set(changed.map { ObjectKey(kind: $0.kind, id: $0.id) })
-        try storage.withLock { try $0.database.write(keys, records, of: state, since: before) }
-        publish(state, changed)
+        try writer.add(news)
+        publish(news.state, news.changes)
         return results
     }
 
     public func writeSnapshot(to path: String) throws -> UInt64? {
-        let source = self.path
         // A reader of its own, so that nothing waits for the copy.
-        let reader = try Database(path: source, access: .readOnly)
-        try reader.vacuum(into: path)
+        try reader().vacuum(into: path)
         let copy = try Database(path: path, access: .readOnly)
         return try copy.first("SELECT idx FROM applied") { $0.unsigned(0) }
     }
@@ -159,11 +142,7 @@ public final class ClusterStore: RaftStateMachine {
             Self.removeDatabase(target)
             throw error
         }
-        let old = storage.withLock { storage in
-            defer { storage = Storage(database: database, path: target) }
-            return storage.path
-        }
-        Self.removeDatabase(old)
+        Self.removeDatabase(writer.replace(by: database, path: target, index: index))
         logger.info("the cluster's state was replaced by a snapshot", metadata: ["index": "\(index)"])
         publish(state, nil)
     }

@@ -62,27 +62,37 @@ struct HistoryTable {
         return specification?.utf8.count ?? 0
     }
 
-    /// Moves the horizon on, revision by revision, until what lies after it is within the limits.
+    /// Moves the horizon to the first revision after which what is left is within the limits.
     private func prune() throws {
-        while let (horizon, records, bytes) = try database.first(
-            "SELECT revision, records, bytes FROM horizon",
-            body: { ($0.unsigned(0), $0.integer(1), $0.integer(2)) }),
-            records > limits.recordCount || bytes > limits.specificationBytes,
-            let (next, count, size) = try database.first(
-                "SELECT revision, count(*), sum(\(Self.byteCount)) FROM history WHERE revision > ? "
-                    + "GROUP BY revision ORDER BY revision LIMIT 1", horizon,
+        guard
+            let (old, records, bytes) = try database.first(
+                "SELECT revision, records, bytes FROM horizon",
                 body: { ($0.unsigned(0), $0.integer(1), $0.integer(2)) })
-        {
-            // An object's newest record at or before the horizon stays, unless it says that the object went.
-            try database.execute(
-                "DELETE FROM history WHERE revision < ?1 AND (kind, id) IN "
-                    + "(SELECT kind, id FROM history WHERE revision = ?1)", next)
-            try database.execute(
-                "DELETE FROM history WHERE revision = ? AND change = ?", next,
-                HistoryRecord.Change.removed.rawValue)
-            try database.execute(
-                "UPDATE horizon SET revision = ?, records = records - ?, bytes = bytes - ?", next, count, size)
+        else { return }
+        var (new, leftRecords, leftBytes) = (old, records, bytes)
+        func isWithinLimits() -> Bool {
+            leftRecords <= limits.recordCount && leftBytes <= limits.specificationBytes
         }
+        if isWithinLimits() { return }
+        try database.forEach(
+            "SELECT revision, count(*), sum(\(Self.byteCount)) FROM history WHERE revision > ? "
+                + "GROUP BY revision ORDER BY revision", old
+        ) { row in
+            new = row.unsigned(0)
+            leftRecords -= row.integer(1)
+            leftBytes -= row.integer(2)
+            return !isWithinLimits()
+        }
+        // An object's newest record at or before the horizon stays, unless it says that the object went.
+        try database.execute(
+            "DELETE FROM history WHERE (kind, id) IN "
+                + "(SELECT kind, id FROM history WHERE revision > ?1 AND revision <= ?2) AND revision < "
+                + "(SELECT max(revision) FROM history AS newer WHERE newer.kind = history.kind "
+                + "AND newer.id = history.id AND newer.revision <= ?2)", old, new)
+        try database.execute(
+            "DELETE FROM history WHERE revision > ? AND revision <= ? AND change = ?", old, new,
+            HistoryRecord.Change.removed.rawValue)
+        try database.execute("UPDATE horizon SET revision = ?, records = ?, bytes = ?", new, leftRecords, leftBytes)
     }
 
     // MARK: Reading

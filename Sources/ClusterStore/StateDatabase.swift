@@ -31,9 +31,10 @@ struct StateDatabase {
     let database: Database
     private var history: HistoryTable { HistoryTable(database: database) }
 
-    init(path: String) throws {
+    /// - Parameter disk: where the file lies; nil is the host's file system.
+    init(path: String, on disk: (any Disk)? = nil) throws {
         // The log holds everything that this file might lose with the power.
-        database = try Database(path: path, durability: .normal)
+        database = try Database(path: path, durability: .normal, on: disk)
         try database.executeScript(Self.schema)
         try database.executeScript(HistoryTable.schema)
     }
@@ -73,19 +74,15 @@ struct StateDatabase {
     }
 
     /// Writes the objects that changed, their history, and how far the state has come, in one transaction.
-    func write(
-        _ changes: Set<ObjectKey>, _ records: [HistoryRecord], of state: ClusterState, since before: UInt64
-    ) throws {
+    func write(_ backlog: StateBacklog, of state: ClusterState) throws {
         try database.transaction {
-            for key in changes { try write(key, of: state) }
-            try history.add(records)
-            let news = state.recentTransactions.reversed().prefix { $0.index > before }
-            for transaction in news {
+            // In the order of the tables' keys, so that neighbours are written together.
+            for key in backlog.keys.sorted() { try write(key, of: state) }
+            try history.add(backlog.records)
+            for transaction in backlog.transactions {
                 try database.execute("INSERT OR REPLACE INTO recent VALUES (?, ?)", transaction.index, transaction.id)
             }
-            if !news.isEmpty, let oldest = state.recentTransactions.first {
-                try database.execute("DELETE FROM recent WHERE idx < ?", oldest.index)
-            }
+            try database.execute("DELETE FROM recent WHERE idx < ?", state.recentTransactions.oldestIndex)
             try database.execute(
                 "INSERT OR REPLACE INTO applied VALUES (1, ?, ?)", state.index, state.time.nanosecondsSinceEpoch)
         }
@@ -144,7 +141,11 @@ struct StateDatabase {
 }
 
 /// Which object: its kind and identifier.
-struct ObjectKey: Hashable {
+struct ObjectKey: Hashable, Comparable {
     var kind: ObjectKind
     var id: String
+
+    static func < (one: ObjectKey, other: ObjectKey) -> Bool {
+        (one.kind.rawValue, one.id) < (other.kind.rawValue, other.id)
+    }
 }

@@ -1,5 +1,5 @@
 import CLinux
-import Glibc
+import Executors
 import LinuxSystem
 import Synchronization
 
@@ -23,14 +23,7 @@ final class Reactor: Sendable {
 
     /// Begins to wait; the thread lives as long as the process.
     func start() throws(SystemError) {
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in Unmanaged<Reactor>.fromOpaque(argument!).takeRetainedValue().run() },
-            Unmanaged.passRetained(self).toOpaque())
-        guard failure == 0 else { throw SystemError("pthread_create", errno: failure) }
-        _ = cl_name_thread(thread, "shims")
-        pthread_detach(thread)
+        try DetachedThread.start("shims") { self.run() }
     }
 
     /// Returns when `descriptor` may be read, has failed, or was woken. One reader at a time.

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import LinuxSystem
 
 /// A serial executor on a thread of its own, for actors whose calls block (disk, mounts, netlink).
@@ -33,16 +31,11 @@ public final class ThreadExecutor: SerialExecutor {
         func stop() { jobs.change { $0.isStopped = true } }
 
         func startThread(_ name: String) {
-            var thread = pthread_t()
-            let failure = pthread_create(
-                &thread, nil,
-                { argument in
-                    Unmanaged<JobQueue>.fromOpaque(argument!).takeRetainedValue().run()
-                    return nil
-                }, Unmanaged.passRetained(self).toOpaque())
-            precondition(failure == 0, "no thread can be started: \(failure)")
-            cl_name_thread(thread, String(name.prefix(15)))
-            pthread_detach(thread)
+            do throws(SystemError) {
+                try DetachedThread.start(name) { self.run() }
+            } catch {
+                preconditionFailure("\(error)")
+            }
         }
 
         private func run() {

@@ -1,3 +1,4 @@
+import Executors
 import LinuxSystem
 import Logging
 import RaftCore
@@ -21,20 +22,26 @@ extension NodeLoop {
         appliedBytes = 0
         let path = storage.snapshotDirectory + "/" + name
         let (stateMachine, mailbox) = (stateMachine, mailbox)
-        isWritingSnapshot = NodeThread.start("raft-snapshot") {
-            let result: Result<SnapshotFile.Written?, RaftError>
-            do {
-                if let index = try stateMachine.writeSnapshot(to: path) {
-                    let (byteCount, checksum) = try SnapshotFile.seal(path)
-                    result = .success(.init(index: index, name: name, byteCount: byteCount, checksum: checksum))
-                } else {
-                    result = .success(nil)
-                }
-            } catch {
-                RaftStorage.removeFile(at: path)
-                result = .failure(.storage("\(error)"))
+        isWritingSnapshot = true
+        do throws(SystemError) {
+            try DetachedThread.start("raft-snapshot") {
+                _ = mailbox.post(.snapshotWritten(Self.writeSnapshot(of: stateMachine, to: path, name)))
             }
-            _ = mailbox.post(.snapshotWritten(result))
+        } catch {
+            snapshotWritten(.failure(.storage("\(error)")))
+        }
+    }
+
+    private static func writeSnapshot(
+        of stateMachine: any RaftStateMachine, to path: String, _ name: String
+    ) -> Result<SnapshotFile.Written?, RaftError> {
+        do {
+            guard let index = try stateMachine.writeSnapshot(to: path) else { return .success(nil) }
+            let (byteCount, checksum) = try SnapshotFile.seal(path)
+            return .success(.init(index: index, name: name, byteCount: byteCount, checksum: checksum))
+        } catch {
+            RaftStorage.removeFile(at: path)
+            return .failure(.storage("\(error)"))
         }
     }
 

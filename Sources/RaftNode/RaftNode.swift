@@ -1,3 +1,5 @@
+import Executors
+import LinuxSystem
 import Logging
 import RaftCore
 import SQLite
@@ -47,7 +49,11 @@ public final class RaftNode: Sendable {
         let loop = try NodeLoop(
             directory: directory, mailbox: mailbox, board: board, transport: transport, stateMachine: stateMachine,
             timing: timing, limits: limits, disk: disk, logger: logger)
-        guard NodeThread.start("raft", { loop.run() }) else { throw .stopped("the system has no thread left") }
+        do throws(SystemError) {
+            try DetachedThread.start("raft") { loop.run() }
+        } catch {
+            throw .stopped("\(error)")
+        }
     }
 
     deinit { _ = mailbox.post(.stop(nil)) }

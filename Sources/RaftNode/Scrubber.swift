@@ -1,3 +1,4 @@
+import Executors
 import Glibc
 import LinuxSystem
 import RaftCore
@@ -31,7 +32,11 @@ final class Scrubber: Sendable {
     /// Where the system has no thread left there is no scrub.
     func start() {
         state.change { $0.isRunning = true }
-        if !NodeThread.start("raft-scrub", { self.run() }) { state.change { $0.isRunning = false } }
+        do throws(SystemError) {
+            try DetachedThread.start("raft-scrub") { self.run() }
+        } catch {
+            state.change { $0.isRunning = false }
+        }
     }
 
     /// Returns when the thread touches nothing any more.

@@ -185,7 +185,7 @@ extension Simulation {
         guard world.leaderships[id] != nil else { return answer(number, token, .elsewhere(hosts[id]!.raft.leader)) }
         let state = hosts[id]!.state.cluster
         // Asked before, and done: nobody is told that what was removed is not there.
-        if state.recentTransactions.contains(where: { $0.id == name }) { return answer(number, token, .done) }
+        if state.recentTransactions.contains(name) { return answer(number, token, .done) }
         guard let mutations = ServiceWorld.mutations(for: wish, in: state, at: timestamp(id)) else {
             return answer(number, token, .done)
         }

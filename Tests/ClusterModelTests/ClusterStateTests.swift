@@ -43,11 +43,13 @@ import Values
         #expect(try ask("z", .removeService("1", expected: nil)) == 1)
         #expect(try ask("z", .removeService("1", expected: nil)) == 0)
         #expect(try ask("y", .putService(service("2", name: "a"), expected: 0)) == 1)
-        for number in 0..<ClusterState.rememberedTransactions {
-            _ = try ask("n\(number)", .removeTask("none"))
+        func ask(_ id: String, generation: UInt64) throws(Refusal) {
+            let index = generation * RecentTransactions.generationLength
+            let mutations: [Mutation] = [.removeService("1", expected: nil)]
+            _ = try state.apply(Transaction(time: .epoch, id: id, mutations: mutations), at: index)
         }
-        #expect(state.recentTransactions.count == ClusterState.rememberedTransactions)
-        #expect(throws: Refusal.self, "forgotten by now") { _ = try ask("z", .removeService("1", expected: nil)) }
+        try ask("z", generation: 1)
+        #expect(throws: Refusal.self, "forgotten by now") { try ask("z", generation: 2) }
     }
 
     @Test func versionsAreChecked() throws {

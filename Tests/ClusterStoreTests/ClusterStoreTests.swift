@@ -63,7 +63,7 @@ import Values
             #expect(try ask(store, 2, "b") == nil)
         }
         let again = try ClusterStore(directory: folder.path, logger: logger)
-        #expect(again.state.recentTransactions.map(\.id) == ["a", "b"])
+        #expect(["a", "b"].allSatisfy(again.state.recentTransactions.contains))
         #expect(try ask(again, 3, "b") == nil)
         #expect(again.state.services.count == 2)
     }
