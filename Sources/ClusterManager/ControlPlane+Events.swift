@@ -13,7 +13,7 @@ extension ControlPlane {
             continuation.finish()
             return events
         }
-        let watch = store.watch()
+        let watch = store.watch([.service, .node, .network, .config, .secret])
         let task = Task {
             var before = store.state
             while let update = await watch.next() {

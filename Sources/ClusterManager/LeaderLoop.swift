@@ -47,7 +47,7 @@ final class LeaderLoop: Sendable {
     }
 
     private func orchestrate() async {
-        let watch = store.watch()
+        let watch = store.watch(ObjectKind.ofOrchestration)
         defer { watch.finish() }
         sessions.onReceipt { watch.wake() }
         var generator = SystemRandomNumberGenerator()

@@ -159,7 +159,7 @@ final class SessionServer: Sendable {
 
     /// Sends the node's picture whenever it changes, and how far nothing did.
     private func inform(nodeID: String, send: @escaping @Sendable (ManagerMessage) async throws -> Void) async throws {
-        let watch = store.watch()
+        let watch = store.watch(ObjectKind.ofOrchestration)
         defer { watch.finish() }
         var feed = SessionFeed()
         var lastSaid = Clock.sinceBoot()

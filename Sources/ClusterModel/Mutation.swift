@@ -141,6 +141,9 @@ public enum Refusal: Error, Hashable, Sendable, Codable, CustomStringConvertible
 /// The kinds of object in a cluster's state.
 public enum ObjectKind: String, Sendable, Codable, CaseIterable {
     case cluster, node, service, task, network, attachment, config, secret
+
+    /// Those that decisions and hosts' pictures rest on.
+    public static let ofOrchestration = Set(allCases).subtracting([.config, .secret])
 }
 
 /// What an applied mutation did to an object.

@@ -59,12 +59,13 @@ public final class ClusterStore: RaftStateMachine {
         return try Database(path: writer.path, access: .readOnly)
     }
 
-    /// What changes from now on.
-    public func watch() -> ClusterWatch {
+    /// What changes from now on of some kinds of object; nothing else wakes the watcher.
+    public func watch(_ kinds: Set<ObjectKind>) -> ClusterWatch {
         shared.withLock { shared in
             let key = shared.nextWatcher
             shared.nextWatcher += 1
-            let watch = ClusterWatch { [weak self] in self?.shared.withLock { _ = $0.watchers.removeValue(forKey: key) }
+            let watch = ClusterWatch(kinds) { [weak self] in
+                self?.shared.withLock { _ = $0.watchers.removeValue(forKey: key) }
             }
             shared.watchers[key] = watch
             return watch

@@ -11,17 +11,21 @@ public final class ClusterWatch: Sendable {
         var isOverflowing = false
     }
 
+    private let kinds: Set<ObjectKind>
     private let pending = Mutex(Pending())
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
     private let onEnd: @Sendable () -> Void
 
-    init(onEnd: @escaping @Sendable () -> Void) {
+    init(_ kinds: Set<ObjectKind>, onEnd: @escaping @Sendable () -> Void) {
+        self.kinds = kinds
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.onEnd = onEnd
     }
 
+    /// Changes of what the watcher is about count, or nil for any that there may be.
     func add(_ changes: [AppliedChange]?) {
+        let changes = changes?.filter { kinds.contains($0.kind) }
         if changes?.isEmpty == true { return }
         pending.withLock { pending in
             if let changes, pending.changes.count + changes.count <= Self.capacity {

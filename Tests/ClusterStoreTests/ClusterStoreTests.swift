@@ -129,7 +129,7 @@ import Values
     @Test func watchersLearnWhatChanged() async throws {
         let folder = try TemporaryDirectory()
         let store = try ClusterStore(directory: folder.path, logger: Logger(label: "test"))
-        let watch = store.watch()
+        let watch = store.watch(Set(ObjectKind.allCases))
         _ = try store.apply([command(1, .putService(service("1", "a"), expected: 0))])
         _ = try store.apply([command(2, .removeService("1", expected: nil))])
         let update = await watch.next()
