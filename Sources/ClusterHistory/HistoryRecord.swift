@@ -41,16 +41,17 @@ extension HistoryRecord {
     /// What the entry at `after.index` did to specifications: one record for each object whose specification is another
     /// than before, in the order of the changes. That the cluster begins a new history is a change of it, too.
     public static func records(
-        of transaction: Transaction, changes: [AppliedChange], from before: ClusterState, to after: ClusterState
+        of transaction: Transaction, changes: [AppliedChange], from before: EarlierSpecifications,
+        to after: ClusterState
     ) -> [HistoryRecord] {
         var seen: Set<ObjectReference> = []
         return changes.compactMap { change in
             let object = ObjectReference(kind: change.kind, id: change.id)
             guard object.hasSpecification, seen.insert(object).inserted else { return nil }
-            let old = before.specification(of: object)
+            let old = before.specifications[object]
             let new = after.specification(of: object)
-            let isRenewed = change.kind == .cluster && before.cluster?.historyID != after.cluster?.historyID
-            guard old?.document != new?.document || isRenewed, let name = (new ?? old)?.name else { return nil }
+            let isRenewed = change.kind == .cluster && before.historyID != after.cluster?.historyID
+            guard old?.document != new?.document || isRenewed, let name = new?.name ?? old?.name else { return nil }
             return HistoryRecord(
                 revision: after.index, time: after.time, author: transaction.author, note: transaction.note,
                 object: object, name: name, change: new == nil ? .removed : old == nil ? .created : .updated,

@@ -29,6 +29,13 @@ public struct RecentTransactions: Sendable {
 
     public func contains(_ id: String) -> Bool { current.contains(id) || previous.contains(id) }
 
+    /// Whether a transaction at an index would be a repetition.
+    public func contains(_ id: String, at index: UInt64) -> Bool {
+        var then = self
+        then.advance(to: index)
+        return then.contains(id)
+    }
+
     public var isEmpty: Bool { current.isEmpty && previous.isEmpty }
 
     /// Transactions at smaller indices are forgotten.

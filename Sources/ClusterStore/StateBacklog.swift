@@ -58,11 +58,11 @@ struct AppliedCommands {
 
     /// Applies one more; throws where it is refused.
     mutating func add(_ transaction: Transaction, at index: UInt64) throws(Refusal) {
-        let before = state
+        // The state has one holder: a second would have its trees copied along every path that is changed.
+        let before = EarlierSpecifications(of: transaction, in: state)
+        let isRepeated = transaction.id.map { state.recentTransactions.contains($0, at: index) } ?? true
         let changes = try state.apply(transaction, at: index)
-        if let id = transaction.id, !before.recentTransactions.contains(id) {
-            transactions.append(AppliedTransaction(id: id, index: index))
-        }
+        if let id = transaction.id, !isRepeated { transactions.append(AppliedTransaction(id: id, index: index)) }
         records += HistoryRecord.records(of: transaction, changes: changes, from: before, to: state)
         self.changes += changes
     }

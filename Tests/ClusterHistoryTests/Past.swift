@@ -49,10 +49,10 @@ struct Past {
     mutating func apply(
         by author: Author? = .node(id: "n1", client: "test"), note: String? = nil, _ mutations: [Mutation]
     ) throws(Refusal) -> UInt64 {
-        let before = state
         let transaction = Transaction(
             time: Timestamp(secondsSinceEpoch: Int64(state.index) + 1), author: author, note: note,
             mutations: mutations)
+        let before = EarlierSpecifications(of: transaction, in: state)
         let changes = try state.apply(transaction, at: state.index + 1)
         records += HistoryRecord.records(of: transaction, changes: changes, from: before, to: state)
         return state.index

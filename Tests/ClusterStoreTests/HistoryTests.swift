@@ -177,7 +177,7 @@ import Values
         var records: [HistoryRecord] = []
         for (offset, command) in commands.enumerated() {
             let transaction = try JSONCoding.decode(Transaction.self, from: command.bytes)
-            let before = state
+            let before = EarlierSpecifications(of: transaction, in: state)
             let changes = try state.apply(transaction, at: command.index)
             records += HistoryRecord.records(of: transaction, changes: changes, from: before, to: state)
             states[command.index] = state
