@@ -29,19 +29,24 @@ extension ControlPlane {
         try identity.save(directory: directory)
         try Files.writeDurably("\(directory)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
         shared.withLock { $0.dataKeys = DataKeys() }
-        try makeDataKeys()
+        let keys = try makeDataKeys()
+        func sealed(_ text: String, _ field: ClusterObject.SealedField) throws -> SealedValue {
+            try keys.seal(Array(text.utf8), for: ClusterObject.place(clusterID, field))
+        }
+        func token() -> String { JoinToken(digest: authority.digest, using: &generator).text }
         let member = RaftMember(id: RaftMember.newID(using: &generator), nodeID: nodeID, address: "")
         let record = NodeRecord(
             nodeID: nodeID, clusterID: clusterID, isManager: true, raftMember: member.id, isOpen: false, address: "",
             port: configuration.port, managers: [])
         let manager = try Manager(directory: directory, nodeID: nodeID, connector: connector, logger: logger)
         try await manager.raft.bootstrap(member)
-        let cluster = ClusterObject(
+        var cluster = ClusterObject(
             id: clusterID, createdAt: now, spec: SwarmSpecification.standard, rootCertificate: authority.certificatePEM,
-            rootKey: authority.keyPEM, workerToken: JoinToken(digest: authority.digest, using: &generator).text,
-            managerToken: JoinToken(digest: authority.digest, using: &generator).text,
-            addressPools: [OverlayDefaults.pool.base], subnetSize: OverlayDefaults.pool.prefixLength,
-            dataPathPort: OverlayDefaults.port, gatewayPool: OverlayDefaults.gatewayPool)
+            rootKey: try sealed(authority.keyPEM, .rootKey), workerToken: try sealed(token(), .workerToken),
+            managerToken: try sealed(token(), .managerToken), addressPools: [OverlayDefaults.pool.base],
+            subnetSize: OverlayDefaults.pool.prefixLength, dataPathPort: OverlayDefaults.port,
+            gatewayPool: OverlayDefaults.gatewayPool)
+        cluster.sealingKey = keys.ids.last
         var node = NodeObject(
             id: nodeID, createdAt: now, spec: NodeSpec(role: .manager), description: configuration.description,
             status: NodeStatus(state: .ready, addr: ""), clusterAddress: "")
@@ -51,8 +56,16 @@ extension ControlPlane {
         // The record comes last: without it the next start begins anew.
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
         try adopt(record)
+        takeUp(manager)
+    }
+
+    /// Lets a manager work, and follows what its state says of this host's keys.
+    func takeUp(_ manager: Manager) {
         shared.withLock { $0.manager = manager }
-        manager.start()
+        manager.start { [weak self, weak manager] in
+            guard let self, let manager else { return }
+            await self.keepDataKeys(manager)
+        }
     }
 
     /// Takes up what `node.json` says.
@@ -71,8 +84,7 @@ extension ControlPlane {
             shared.withLock { $0.dataKeys = keys }
             let manager = try Manager(
                 directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
-            shared.withLock { $0.manager = manager }
-            manager.start()
+            takeUp(manager)
             becomeManagerSoon()
         }
         if record.isOpen { listen(record) }

@@ -172,11 +172,19 @@ extension ControlPlane {
     ) async throws(EngineError) {
         guard var cluster = try await state().cluster else { throw .noLeader }
         cluster.spec = try SwarmSpecification.merged(spec, over: cluster.spec)
+        let sealing = cluster.sealingKey
+        let keys = try await dataKeys(with: sealing)
         do {
             var generator = SystemRandomNumberGenerator()
             let digest = try TrustRoots(pem: cluster.rootCertificate).digest
-            if rotateWorkerToken { cluster.workerToken = JoinToken(digest: digest, using: &generator).text }
-            if rotateManagerToken { cluster.managerToken = JoinToken(digest: digest, using: &generator).text }
+            let rotated: [(ClusterObject.SealedField, Bool)] = [
+                (.workerToken, rotateWorkerToken), (.managerToken, rotateManagerToken),
+            ]
+            for (field, isRotated) in rotated where isRotated {
+                let token = JoinToken(digest: digest, using: &generator).text
+                cluster[field] = try keys.seal(
+                    Array(token.utf8), for: ClusterObject.place(cluster.id, field), under: sealing)
+            }
         } catch {
             throw EngineError(.internalError, "\(error)")
         }

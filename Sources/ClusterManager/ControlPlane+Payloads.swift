@@ -42,9 +42,13 @@ extension ControlPlane {
         let data = try request.bytes(.secret, limit: SecretObject.dataLimit)
         var generator = SystemRandomNumberGenerator()
         let id = Identifiers.swarm(using: &generator)
-        let sealed = try await dataKeys().sealed(data, for: SecretObject.place(id))
-        let secret = SecretObject(id: id, createdAt: Clock.now(), spec: spec, data: sealed)
-        try await propose([.putSecret(secret, expected: 0)])
+        try await change { state throws(EngineError) in
+            let sealing = state.cluster?.sealingKey
+            let keys = try await self.dataKeys(with: sealing)
+            let sealed = try keys.sealed(data, for: SecretObject.place(id), under: sealing)
+            let secret = SecretObject(id: id, createdAt: Clock.now(), spec: spec, data: sealed)
+            return [.putSecret(secret, expected: 0)]
+        }
         return id
     }
 

@@ -97,13 +97,14 @@ extension ControlPlane {
             return (state, store)
         }
         guard let cluster = state.cluster else { throw BackupError.damaged("it holds no cluster") }
-        let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
+        let keys = try manifest.dataKeys.map { try JSONCoding.decode(DataKeys.self, from: JSONCoding.encode($0)) }
+        let rootKey = try (keys ?? DataKeys()).open(cluster.rootKey, for: ClusterObject.place(cluster.id, .rootKey))
+        let authority = try CertificateAuthority(
+            keyPEM: String(decoding: rootKey, as: UTF8.self), certificatePEM: cluster.rootCertificate)
         let now = Clock.now()
         let identity = try authority.makeIdentity(for: manifest.nodeID, role: .manager, at: now)
         try identity.save(directory: stage)
-        if let keys = manifest.dataKeys {
-            try JSONCoding.decode(DataKeys.self, from: JSONCoding.encode(keys)).save(directory: stage)
-        }
+        try keys?.save(directory: stage)
         try Files.writeDurably("\(stage)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
         var generator = SystemRandomNumberGenerator()
         var record = NodeRecord(

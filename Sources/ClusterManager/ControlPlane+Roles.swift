@@ -181,8 +181,7 @@ extension ControlPlane {
             $0.isManager = true
             $0.raftMember = member.id
         }
-        shared.withLock { $0.manager = manager }
-        manager.start()
+        takeUp(manager)
     }
 
     /// Whether this host is meant to be a manager and raft has not taken it for one yet.

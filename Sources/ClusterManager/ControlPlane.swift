@@ -179,7 +179,7 @@ public final class ControlPlane: Sendable {
 
     /// Runs `body` on the latest state and proposes what it decides; again on a newer state where somebody was faster
     /// and `body` does not itself insist on a version.
-    func change(_ body: (ClusterState) throws(EngineError) -> [Mutation]) async throws(EngineError) {
+    func change(_ body: (ClusterState) async throws(EngineError) -> [Mutation]) async throws(EngineError) {
         for attemptsLeft in (0..<Self.changeAttempts).reversed() {
             guard let refusal = try await attempt(body(state())).refusal else { return }
             guard refusal.mayBeRace, attemptsLeft > 0 else { throw EngineError(refusal) }
@@ -302,6 +302,10 @@ enum ClusterMethodNames {
     static let reachability = "leader.reachability"
     /// The keys under which secrets are sealed, for managers alone: nothing to `DataKeys`.
     static let dataKeys = "leader.keys"
+    /// A manager's client wants another data key: nothing to its identifier.
+    static let rotateKeys = "leader.rotate"
+    /// The leader asks a manager whether it has a data key: its identifier to a boolean.
+    static let holdsKey = "manager.key"
 }
 
 /// Lets one through at a time, in order.

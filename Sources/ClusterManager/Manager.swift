@@ -23,7 +23,7 @@ final class Manager: Sendable {
     private let logger: Logger
     private let nodeID: String
     private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
-    private let watching = Mutex<Task<Void, Never>?>(nil)
+    private let watching = Mutex<[Task<Void, Never>]>([])
 
     init(directory: String, nodeID: String, connector: ClusterConnector, logger: Logger) throws {
         self.nodeID = nodeID
@@ -37,15 +37,17 @@ final class Manager: Sendable {
     }
 
     /// Follows who leads, and does the leader's work when it is this host.
-    func start() {
-        guard watching.withLock({ $0 == nil }) else { return }
-        let task = Task { [weak self, raft] in
+    ///
+    /// - Parameter keeping: what else is to be done as long as this manager works, until it is cancelled.
+    func start(_ keeping: @escaping @Sendable () async -> Void) {
+        guard watching.withLock({ $0.isEmpty }) else { return }
+        let following = Task { [weak self, raft] in
             for await status in raft.statusChanges() {
                 guard let self else { return }
                 self.follow(status)
             }
         }
-        watching.withLock { $0 = task }
+        watching.withLock { $0 = [following, Task { await keeping() }] }
     }
 
     private func follow(_ status: RaftStatus) {
@@ -67,7 +69,7 @@ final class Manager: Sendable {
     }
 
     func stop() async {
-        watching.withLock { $0?.cancel() }
+        for task in watching.withLock({ $0 }) { task.cancel() }
         let leader = leading.withLock { leading in
             defer { leading = nil }
             return leading

@@ -122,6 +122,10 @@ extension ControlPlane {
             }
             return try await services.call(method, payload)
         }
+        if method == ClusterMethodNames.holdsKey, let manager = shared.withLock(\.manager) {
+            try requireManager(peer, manager)
+            return try await JSONCoding.encode(holdsKey(JSONCoding.decode(String.self, from: payload)))
+        }
         guard let manager = shared.withLock(\.manager), manager.isLeading, let record = shared.withLock(\.record) else {
             throw EngineError.noLeader
         }
@@ -136,7 +140,7 @@ extension ControlPlane {
         case ClusterMethodNames.enrol:
             return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
         case ClusterMethodNames.renew:
-            return try renew(JSONCoding.decode(RenewRequest.self, from: payload), node: asker, manager)
+            return try await renew(JSONCoding.decode(RenewRequest.self, from: payload), node: asker, manager)
         case ClusterMethodNames.joinRaft:
             try requireManager(peer, manager)
             return try await joinRaft(JSONCoding.decode(JoinRaftRequest.self, from: payload), node: asker, manager)
@@ -147,6 +151,9 @@ extension ControlPlane {
         case ClusterMethodNames.dataKeys:
             try requireManager(peer, manager)
             return try await JSONCoding.encode(dataKeys())
+        case ClusterMethodNames.rotateKeys:
+            try requireManager(peer, manager)
+            return try await JSONCoding.encode(rotateDataKeys(manager, for: asker))
         case HostMethods.attach:
             return try await attach(JSONCoding.decode(AttachmentQuestion.self, from: payload), node: asker, manager)
         case HostMethods.detach:
@@ -173,8 +180,9 @@ extension ControlPlane {
         do { token = try JoinToken(parsing: request.token) } catch {
             throw EngineError(.invalidParameter, "\(error)")
         }
-        let isManager = try JoinToken(parsing: cluster.managerToken).matches(token)
-        guard try isManager || JoinToken(parsing: cluster.workerToken).matches(token) else {
+        let tokens = try await joinTokens(of: cluster)
+        let isManager = try JoinToken(parsing: tokens.manager).matches(token)
+        guard try isManager || JoinToken(parsing: tokens.worker).matches(token) else {
             throw EngineError(
                 .invalidParameter,
                 "rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster")
@@ -185,7 +193,7 @@ extension ControlPlane {
         var generator = SystemRandomNumberGenerator()
         let nodeID = Identifiers.swarm(using: &generator)
         let now = Clock.now()
-        let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
+        let authority = try await authority(of: cluster)
         let certificate = try authority.issue(
             request.request, for: nodeID, role: isManager ? .manager : .worker, at: now,
             lifetimeSeconds: cluster.certificateLifetimeSeconds)
@@ -212,13 +220,13 @@ extension ControlPlane {
             roots: state.cluster?.rootCertificate ?? "", address: address, managers: managers)
     }
 
-    private func renew(_ request: RenewRequest, node id: String, _ manager: Manager) throws -> [UInt8] {
+    private func renew(_ request: RenewRequest, node id: String, _ manager: Manager) async throws -> [UInt8] {
         let state = manager.store.state
         guard let cluster = state.cluster, let node = state.nodes[id] else {
             throw EngineError(.forbidden, "node \(id) is not part of this cluster")
         }
         let isManager = node.spec.role == .manager
-        let authority = try CertificateAuthority(keyPEM: cluster.rootKey, certificatePEM: cluster.rootCertificate)
+        let authority = try await authority(of: cluster)
         let certificate = try authority.issue(
             request.request, for: id, role: isManager ? .manager : .worker, at: Clock.now(),
             lifetimeSeconds: cluster.certificateLifetimeSeconds)

@@ -13,10 +13,12 @@ public struct ClusterObject: Hashable, Sendable, Codable {
     public var isOpen: Bool
     /// The CA's certificate, PEM.
     public var rootCertificate: String
-    /// The CA's private key, PEM. Managers alone hold it.
-    public var rootKey: String
-    public var workerToken: String
-    public var managerToken: String
+    /// The CA's private key, PEM.
+    public var rootKey: SealedValue
+    public var workerToken: SealedValue
+    public var managerToken: SealedValue
+    /// The data key under which values are sealed: every manager has it. nil where no version that names it has led.
+    public var sealingKey: String?
     /// Pools for overlay subnets, and the length of those cut from them.
     public var addressPools: [CIDR]
     public var subnetSize: Int
@@ -29,9 +31,9 @@ public struct ClusterObject: Hashable, Sendable, Codable {
     public var history: String?
 
     public init(
-        id: String, createdAt: Timestamp, spec: JSONValue, rootCertificate: String, rootKey: String,
-        workerToken: String, managerToken: String, addressPools: [CIDR], subnetSize: Int, dataPathPort: UInt16,
-        gatewayPool: CIDR
+        id: String, createdAt: Timestamp, spec: JSONValue, rootCertificate: String, rootKey: SealedValue,
+        workerToken: SealedValue, managerToken: SealedValue, addressPools: [CIDR], subnetSize: Int,
+        dataPathPort: UInt16, gatewayPool: CIDR
     ) {
         self.id = id
         self.createdAt = createdAt
@@ -47,6 +49,35 @@ public struct ClusterObject: Hashable, Sendable, Codable {
         self.dataPathPort = dataPathPort
         self.gatewayPool = gatewayPool
         nextVNI = 4097
+    }
+
+    /// What of it is sealed.
+    public enum SealedField: String, CaseIterable, Sendable {
+        case rootKey, workerToken, managerToken
+    }
+
+    /// A sealed field's value; nil where there is none.
+    public subscript(field: SealedField) -> SealedValue? {
+        get {
+            switch field {
+            case .rootKey: rootKey
+            case .workerToken: workerToken
+            case .managerToken: managerToken
+            }
+        }
+        set {
+            guard let newValue else { return }
+            switch field {
+            case .rootKey: rootKey = newValue
+            case .workerToken: workerToken = newValue
+            case .managerToken: managerToken = newValue
+            }
+        }
+    }
+
+    /// Where a field of the cluster with this identifier belongs.
+    public static func place(_ id: String, _ field: SealedField) -> SealedValue.Place {
+        .init(kind: .cluster, id: id, field: field.rawValue)
     }
 
     /// The name of the log that revisions count in.

@@ -186,7 +186,13 @@ public struct ClusterState: Sendable {
             return AppliedChange(kind: .attachment, id: id, action: .remove)
         case .putConfig(let object, let expected): return try configs.put(object, expected: expected, at: index, time)
         case .removeConfig(let id, let expected): return try configs.remove(id, expected: expected)
-        case .putSecret(let object, let expected): return try secrets.put(object, expected: expected, at: index, time)
+        case .putSecret(let object, let expected):
+            // Who seals may know an older state. The key of then may be dropped when everything names the newer one.
+            if let sealing = cluster?.sealingKey, object.data.keyID != sealing, object.data != secrets[object.id]?.data
+            {
+                throw .notAllowed("the secret is sealed under a data key that is not in use any more: try again")
+            }
+            return try secrets.put(object, expected: expected, at: index, time)
         case .removeSecret(let id, let expected): return try secrets.remove(id, expected: expected)
         case .observe(let observation): return observe(observation)
         case .observeNode(let id, let status, let description):

@@ -7,7 +7,7 @@ import Values
 
 /// The keys under which the cluster's secrets are sealed, as every manager holds them, and their file.
 ///
-/// There may be several: the newest seals, and each opens what it has sealed. So a key can be replaced while values of
+/// There may be several: one of them seals, and each opens what it has sealed. So a key can be replaced while values of
 /// the one before are still about: add it on every manager, seal anew what names an older one, then drop that.
 ///
 /// A value is AES-256-GCM (RFC 5116 section 5.2) under a nonce of 96 random bits; the associated data is its place.
@@ -34,10 +34,21 @@ public struct DataKeys: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The keys' identifiers, the oldest first.
     public var ids: [String] { keys.map(\.id) }
 
-    /// Makes another key, which seals from now on.
-    public mutating func add(using generator: inout some RandomNumberGenerator) {
+    /// Makes another key, the newest from now on; returns its identifier.
+    @discardableResult
+    public mutating func add(using generator: inout some RandomNumberGenerator) -> String {
         let bytes = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
-        keys.append(Key(id: Identifiers.swarm(using: &generator), secret: Base64.encode(bytes)))
+        let id = Identifiers.swarm(using: &generator)
+        keys.append(Key(id: id, secret: Base64.encode(bytes)))
+        return id
+    }
+
+    /// Forgets one key.
+    public mutating func remove(_ id: String) { keys.removeAll { $0.id == id } }
+
+    /// Forgets the keys that are older than the one of this identifier; nothing where it is not among them.
+    public mutating func removeKeys(olderThan id: String) {
+        if let index = keys.firstIndex(where: { $0.id == id }) { keys.removeFirst(index) }
     }
 
     /// Takes over the keys of another manager; those that only this one knows become the older ones.
@@ -48,9 +59,13 @@ public struct DataKeys: Hashable, Sendable, Codable, CustomStringConvertible {
 
     // MARK: Sealing
 
-    /// Seals bytes for the place where they belong, under the newest key.
-    public func seal(_ bytes: [UInt8], for place: SealedValue.Place) throws(PKIError) -> SealedValue {
-        guard let key = keys.last else { throw .noDataKey(nil) }
+    /// Seals bytes for the place where they belong.
+    ///
+    /// - Parameter id: the key; the newest where it is nil.
+    public func seal(
+        _ bytes: [UInt8], for place: SealedValue.Place, under id: String? = nil
+    ) throws(PKIError) -> SealedValue {
+        guard let key = id == nil ? keys.last : keys.last(where: { $0.id == id }) else { throw .noDataKey(id) }
         do {
             let box = try AES.GCM.seal(bytes, using: Self.symmetric(key), authenticating: Self.associatedData(place))
             // The nonce is the standard one, so that there is a combined form.
@@ -62,8 +77,9 @@ public struct DataKeys: Hashable, Sendable, Codable, CustomStringConvertible {
         }
     }
 
-    /// The bytes of a value that was sealed for this very place.
+    /// The bytes of a value that was sealed for this very place, or never.
     public func open(_ value: SealedValue, for place: SealedValue.Place) throws(PKIError) -> [UInt8] {
+        if value.keyID.isEmpty { return Base64.decode(value.box) ?? [] }
         guard let key = keys.last(where: { $0.id == value.keyID }) else { throw .noDataKey(value.keyID) }
         do {
             guard let bytes = Base64.decode(value.box) else { throw PKIError.sealBroken }

@@ -118,6 +118,18 @@ struct ClusterRestoreCommand: EngineCommand {
     }
 }
 
+/// `cluster rotate-keys`.
+struct ClusterRotateKeysCommand: EngineCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate-keys",
+        abstract: "Makes a new key for what the cluster keeps sealed: secrets, the CA's key, the join tokens.")
+
+    func run() async throws {
+        let answer = try await engine.json("POST", "/martlet/keys/rotate")
+        Output.line("Every manager has the new data key \(answer.text("KeyID")): what is sealed is sealed anew.")
+    }
+}
+
 /// `cluster recover`.
 struct ClusterRecoverCommand: EngineCommand {
     static let configuration = CommandConfiguration(

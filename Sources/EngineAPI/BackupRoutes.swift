@@ -5,7 +5,7 @@ import HTTPMessages
 import JSON
 import Values
 
-/// `/martlet/backup`, `/martlet/restore` and `/martlet/recovery`.
+/// `/martlet/backup`, `/martlet/restore`, `/martlet/recovery` and `/martlet/keys`.
 struct BackupRoutes: Sendable {
     /// Carries a passphrase as base64 of its bytes; never logged.
     static let passphraseHeader = "x-martlet-passphrase"
@@ -43,6 +43,9 @@ struct BackupRoutes: Sendable {
                 "Time": .string(manifest.time.description), "WrittenAt": .string(manifest.writtenAt.description),
                 "NodeID": .string(manifest.nodeID),
             ])
+        }
+        router.on("POST", "martlet/keys/rotate") { _ in
+            .json(["KeyID": .string(try await access().rotateDataKeys())])
         }
         router.on("GET", "martlet/recovery") { _ in .json(Self.report(try await access().recoveryReport())) }
         router.on("POST", "martlet/recovery") { request in

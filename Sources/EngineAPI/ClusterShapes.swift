@@ -27,9 +27,9 @@ enum ClusterShapes {
     }
 
     /// Engine API: Swarm, with the join tokens.
-    static func swarm(_ object: ClusterObject) -> JSONValue {
+    static func swarm(_ object: ClusterObject, _ tokens: JoinTokens) -> JSONValue {
         cluster(object).overlaid(with: [
-            "JoinTokens": ["Worker": .string(object.workerToken), "Manager": .string(object.managerToken)]
+            "JoinTokens": ["Worker": .string(tokens.worker), "Manager": .string(tokens.manager)]
         ])
     }
 

@@ -26,11 +26,12 @@ struct SwarmRoutes: Sendable {
             return .ok
         }
         router.on("GET", "swarm") { _ in
-            guard let object = try await access().state().cluster else {
+            let cluster = try access()
+            guard let object = try await cluster.state().cluster else {
                 _ = try ClusterAccess.required(nil)
                 return .ok
             }
-            return .json(ClusterShapes.swarm(object))
+            return .json(ClusterShapes.swarm(object, try await cluster.joinTokens(of: object)))
         }
         router.on("POST", "swarm/update") { request in
             guard !request.flag("rotateManagerUnlockKey") else { throw Self.withoutAutolock() }

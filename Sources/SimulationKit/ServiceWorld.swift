@@ -55,8 +55,9 @@ struct ServiceWorld {
     /// The first transaction of every group that has services.
     static func founding(nodes: [String]) -> [Mutation] {
         let cluster = ClusterObject(
-            id: "cluster", createdAt: start, spec: .null, rootCertificate: "", rootKey: "", workerToken: "",
-            managerToken: "", addressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24, dataPathPort: 4789,
+            id: "cluster", createdAt: start, spec: .null, rootCertificate: "", rootKey: .init(unsealed: ""),
+            workerToken: .init(unsealed: ""),
+            managerToken: .init(unsealed: ""), addressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24, dataPathPort: 4789,
             gatewayPool: CIDR("10.192.0.0/10")!)
         let network = NetworkObject(
             id: "web", createdAt: start, spec: .init(name: "web"), subnet: CIDR("10.0.1.0/24")!,

@@ -20,7 +20,8 @@ struct Past {
     init() throws(Refusal) {
         let cluster = ClusterObject(
             id: "cluster", createdAt: .epoch, spec: ["Name": "default", "Labels": [:]], rootCertificate: "",
-            rootKey: "secret", workerToken: "", managerToken: "", addressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24,
+            rootKey: SealedValue(unsealed: "secret"), workerToken: .init(unsealed: ""),
+            managerToken: .init(unsealed: ""), addressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24,
             dataPathPort: 4789, gatewayPool: CIDR("10.192.0.0/10")!)
         try apply(.putCluster(cluster, expected: 0))
         for (id, role) in [("n1", NodeSpec.Role.manager), ("n2", .worker)] {

@@ -191,11 +191,12 @@ import Values
         let revision = past.state.index
         var cluster = past.state.cluster!
         cluster.spec = ["Name": "default", "Labels": ["a": "b"]]
-        cluster.workerToken = "new"
+        cluster.workerToken = SealedValue(unsealed: "new")
         try past.apply(.putCluster(cluster, expected: nil))
         _ = try past.rollBack(to: revision)
         #expect(past.state.cluster?.spec == ["Name": "default", "Labels": [:]])
-        #expect(past.state.cluster?.workerToken == "new" && past.state.cluster?.rootKey == "secret")
+        #expect(past.state.cluster?.workerToken == SealedValue(unsealed: "new"))
+        #expect(past.state.cluster?.rootKey == SealedValue(unsealed: "secret"))
     }
 
     @Test("What the cluster would refuse is refused by the plan, whole")

@@ -14,7 +14,8 @@ import Values
     private func state() throws -> ClusterState {
         var state = ClusterState()
         let cluster = ClusterObject(
-            id: "c", createdAt: .epoch, spec: [:], rootCertificate: "", rootKey: "", workerToken: "", managerToken: "",
+            id: "c", createdAt: .epoch, spec: [:], rootCertificate: "", rootKey: .init(unsealed: ""),
+            workerToken: .init(unsealed: ""), managerToken: .init(unsealed: ""),
             addressPools: [], subnetSize: 24, dataPathPort: 4789, gatewayPool: CIDR("10.192.0.0/10")!)
         let network = NetworkObject(
             id: "x", createdAt: .epoch, spec: .init(name: "x"), subnet: CIDR("10.0.1.0/24")!,

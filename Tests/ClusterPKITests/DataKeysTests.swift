@@ -84,6 +84,28 @@ import Values
         #expect(throws: PKIError.noDataKey(nil)) { try DataKeys().seal(Self.secret, for: Self.place) }
     }
 
+    @Test("Any key may seal; what is older than one can be forgotten")
+    func chosen() throws {
+        var keys = keys()
+        var generator = SystemRandomNumberGenerator()
+        let (second, third) = (keys.add(using: &generator), keys.add(using: &generator))
+        let first = keys.ids[0]
+        #expect(try keys.seal(Self.secret, for: Self.place, under: second).keyID == second)
+        #expect(throws: PKIError.noDataKey("x")) { try keys.seal(Self.secret, for: Self.place, under: "x") }
+        keys.removeKeys(olderThan: "x")
+        #expect(keys.ids == [first, second, third])
+        keys.removeKeys(olderThan: second)
+        #expect(keys.ids == [second, third])
+        keys.remove(third)
+        #expect(keys.ids == [second])
+    }
+
+    @Test("What was never sealed opens as it is")
+    func unsealed() throws {
+        let value = SealedValue(unsealed: "SWMTKN-1-a")
+        #expect(try DataKeys().open(value, for: Self.place) == Array("SWMTKN-1-a".utf8))
+    }
+
     @Test("The file is root's alone; one that is damaged is refused without its words")
     func file() throws {
         let folder = try TemporaryDirectory()

@@ -11,8 +11,9 @@ import Values
     private func store(_ folder: borrowing TemporaryDirectory) throws -> ClusterStore {
         let store = try ClusterStore(directory: folder.path, logger: Logger(label: "test"))
         let cluster = ClusterObject(
-            id: "c", createdAt: .epoch, spec: [:], rootCertificate: "", rootKey: "hidden", workerToken: "hidden",
-            managerToken: "hidden", addressPools: [], subnetSize: 24, dataPathPort: 4789,
+            id: "c", createdAt: .epoch, spec: [:], rootCertificate: "", rootKey: SealedValue(unsealed: "hidden"),
+            workerToken: SealedValue(unsealed: "hidden"),
+            managerToken: SealedValue(unsealed: "hidden"), addressPools: [], subnetSize: 24, dataPathPort: 4789,
             gatewayPool: CIDR("10.192.0.0/10")!)
         let service = ServiceObject(
             id: "s", createdAt: .epoch,

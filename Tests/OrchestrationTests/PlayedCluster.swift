@@ -30,7 +30,8 @@ struct PlayedCluster {
         let cluster = ClusterObject(
             id: "cluster", createdAt: now,
             spec: ["Orchestration": ["TaskHistoryRetentionLimit": .integer(historyLimit)]],
-            rootCertificate: "", rootKey: "", workerToken: "", managerToken: "",
+            rootCertificate: "", rootKey: .init(unsealed: ""), workerToken: .init(unsealed: ""),
+            managerToken: .init(unsealed: ""),
             addressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24, dataPathPort: 4789,
             gatewayPool: CIDR("10.192.0.0/10")!)
         apply([.putCluster(cluster, expected: 0)])

@@ -11,8 +11,10 @@ import Values
         var state = ClusterState()
         var mutations: [Mutation] = []
         let cluster = ClusterObject(
-            id: "c", createdAt: .epoch, spec: .null, rootCertificate: "", rootKey: "", workerToken: "",
-            managerToken: "", addressPools: [], subnetSize: 24, dataPathPort: 4789, gatewayPool: CIDR("10.192.0.0/10")!)
+            id: "c", createdAt: .epoch, spec: .null, rootCertificate: "", rootKey: .init(unsealed: ""),
+            workerToken: .init(unsealed: ""),
+            managerToken: .init(unsealed: ""), addressPools: [], subnetSize: 24, dataPathPort: 4789,
+            gatewayPool: CIDR("10.192.0.0/10")!)
         mutations.append(.putCluster(cluster, expected: 0))
         for number in 1...2 {
             var node = NodeObject(

@@ -10,8 +10,10 @@ import Values
     private static func state(_ nodes: [String], _ nodeState: NodeStatus.State = .ready) throws -> ClusterState {
         var state = ClusterState()
         let cluster = ClusterObject(
-            id: "c", createdAt: .epoch, spec: .null, rootCertificate: "", rootKey: "", workerToken: "",
-            managerToken: "", addressPools: [], subnetSize: 24, dataPathPort: 4789, gatewayPool: CIDR("10.192.0.0/10")!)
+            id: "c", createdAt: .epoch, spec: .null, rootCertificate: "", rootKey: .init(unsealed: ""),
+            workerToken: .init(unsealed: ""),
+            managerToken: .init(unsealed: ""), addressPools: [], subnetSize: 24, dataPathPort: 4789,
+            gatewayPool: CIDR("10.192.0.0/10")!)
         var mutations: [Mutation] = [.putCluster(cluster, expected: 0)]
         for node in nodes {
             mutations.append(

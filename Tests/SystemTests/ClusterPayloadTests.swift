@@ -72,7 +72,9 @@ extension ClusterTests.Services {
             try await cluster.refusal(.docker, "service", "create", "--name", "user", "--secret", "first", "hello:v1")
                 .contains("secrets are not supported by this version"))
 
-        let forms = [text, Base64.encode(Array(text.utf8))]
+        // A join token is no less of a secret.
+        let join = try await cluster.output(.docker, "swarm", "join-token", "-q", "worker")
+        let forms = [text, Base64.encode(Array(text.utf8)), String(join.suffix(25))]
         func expectNothing(on host: String) async throws {
             for form in forms {
                 // grep ends with 1 where it finds nothing.
@@ -92,6 +94,17 @@ extension ClusterTests.Services {
         }
         #expect(try await keys("w1").isEmpty)
 
+        // Another data key: every manager has it before it seals, and none has the one before when all is sealed anew.
+        #expect(try await cluster.output(.martlet, on: "h2", "cluster", "rotate-keys").contains("Every manager has"))
+        try await waitUntil("the old data key is gone") {
+            let now = try await keys("h1")
+            let (second, third) = (try await keys("h2"), try await keys("h3"))
+            return now != known && now.count == known.count && second == now && third == now
+        }
+        let renewed = try await keys("h1")
+        #expect(try await cluster.output(.docker, on: "h3", "swarm", "join-token", "-q", "worker") == join)
+        #expect(try await cluster.output(.docker, on: "h2", "secret", "inspect", "second").contains("\"a\": \"b\""))
+
         // After a kill -9, too.
         try await cluster.lab.stop("h2", kill: true)
         try await cluster.lab.start("h2")
@@ -99,7 +112,7 @@ extension ClusterTests.Services {
         try await expectNothing(on: "h2")
 
         try await cluster.output(.docker, "node", "promote", "w1")
-        try await waitUntil("w1 has the keys") { try await keys("w1") == known }
+        try await waitUntil("w1 has the keys") { try await keys("w1") == renewed }
         try await waitUntil("w1 answers as a manager") {
             (try? await cluster.get("/secrets", on: "w1").array?.count) == 3
         }
