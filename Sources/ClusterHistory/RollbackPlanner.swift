@@ -199,11 +199,15 @@ extension RollbackPlanner {
             successors[record.object.id] = network.id
         }
         let object = ObjectReference(kind: .cluster, id: cluster.id)
-        if let spec = past[object]?.specification, spec != cluster.spec {
-            note(
-                object, cluster.spec["Name"]?.string ?? "", .updated,
-                fields: SpecificationDifference.fields(cluster.spec, spec))
-            cluster.spec = spec
+        if var spec = past[object]?.specification {
+            // Whether managers are locked is no part of the past: it goes with their key.
+            spec["EncryptionConfig"] = cluster.spec["EncryptionConfig"]
+            if spec != cluster.spec {
+                note(
+                    object, cluster.spec["Name"]?.string ?? "", .updated,
+                    fields: SpecificationDifference.fields(cluster.spec, spec))
+                cluster.spec = spec
+            }
         }
         if cluster != state.cluster { try take(.putCluster(cluster, expected: cluster.version.index)) }
         for network in made { try take(.putNetwork(network, expected: 0)) }

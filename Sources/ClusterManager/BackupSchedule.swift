@@ -63,7 +63,8 @@ extension ControlPlane {
     }
 
     func backUpIfDue(_ schedule: BackupSchedule) async throws {
-        guard let record = shared.withLock(\.record), record.isOpen, record.isManager else { return }
+        let (record, isLocked) = shared.withLock { ($0.record, $0.isLocked) }
+        guard let record, record.isOpen, record.isManager, !isLocked else { return }
         try Files.makeDirectories(schedule.directory, mode: 0o700)
         let names = try Files.list(schedule.directory)
         guard schedule.isDue(at: Clock.now(), beside: names, cluster: record.clusterID) else { return }

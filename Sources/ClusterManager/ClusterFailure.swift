@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterPKI
 import ClusterRPC
 import EngineModel
 import RaftNode
@@ -16,6 +17,11 @@ extension EngineError {
     static let alreadyInSwarm = EngineError(
         .unavailable,
         "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.")
+    /// This manager's keys are locked.
+    static let locked = EngineError(.unavailable, PKIError.locked.description)
+    static let lockedLeave = EngineError(
+        .unavailable,
+        "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.")
     static let noLeader = EngineError(
         .unavailable,
         "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are "
@@ -45,6 +51,15 @@ extension EngineError {
         }
     }
 
+    init(_ error: PKIError) {
+        switch error {
+        case .invalidUnlockKey: self.init(.invalidParameter, error.description)
+        case .wrongUnlockKey: self.init(.unauthorized, error.description)
+        case .locked: self = .locked
+        default: self.init(.internalError, error.description)
+        }
+    }
+
     init(_ failure: RPCFailure) {
         if let kind = Kind(rawValue: failure.kind.rawValue), failure.source == .handler {
             self.init(kind, failure.message)
@@ -59,6 +74,7 @@ extension EngineError {
         case let error as RaftError: self.init(error)
         case let error as RPCFailure: self.init(error)
         case let error as Refusal: self.init(error)
+        case let error as PKIError: self.init(error)
         default: self.init(.internalError, "\(error)")
         }
     }

@@ -40,7 +40,7 @@ extension ControlPlane {
         // A thread of its own: a slow reader of one backup holds up nothing else.
         let reader = StateReader(store: manager.store)
         let path = "\(directory)/\(Self.backupPrefix)\(Clock.sinceBoot()).sqlite"
-        let dataKeys = shared.withLock(\.dataKeys)
+        let dataKeys = heldDataKeys
         let (term, version) = (manager.raft.status.term, configuration.description.engine.engineVersion)
         do {
             let manifest = try await reader.read { store in

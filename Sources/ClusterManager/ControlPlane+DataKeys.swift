@@ -8,13 +8,13 @@ import Logging
 import RaftNode
 import Values
 
-/// This manager's data keys: made with the cluster, received when joining, kept in a file of their own.
+/// This manager's data keys: made with the cluster, received when joining, kept with its other keys.
 extension ControlPlane {
     /// The keys; asks the leader where this manager does not hold the one that is wanted.
     ///
     /// - Parameter id: a key that has to be among them; nil, or an empty one, for any.
     func dataKeys(with id: String? = nil) async throws(EngineError) -> DataKeys {
-        let keys = shared.withLock(\.dataKeys)
+        let keys = heldDataKeys
         let isEnough = id.map { $0.isEmpty || keys.ids.contains($0) } ?? !keys.ids.isEmpty
         if isEnough { return keys }
         do {
@@ -45,15 +45,11 @@ extension ControlPlane {
 
     @discardableResult
     private func changeDataKeys(_ change: (inout DataKeys) -> Void) throws -> DataKeys {
-        try recordWrites.withLock { _ in
-            let known = shared.withLock(\.dataKeys)
-            var all = known
-            change(&all)
-            if all != known { try all.save(directory: directory) }
-            shared.withLock { [all] in $0.dataKeys = all }
-            return all
-        }
+        try changeKeys { change(&$0.dataKeys) }.dataKeys
     }
+
+    /// None on a worker.
+    var heldDataKeys: DataKeys { shared.withLock { $0.keys?.dataKeys ?? DataKeys() } }
 
     // MARK: What the cluster keeps sealed
 
@@ -71,7 +67,8 @@ extension ControlPlane {
             worker: try await text(.workerToken, of: cluster), manager: try await text(.managerToken, of: cluster))
     }
 
-    private func text(
+    /// What is in a sealed field; empty where there is nothing.
+    func text(
         _ field: ClusterObject.SealedField, of cluster: ClusterObject
     ) async throws(EngineError) -> String {
         guard let value = cluster[field] else { return "" }
@@ -81,33 +78,21 @@ extension ControlPlane {
 
     // MARK: Following the state
 
-    /// As long as `manager` works: takes data keys that the cluster seals under, forgets those that nothing needs, and,
-    /// while it leads, seals anew what is sealed under another one.
-    func keepDataKeys(_ manager: Manager) async {
-        let watch = manager.store.watch()
-        defer { watch.finish() }
+    /// As long as `manager` works: locks this host's keys as the cluster wants it, takes data keys that the cluster
+    /// seals under, forgets those that nothing needs, and, while it leads, seals anew what is sealed under another one.
+    func keepKeys(_ manager: Manager) async {
         var done: KeyDuty?
-        while !Task.isCancelled {
+        repeat {
             let duty = KeyDuty(state: manager.store.state, term: manager.isLeading ? manager.raft.status.term : nil)
-            var pause = Self.keyPause
-            if duty != done {
-                do {
-                    try await lookAfterDataKeys(manager, term: duty.term)
-                    done = duty
-                } catch {
-                    // Somebody changed what was to be sealed, or the leader does not answer yet.
-                    pause = Self.keyRetryPause
-                    logger.debug("data keys are not in order yet", metadata: ["reason": "\(error)"])
-                }
+            guard duty != done else { continue }
+            do {
+                try await lookAfterKeys(manager, term: duty.term)
+                done = duty
+            } catch {
+                // Somebody changed what was to be sealed, or the leader does not answer yet.
+                logger.debug("this host's keys are not in order yet", metadata: ["reason": "\(error)"])
             }
-            let timer = Task {
-                try await Task.sleep(for: pause)
-                watch.wake()
-            }
-            let update = await watch.next()
-            timer.cancel()
-            if update == nil { return }
-        }
+        } while (try? await Task.sleep(for: Self.keyPause)) != nil
     }
 
     /// Every change of what has to do with keys changes this: the cluster's row is written last.
@@ -121,12 +106,13 @@ extension ControlPlane {
         }
     }
 
-    /// Between two looks at who leads.
-    private static let keyPause: Duration = .seconds(1)
-    private static let keyRetryPause: Duration = .milliseconds(200)
+    /// Between two looks at whether there is something to do.
+    private static let keyPause: Duration = .milliseconds(100)
 
-    private func lookAfterDataKeys(_ manager: Manager, term: UInt64?) async throws {
-        guard manager.store.state.cluster != nil else { return }
+    private func lookAfterKeys(_ manager: Manager, term: UInt64?) async throws {
+        // Not what a host that starts, or catches up, has known before.
+        guard let cluster = try await manager.latest().cluster else { return }
+        try await followLock(of: cluster, manager)
         if let term {
             while let step = try await Resealing(
                 state: manager.store.state, keys: dataKeys(with: manager.store.state.cluster?.sealingKey)

@@ -62,6 +62,7 @@ extension ControlPlane {
                 .invalidParameter,
                 "data path port \(request.dataPathPort) is not supported: use \(OverlayDefaults.port)")
         }
+        try await relock(&cluster, rotating: false)
         var opened = record
         opened.isOpen = true
         opened.address = address
@@ -155,7 +156,7 @@ extension ControlPlane {
         await stopParts()
         try await clean()
         try Files.makeDirectories(directory, mode: 0o700)
-        try identity.save(directory: directory)
+        try adopt(HostKeys(identity: identity))
         try Files.writeDurably("\(directory)/\(Self.rootsFile)", Array(roots.pem.utf8))
         let record = NodeRecord(
             nodeID: response.nodeID, clusterID: response.clusterID, isManager: response.isManager, raftMember: 0,
@@ -204,6 +205,8 @@ extension ControlPlane {
         guard let record, record.isOpen else {
             throw EngineError(.unavailable, "This node is not part of a swarm")
         }
+        let isLocked = shared.withLock(\.isLocked)
+        if isLocked, !force { throw EngineError.lockedLeave }
         if let manager, !force {
             let count = manager.raft.status.members.count { $0.isVoter }
             var text = "You are attempting to leave the swarm on a node that is participating as a manager. "
@@ -223,7 +226,7 @@ extension ControlPlane {
             _ = try? await withDeadline(.seconds(5)) {
                 try await self.askManagers(ClusterMethodNames.leave, [], question)
             }
-        } else if manager == nil {
+        } else if manager == nil, !isLocked {
             _ = try? await withDeadline(.seconds(5)) { try await self.callLeader(ClusterMethodNames.leave, []) }
         }
         await stopParts()

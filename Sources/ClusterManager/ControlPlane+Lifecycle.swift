@@ -26,10 +26,11 @@ extension ControlPlane {
         let identity = try authority.makeIdentity(for: nodeID, role: .manager, at: now)
         try await clean()
         try Files.makeDirectories(directory, mode: 0o700)
-        try identity.save(directory: directory)
+        var made = DataKeys()
+        made.add(using: &generator)
+        let keys = made
+        try adopt(HostKeys(identity: identity, dataKeys: keys))
         try Files.writeDurably("\(directory)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
-        shared.withLock { $0.dataKeys = DataKeys() }
-        let keys = try makeDataKeys()
         func sealed(_ text: String, _ field: ClusterObject.SealedField) throws -> SealedValue {
             try keys.seal(Array(text.utf8), for: ClusterObject.place(clusterID, field))
         }
@@ -64,24 +65,19 @@ extension ControlPlane {
         shared.withLock { $0.manager = manager }
         manager.start { [weak self, weak manager] in
             guard let self, let manager else { return }
-            await self.keepDataKeys(manager)
+            await self.keepKeys(manager)
         }
     }
 
-    /// Takes up what `node.json` says.
-    func resume(_ record: NodeRecord) async throws {
-        guard let identity = try NodeIdentity.load(directory: directory) else {
-            throw EngineError(
-                .internalError,
-                "\(directory)/\(NodeIdentity.fileName) is missing: restore it, or remove "
-                    + "\(directory) and join again")
-        }
+    /// Takes up what `node.json` says. Where the host's keys are locked it waits for `unlock`.
+    ///
+    /// - Parameter unlockKey: what unlocks them, where it is known.
+    func resume(_ record: NodeRecord, unlockKey: UnlockKey? = nil) async throws {
+        guard let identity = try openKeys(of: record, with: unlockKey)?.identity else { return }
         let roots = try TrustRoots(pem: Files.text("\(directory)/\(Self.rootsFile)"))
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         shared.withLock { $0.record = record }
         if record.isManager {
-            let keys = try DataKeys.load(directory: directory)
-            shared.withLock { $0.dataKeys = keys }
             let manager = try Manager(
                 directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
             takeUp(manager)
@@ -125,7 +121,9 @@ extension ControlPlane {
                 shared.record = nil
                 shared.peers = []
                 shared.assigned = nil
-                shared.dataKeys = DataKeys()
+                shared.keys = nil
+                shared.lock = KeyLock()
+                shared.isLocked = false
             }
             return (shared.manager, shared.server, shared.session)
         }

@@ -168,10 +168,12 @@ extension ControlPlane {
 
 extension ControlPlane {
     public func updateSwarm(
-        version: UInt64, spec: JSONValue, rotateWorkerToken: Bool, rotateManagerToken: Bool
+        version: UInt64, spec: JSONValue, rotateWorkerToken: Bool, rotateManagerToken: Bool,
+        rotateUnlockKey: Bool
     ) async throws(EngineError) {
         guard var cluster = try await state().cluster else { throw .noLeader }
         cluster.spec = try SwarmSpecification.merged(spec, over: cluster.spec)
+        try await relock(&cluster, rotating: rotateUnlockKey)
         let sealing = cluster.sealingKey
         let keys = try await dataKeys(with: sealing)
         do {

@@ -74,6 +74,8 @@ extension ControlPlane {
 
     func renewAlone(advertiseAddr: String, listenAddr: String) async throws -> String {
         guard var record = shared.withLock(\.record), record.isOpen else { throw EngineError.notManager }
+        let (lock, isLocked) = shared.withLock { ($0.lock, $0.isLocked) }
+        if isLocked { throw EngineError.locked }
         guard record.isManager, record.raftMember != 0 else { throw EngineError.workerOnly }
         if !advertiseAddr.isEmpty {
             (record.address, record.port) = try HostAddresses.advertised(
@@ -90,11 +92,11 @@ extension ControlPlane {
                 directory, record, store, isFreshHost: false, note: "recovered from the loss of the other managers")
             try adopt(record)
         } catch {
-            try await resume(before)
+            try await resume(before, unlockKey: lock.key)
             throw error
         }
         logger.warning("this manager goes on alone", metadata: ["node": "\(record.nodeID)"])
-        try await resume(record)
+        try await resume(record, unlockKey: lock.key)
         try await waitUntilLeading()
         return record.nodeID
     }

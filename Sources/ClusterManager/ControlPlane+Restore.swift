@@ -103,8 +103,7 @@ extension ControlPlane {
             keyPEM: String(decoding: rootKey, as: UTF8.self), certificatePEM: cluster.rootCertificate)
         let now = Clock.now()
         let identity = try authority.makeIdentity(for: manifest.nodeID, role: .manager, at: now)
-        try identity.save(directory: stage)
-        try keys?.save(directory: stage)
+        try KeyFile(HostKeys(identity: identity, dataKeys: keys ?? DataKeys()), lock: KeyLock()).save(directory: stage)
         try Files.writeDurably("\(stage)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
         var generator = SystemRandomNumberGenerator()
         var record = NodeRecord(

@@ -74,12 +74,10 @@ extension ControlPlane {
     /// Removes raft's log, the state that was applied from it, and the keys to what is sealed in it.
     func removeState() throws {
         for name in try Files.list(directory)
-        where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot")
-            || name == DataKeys.fileName
-        {
+        where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot") {
             try Files.removeTree("\(directory)/\(name)")
         }
-        shared.withLock { $0.dataKeys = DataKeys() }
+        try forgetManagersKeys()
     }
 
     /// A manager that becomes a worker was taken out of raft by the leader before.
@@ -116,7 +114,7 @@ extension ControlPlane {
             ClusterMethodNames.renew, JSONCoding.encode(RenewRequest(request: key.requestPEM)))
         let response = try JSONCoding.decode(EnrolResponse.self, from: answer)
         let identity = try NodeIdentity(keyPEM: key.keyPEM, certificatePEM: response.certificate)
-        try identity.save(directory: directory)
+        try changeKeys { $0.identity = identity }
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
     }
 

@@ -21,6 +21,7 @@ extension ControlPlane: ClusterAccess {
     private func openSession(_ body: @escaping @Sendable (AgentSession) async throws -> Void) async throws {
         let (record, manager) = shared.withLock { ($0.record, $0.manager) }
         guard let record else { throw EngineError.noLeader }
+        if shared.withLock(\.isLocked) { throw EngineError.locked }
         if let manager, manager.isLeading {
             return try await localSession(record.nodeID, manager, body)
         }

@@ -16,8 +16,11 @@ public final class ControlPlane: Sendable {
     struct Shared {
         var record: NodeRecord?
         var credentials: ClusterCredentials?
-        /// Empty on a worker.
-        var dataKeys = DataKeys()
+        /// nil while they are locked.
+        var keys: HostKeys?
+        var lock = KeyLock()
+        /// Whether the keys wait for somebody to unlock them.
+        var isLocked = false
         var manager: Manager?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
@@ -113,13 +116,18 @@ public final class ControlPlane: Sendable {
 
     /// Where this node stands, for `/info`; never waits.
     public var membership: SwarmMembership {
-        let (record, manager, error, isPending) = shared.withLock {
-            ($0.record, $0.manager, $0.error, $0.isPending)
+        let (record, manager, error, isPending, isLocked) = shared.withLock {
+            ($0.record, $0.manager, $0.error, $0.isPending, $0.isLocked)
         }
         guard let record, record.isOpen else {
             var inactive = SwarmMembership.inactive
             if isPending { inactive.state = .pending }
             return inactive
+        }
+        if isLocked {
+            return SwarmMembership(
+                state: .locked, nodeID: record.nodeID, nodeAddress: record.address, controlAvailable: false,
+                error: EngineError.locked.message, managers: [])
         }
         var managers = record.managers.map { SwarmMembership.Manager(nodeID: $0.nodeID, address: $0.address) }
         if let state = manager?.store.state {
@@ -136,8 +144,9 @@ public final class ControlPlane: Sendable {
 
     /// The manager of this host, where it is one and open to clients.
     func manager() throws(EngineError) -> Manager {
-        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        let (record, manager, isLocked) = shared.withLock { ($0.record, $0.manager, $0.isLocked) }
         guard let record, record.isOpen else { throw .notManager }
+        if isLocked { throw .locked }
         guard let manager else { throw .workerOnly }
         return manager
     }
@@ -249,6 +258,7 @@ public final class ControlPlane: Sendable {
 
     /// Asks the leader, wherever it is; a worker asks the managers that it knows.
     public func callLeader(_ method: String, _ payload: [UInt8]) async throws -> [UInt8] {
+        if shared.withLock(\.isLocked) { throw EngineError.locked }
         let deadline = Clock.sinceBoot() + Manager.leaderPatienceNanoseconds
         var failure: any Error = EngineError.noLeader
         while Clock.sinceBoot() < deadline {

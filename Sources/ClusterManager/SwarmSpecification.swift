@@ -28,13 +28,15 @@ enum SwarmSpecification {
 
     /// What may not be asked for.
     private static let missing: [(group: String, key: String, what: String)] = [
-        ("EncryptionConfig", "AutoLockManagers", "autolock"), ("CAConfig", "ExternalCAs", "an external CA"),
+        ("CAConfig", "ExternalCAs", "an external CA"),
         ("CAConfig", "SigningCACert", "another CA"), ("CAConfig", "SigningCAKey", "another CA"),
         ("CAConfig", "ForceRotate", "rotating the CA"), ("TaskDefaults", "LogDriver", "a default log driver"),
     ]
 
-    /// Settings of which 0 means none. Of the others what is zero or empty leaves them as they are.
-    private static let counts: Set<String> = ["TaskHistoryRetentionLimit", "KeepOldSnapshots"]
+    /// Settings of which 0 means none, and false no. Of the others what is zero or empty leaves them as they are.
+    private static let counts: Set<String> = [
+        "TaskHistoryRetentionLimit", "KeepOldSnapshots", "AutoLockManagers",
+    ]
 
     /// The specification that `wanted` makes of `current`: what it leaves open stays, what cannot be had is refused.
     static func merged(_ wanted: JSONValue, over current: JSONValue) throws(EngineError) -> JSONValue {

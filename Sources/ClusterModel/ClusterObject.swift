@@ -19,6 +19,8 @@ public struct ClusterObject: Hashable, Sendable, Codable {
     public var managerToken: SealedValue
     /// The data key under which values are sealed: every manager has it. nil where no version that names it has led.
     public var sealingKey: String?
+    /// What locks managers' keys on their disks where the specification wants that; nil where it does not.
+    public var unlockKey: SealedValue?
     /// Pools for overlay subnets, and the length of those cut from them.
     public var addressPools: [CIDR]
     public var subnetSize: Int
@@ -53,7 +55,7 @@ public struct ClusterObject: Hashable, Sendable, Codable {
 
     /// What of it is sealed.
     public enum SealedField: String, CaseIterable, Sendable {
-        case rootKey, workerToken, managerToken
+        case rootKey, workerToken, managerToken, unlockKey
     }
 
     /// A sealed field's value; nil where there is none.
@@ -63,14 +65,17 @@ public struct ClusterObject: Hashable, Sendable, Codable {
             case .rootKey: rootKey
             case .workerToken: workerToken
             case .managerToken: managerToken
+            case .unlockKey: unlockKey
             }
         }
         set {
-            guard let newValue else { return }
-            switch field {
-            case .rootKey: rootKey = newValue
-            case .workerToken: workerToken = newValue
-            case .managerToken: managerToken = newValue
+            switch (field, newValue) {
+            case (.rootKey, let value?): rootKey = value
+            case (.workerToken, let value?): workerToken = value
+            case (.managerToken, let value?): managerToken = value
+            case (.unlockKey, _): unlockKey = newValue
+            // What every cluster has.
+            case (_, nil): break
             }
         }
     }
@@ -87,6 +92,9 @@ public struct ClusterObject: Hashable, Sendable, Codable {
     public var taskHistoryLimit: Int {
         Int(spec["Orchestration"]?["TaskHistoryRetentionLimit"]?.integer ?? 5)
     }
+
+    /// Whether managers lock their keys (Engine API: SwarmSpec, EncryptionConfig, AutoLockManagers).
+    public var locksManagers: Bool { spec["EncryptionConfig"]?["AutoLockManagers"]?.bool ?? false }
 
     /// How long nodes' certificates are issued for, in seconds (Engine API: SwarmSpec, CAConfig, NodeCertExpiry).
     public var certificateLifetimeSeconds: Int64 {

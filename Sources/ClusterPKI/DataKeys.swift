@@ -2,10 +2,9 @@ import ClusterModel
 import Crypto
 import FoundationEssentials
 import JSON
-import LinuxSystem
 import Values
 
-/// The keys under which the cluster's secrets are sealed, as every manager holds them, and their file.
+/// The keys under which the cluster's secrets are sealed, as every manager holds them.
 ///
 /// There may be several: one of them seals, and each opens what it has sealed. So a key can be replaced while values of
 /// the one before are still about: add it on every manager, seal anew what names an older one, then drop that.
@@ -18,8 +17,6 @@ public struct DataKeys: Hashable, Sendable, Codable, CustomStringConvertible {
         let secret: String
     }
 
-    /// The name of the file in a manager's cluster directory.
-    public static let fileName = "data-keys.json"
     private static let keyByteCount = 32
 
     /// The oldest first.
@@ -103,29 +100,5 @@ public struct DataKeys: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Every part ends with a zero byte, which none of them holds, so that no two places have the same.
     private static func associatedData(_ place: SealedValue.Place) -> [UInt8] {
         ["martlet sealed value 1", place.kind.rawValue, place.id, place.field].flatMap { Array($0.utf8) + [0] }
-    }
-
-    // MARK: The file
-
-    /// Writes the keys durably, for root alone.
-    public func save(directory: String) throws(PKIError) {
-        do {
-            try Files.makeDirectories(directory, mode: 0o700)
-            try Files.writeDurably(directory + "/" + Self.fileName, JSONCoding.encode(self), mode: 0o600)
-        } catch {
-            throw .file("\(error)")
-        }
-    }
-
-    /// Reads the file that `save` wrote; no keys where there is none.
-    public static func load(directory: String) throws(PKIError) -> DataKeys {
-        let path = directory + "/" + fileName
-        guard Files.exists(path) else { return DataKeys() }
-        let bytes: [UInt8]
-        do { bytes = try Files.read(path) } catch { throw .file("\(error)") }
-        do { return try JSONCoding.decode(DataKeys.self, from: bytes) } catch {
-            // The parser's words might quote what stands there.
-            throw .malformed(path, "it is no list of keys")
-        }
     }
 }

@@ -1,11 +1,10 @@
 import Crypto
 import FoundationEssentials
-import LinuxSystem
 import SwiftASN1
 import Values
 import X509
 
-/// A node's private key with its certificate, and their file.
+/// A node's private key with its certificate.
 public struct NodeIdentity: Hashable, Sendable {
     public let identity: PeerIdentity
     /// The private key as PEM text. Never log it.
@@ -14,9 +13,6 @@ public struct NodeIdentity: Hashable, Sendable {
     public let certificatePEM: String
     public let notBefore: Timestamp
     public let notAfter: Timestamp
-
-    /// The name of the file in a host's cluster directory.
-    public static let fileName = "node.pem"
 
     /// Joins a key with the certificate that a CA issued for it.
     public init(keyPEM: String, certificatePEM: String) throws(PKIError) {
@@ -41,31 +37,18 @@ public struct NodeIdentity: Hashable, Sendable {
         time.nanoseconds(since: notBefore) >= notAfter.nanoseconds(since: notBefore) / 2
     }
 
-    /// Writes key and certificate into one file, so that a loss of power leaves the old pair or the new one.
-    public func save(directory: String) throws(PKIError) {
-        do {
-            try Files.makeDirectories(directory, mode: 0o700)
-            let text = keyPEM + "\n" + certificatePEM + "\n"
-            try Files.writeDurably(directory + "/" + Self.fileName, Array(text.utf8), mode: 0o600)
-        } catch {
-            throw PKIError.file("\(error)")
-        }
-    }
-
-    /// Reads the file that `save` wrote; nil where there is none.
-    public static func load(directory: String) throws(PKIError) -> NodeIdentity? {
-        let path = directory + "/" + fileName
-        guard Files.exists(path) else { return nil }
-        let text: String
-        do { text = try Files.text(path) } catch { throw PKIError.file("\(error)") }
+    /// Reads a key and a certificate from PEM text.
+    ///
+    /// - Parameter name: what the text is called in errors.
+    public init(pem text: String, of name: String) throws(PKIError) {
         let documents: [PEMDocument]
         do { documents = try PEMDocument.parseMultiple(pemString: text) } catch {
-            throw PKIError.malformed(path, "\(error)")
+            throw PKIError.malformed(name, "\(error)")
         }
         guard documents.count == 2 else {
-            throw PKIError.malformed(path, "\(documents.count) parts instead of a key and a certificate")
+            throw PKIError.malformed(name, "\(documents.count) parts instead of a key and a certificate")
         }
-        return try NodeIdentity(keyPEM: documents[0].pemString, certificatePEM: documents[1].pemString)
+        try self.init(keyPEM: documents[0].pemString, certificatePEM: documents[1].pemString)
     }
 
     /// A certificate's DER bytes. What was parsed or made can be serialized.

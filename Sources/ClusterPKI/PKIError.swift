@@ -23,6 +23,12 @@ public enum PKIError: Error, Hashable, Sendable, CustomStringConvertible {
     case noDataKey(String?)
     /// A sealed value that was changed, or belongs elsewhere.
     case sealBroken
+    /// The text is no unlock key; the message is Docker's.
+    case invalidUnlockKey
+    /// Keys that are locked; the message is Docker's.
+    case locked
+    /// Keys that this unlock key does not open; the message is Docker's.
+    case wrongUnlockKey
     /// A file could not be read or written.
     case file(String)
 
@@ -42,8 +48,13 @@ public enum PKIError: Error, Hashable, Sendable, CustomStringConvertible {
         case .keyMismatch: "the certificate belongs to another key"
         case .noDataKey(let id):
             "this manager does not hold \(id.map { "data key \($0)" } ?? "a data key"): restore "
-                + "\(DataKeys.fileName) in its cluster directory from another manager"
+                + "\(KeyFile.name) in its cluster directory from another manager"
         case .sealBroken: "a sealed value does not open: it was changed, or belongs to another object"
+        case .invalidUnlockKey: "invalid key string"
+        case .locked:
+            "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to "
+                + "unlock it."
+        case .wrongUnlockKey: "swarm could not be unlocked: invalid key provided"
         case .file(let reason): reason
         }
     }

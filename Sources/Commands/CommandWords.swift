@@ -100,7 +100,9 @@ struct CommandWords {
             {
                 if flag {
                     resolved.append("--" + name)
-                } else if name == "sig-proxy" || verb.first == "service" && Self.negatable.contains(String(name)) {
+                } else if name == "sig-proxy" || name == "autolock" && verb == ["swarm", "update"]
+                    || verb.first == "service" && Self.negatable.contains(String(name))
+                {
                     resolved.append("--no-" + name)
                 }
                 continue

@@ -8,7 +8,7 @@ struct SwarmCommand: ParsableCommand {
         commandName: "swarm", abstract: "The cluster that this host belongs to.",
         subcommands: [
             SwarmAuthorityCommand.self, SwarmInitCommand.self, SwarmJoinCommand.self, SwarmTokenCommand.self,
-            SwarmLeaveCommand.self, SwarmUpdateCommand.self,
+            SwarmLeaveCommand.self, SwarmUnlockCommand.self, SwarmUnlockKeyCommand.self, SwarmUpdateCommand.self,
         ])
 }
 
@@ -101,6 +101,7 @@ struct SwarmInitCommand: EngineCommand {
         try await SwarmTokens.showJoin(engine, role: "worker")
         Output.line(
             "To add a manager to this swarm, run 'martlet swarm join-token manager' and follow the instructions.\n")
+        if autolock { try await SwarmUnlockKeyCommand.show(engine) }
     }
 }
 
@@ -186,17 +187,74 @@ struct SwarmUpdateCommand: EngineCommand {
     static let configuration = CommandConfiguration(commandName: "update", abstract: "Changes a cluster's settings.")
 
     @OptionGroup var settings: SwarmSettings
+    @Flag(inversion: .prefixedNo, help: "Lock managers with a key.") var autolock: Bool?
 
     func run() async throws {
         let swarm = try await engine.json("GET", "/swarm")
         var spec = swarm["Spec"] ?? [:]
         try settings.apply(to: &spec)
+        if let autolock { spec.set("EncryptionConfig", "AutoLockManagers", to: .bool(autolock)) }
         guard spec != swarm["Spec"] ?? [:] else {
             throw CommandExit(code: 1, message: "nothing to change: see 'martlet swarm update --help'")
         }
         try await engine.json(
             "POST", "/swarm/update", query: [("version", String(swarm["Version"]?.number("Index") ?? 0))], body: spec)
         Output.line("Swarm updated.")
+        if autolock == true { try await SwarmUnlockKeyCommand.show(engine) }
+    }
+}
+
+/// `swarm unlock-key`.
+struct SwarmUnlockKeyCommand: EngineCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unlock-key", abstract: "Shows the key that unlocks managers, and makes it anew.")
+
+    @Flag(name: .shortAndLong, help: "Only the key.") var quiet = false
+    @Flag(help: "Make the key anew.") var rotate = false
+
+    func run() async throws {
+        if rotate {
+            let swarm = try await engine.json("GET", "/swarm")
+            guard swarm.at("Spec", "EncryptionConfig", "AutoLockManagers") == true else {
+                throw CommandExit(code: 1, message: "cannot rotate because autolock is not turned on")
+            }
+            try await engine.json(
+                "POST", "/swarm/update",
+                query: [
+                    ("version", String(swarm["Version"]?.number("Index") ?? 0)), ("rotateManagerUnlockKey", "true"),
+                ], body: swarm["Spec"] ?? [:])
+            if !quiet { Output.line("Successfully rotated manager unlock key.\n") }
+        }
+        if quiet { return Output.line(try await Self.key(engine)) }
+        try await Self.show(engine)
+    }
+
+    private static func key(_ engine: EngineClient) async throws -> String {
+        let key = try await engine.json("GET", "/swarm/unlockkey").text("UnlockKey")
+        guard !key.isEmpty else { throw CommandExit(code: 1, message: "no unlock key is set") }
+        return key
+    }
+
+    /// Says what the key is for.
+    static func show(_ engine: EngineClient) async throws {
+        Output.line("To unlock a manager after it restarts, run 'martlet swarm unlock' there and enter this key:\n")
+        Output.line("    \(try await key(engine))\n")
+        Output.line("Keep it where it outlives the managers: without it they cannot be started again.")
+    }
+}
+
+/// `swarm unlock`.
+struct SwarmUnlockCommand: EngineCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unlock", abstract: "Unlocks this manager; reads the key from the terminal or the input.")
+
+    func run() async throws {
+        let isTerminal = TerminalMode.isInput
+        let restore = isTerminal ? TerminalMode.hideInput() : nil
+        if isTerminal { Output.error("Unlock key: ") }
+        let key = readLine() ?? ""
+        restore?()
+        try await engine.json("POST", "/swarm/unlock", body: ["UnlockKey": .string(key)])
     }
 }
 

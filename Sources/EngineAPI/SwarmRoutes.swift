@@ -34,18 +34,20 @@ struct SwarmRoutes: Sendable {
             return .json(ClusterShapes.swarm(object, try await cluster.joinTokens(of: object)))
         }
         router.on("POST", "swarm/update") { request in
-            guard !request.flag("rotateManagerUnlockKey") else { throw Self.withoutAutolock() }
             try await access().updateSwarm(
                 version: try Self.version(request), spec: try await request.json(),
                 rotateWorkerToken: request.flag("rotateWorkerToken"),
-                rotateManagerToken: request.flag("rotateManagerToken"))
+                rotateManagerToken: request.flag("rotateManagerToken"),
+                rotateUnlockKey: request.flag("rotateManagerUnlockKey"))
             return .ok
         }
         router.on("GET", "swarm/unlockkey") { _ in
-            _ = try await access().state()
-            return .json(["UnlockKey": ""])
+            .json(["UnlockKey": .string(try await access().unlockKey())])
         }
-        router.on("POST", "swarm/unlock") { _ in throw Self.withoutAutolock() }
+        router.on("POST", "swarm/unlock") { request in
+            try await access().unlock(with: try await request.json()["UnlockKey"]?.string ?? "")
+            return .ok
+        }
         router.on("GET", "nodes", listNodes)
         router.on("GET", "nodes/{id}") { request in
             let cluster = try access()
@@ -72,10 +74,6 @@ struct SwarmRoutes: Sendable {
             try await cluster.updateNode(node.id, version: version, spec: spec)
             return .ok
         }
-    }
-
-    private static func withoutAutolock() -> EngineError {
-        EngineError(.notImplemented, "locking managers with an unlock key is not available yet")
     }
 
     /// The version of the object that the client read.

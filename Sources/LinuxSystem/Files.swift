@@ -38,10 +38,13 @@ public enum Files {
         try write(path, Array(text.utf8), mode: mode)
     }
 
+    /// What `writeDurably` adds to a name until the bytes are on the disk; an end of the process leaves it behind.
+    public static let temporarySuffix = ".tmp"
+
     /// Makes or replaces a file so that after a loss of power it holds the old bytes or the new: a temporary file,
     /// fsync, rename, fsync of the directory.
     public static func writeDurably(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
-        let temporary = path + ".tmp"
+        let temporary = path + temporarySuffix
         do {
             let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
             try Bytes.writeAll(file.rawValue, bytes)

@@ -190,11 +190,16 @@ import Values
         var past = try Past()
         let revision = past.state.index
         var cluster = past.state.cluster!
-        cluster.spec = ["Name": "default", "Labels": ["a": "b"]]
+        cluster.spec = [
+            "Name": "default", "Labels": ["a": "b"], "EncryptionConfig": ["AutoLockManagers": true],
+        ]
         cluster.workerToken = SealedValue(unsealed: "new")
         try past.apply(.putCluster(cluster, expected: nil))
         _ = try past.rollBack(to: revision)
-        #expect(past.state.cluster?.spec == ["Name": "default", "Labels": [:]])
+        let locked: JSONValue = ["AutoLockManagers": true]
+        #expect(
+            past.state.cluster?.spec == ["Name": "default", "Labels": [:], "EncryptionConfig": locked],
+            "the lock goes with its key, which stays")
         #expect(past.state.cluster?.workerToken == SealedValue(unsealed: "new"))
         #expect(past.state.cluster?.rootKey == SealedValue(unsealed: "secret"))
     }

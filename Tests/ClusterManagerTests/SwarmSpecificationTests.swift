@@ -34,6 +34,12 @@ import Testing
         let next = try SwarmSpecification.merged(["Labels": [:]], over: spec)
         #expect(next["Labels"] == [:])
         #expect(next["CAConfig"] == spec["CAConfig"])
+        // The lock is taken away, too, and left alone by who does not speak of it.
+        let locked = try merged(#"{"EncryptionConfig":{"AutoLockManagers":true}}"#)
+        #expect(locked["EncryptionConfig"]?["AutoLockManagers"] == true)
+        #expect(try SwarmSpecification.merged(["Labels": [:]], over: locked) == locked)
+        let open = try SwarmSpecification.merged(["EncryptionConfig": ["AutoLockManagers": false]], over: locked)
+        #expect(open == standard)
     }
 
     @Test(arguments: [
@@ -47,7 +53,7 @@ import Testing
         (#"{"Raft":{"SnapshotInterval":5000}}"#, 501, "changing Raft.SnapshotInterval is not supported"),
         (#"{"Raft":{"KeepOldSnapshots":1}}"#, 501, "leave it out, or send 0"),
         (#"{"Raft":{"LogEntriesForSlowFollowers":1}}"#, 501, "Raft.LogEntriesForSlowFollowers"),
-        (#"{"Raft":7}"#, 501, "Raft."), (#"{"EncryptionConfig":{"AutoLockManagers":true}}"#, 501, "autolock"),
+        (#"{"Raft":7}"#, 501, "Raft."),
         (#"{"TaskDefaults":{"LogDriver":{"Name":"syslog"}}}"#, 501, "a default log driver"),
         (#"{"Orchestration":{"TaskHistoryRetentionLimit":-1}}"#, 400, "cannot be negative"), ("[]", 400, "invalid"),
     ])

@@ -146,16 +146,11 @@ import Values
         }
     }
 
-    @Test("The file holds key and certificate, for the owner alone")
-    func file() throws {
-        let directory = try TemporaryDirectory("pki")
-        #expect(try NodeIdentity.load(directory: directory.path("cluster")) == nil)
-        try node.save(directory: directory.path("cluster"))
-        #expect(try NodeIdentity.load(directory: directory.path("cluster")) == node)
-        var information = stat()
-        stat(directory.path("cluster/node.pem"), &information)
-        #expect(information.st_mode & 0o777 == 0o600)
-        try Files.write(directory.path("cluster/node.pem"), node.certificatePEM)
-        #expect(throws: PKIError.self) { try NodeIdentity.load(directory: directory.path("cluster")) }
+    @Test("A text that is not one key and one certificate is refused")
+    func text() throws {
+        #expect(try NodeIdentity(pem: node.keyPEM + "\n" + node.certificatePEM, of: "a file") == node)
+        for text in [node.certificatePEM, "", node.keyPEM + node.certificatePEM + node.certificatePEM] {
+            #expect(throws: PKIError.self) { try NodeIdentity(pem: text, of: "a file") }
+        }
     }
 }

@@ -1,7 +1,5 @@
 import ClusterModel
-import Glibc
-import LinuxSystem
-import TestSupport
+import JSON
 import Testing
 import Values
 
@@ -106,28 +104,10 @@ import Values
         #expect(try DataKeys().open(value, for: Self.place) == Array("SWMTKN-1-a".utf8))
     }
 
-    @Test("The file is root's alone; one that is damaged is refused without its words")
-    func file() throws {
-        let folder = try TemporaryDirectory()
-        let directory = folder.path("cluster")
-        #expect(try DataKeys.load(directory: directory).ids == [])
-        let keys = keys()
-        try keys.save(directory: directory)
-        #expect(try DataKeys.load(directory: directory) == keys)
-        let path = "\(directory)/\(DataKeys.fileName)"
-        var status = stat()
-        #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
-        #expect(try Files.list(directory) == [DataKeys.fileName])
-
-        let text = try Files.text(path)
-        for damaged in [String(text.dropLast(3)), "", "{\"keys\":7}"] {
-            try Files.write(path, damaged)
-            let error = #expect(throws: PKIError.self) { try DataKeys.load(directory: directory) }
-            #expect(error?.description == "malformed \(path): it is no list of keys")
-        }
-        try Files.write(path, #"{"keys":[{"id":"a","secret":"c2hvcnQ="}]}"#)
-        let short = try DataKeys.load(directory: directory)
-        #expect(throws: PKIError.self) { try short.seal(Self.secret, for: Self.place) }
+    @Test("A key that is not 32 bytes long seals nothing")
+    func short() throws {
+        let keys = try JSONCoding.decode(DataKeys.self, from: Array(#"{"keys":[{"id":"a","secret":"c2hvcnQ="}]}"#.utf8))
+        #expect(throws: PKIError.self) { try keys.seal(Self.secret, for: Self.place) }
     }
 
     @Test func theyDoNotShowThemselves() throws {

@@ -84,7 +84,9 @@ extension ClusterTests.Services {
             }
         }
         func keys(_ host: String) async throws -> [UInt8] {
-            try await cluster.lab.exec(on: host, ["cat", "/var/lib/martlet/cluster/data-keys.json"]).output
+            let file = try await cluster.lab.exec(on: host, ["cat", "/var/lib/martlet/cluster/keys.json"])
+            let keys = try JSONValue(parsing: file.output)["keys"]?["dataKeys"]?["keys"]
+            return keys?.array?.isEmpty == false ? Array(keys!.text.utf8) : []
         }
         let known = try await keys("h1")
         #expect(!known.isEmpty)
