@@ -69,7 +69,8 @@ final class Manager: Sendable {
     }
 
     func stop() async {
-        for task in watching.withLock({ $0 }) { task.cancel() }
+        let tasks = watching.withLock { $0 }
+        for task in tasks { task.cancel() }
         let leader = leading.withLock { leading in
             defer { leading = nil }
             return leading
@@ -79,6 +80,8 @@ final class Manager: Sendable {
         await leader?.task.value
         channels.close()
         await raft.stop()
+        // They hold the databases, whose place another cluster's may take next.
+        for task in tasks { await task.value }
     }
 
     var isLeading: Bool { raft.status.isLeading }

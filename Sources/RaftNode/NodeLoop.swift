@@ -119,7 +119,9 @@ final class NodeLoop: @unchecked Sendable {
     }
 
     /// Runs until `stop`; then everything that waits is refused.
-    func run() {
+    ///
+    /// - Returns: who is to be told when this loop is gone, and with it the open database.
+    func run() -> Reply<Void>? {
         let tick = Int64(timing.tickMilliseconds) * 1_000_000
         var nextTick = Clock.sinceBoot() + tick
         var isIdle = false
@@ -131,8 +133,11 @@ final class NodeLoop: @unchecked Sendable {
             for (position, event) in events.enumerated() {
                 switch event {
                 case .stop(let reply):
-                    return end(reply, because: "it was told to", unhandled: events[(position + 1)...])
-                case .abandon(let reply): return abandon(reply, unhandled: events[(position + 1)...])
+                    end(because: "it was told to", unhandled: events[(position + 1)...])
+                    return reply
+                case .abandon(let reply):
+                    abandon(reply, unhandled: events[(position + 1)...])
+                    return nil
                 default: handle(event)
                 }
             }
@@ -152,7 +157,8 @@ final class NodeLoop: @unchecked Sendable {
         }
         let reason = failure ?? ""
         logger.critical("the Raft node has stopped itself", metadata: ["reason": "\(reason)"])
-        end(nil, because: reason, unhandled: [])
+        end(because: reason, unhandled: [])
+        return nil
     }
 
     /// Does what is due; false where there is more to do at once.
@@ -184,7 +190,7 @@ final class NodeLoop: @unchecked Sendable {
     }
 
     /// Refuses whatever waits, and waits for the thread that may still write a snapshot.
-    private func end(_ reply: Reply<Void>?, because reason: String, unhandled: ArraySlice<Event>) {
+    private func end(because reason: String, unhandled: ArraySlice<Event>) {
         giveAnswers()
         for event in unhandled { refuse(event, reason) }
         scrubber.stop()
@@ -197,7 +203,6 @@ final class NodeLoop: @unchecked Sendable {
         isStopped = true
         publishStatus()
         board.finish()
-        reply?.succeed(())
     }
 
     private func refuse(_ event: Event, _ reason: String) {

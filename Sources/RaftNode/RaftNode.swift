@@ -50,7 +50,8 @@ public final class RaftNode: Sendable {
             directory: directory, mailbox: mailbox, board: board, transport: transport, stateMachine: stateMachine,
             timing: timing, limits: limits, disk: disk, logger: logger)
         do throws(SystemError) {
-            try DetachedThread.start("raft") { loop.run() }
+            let running = RunningLoop(loop)
+            try DetachedThread.start("raft") { running.run() }
         } catch {
             throw .stopped("\(error)")
         }
@@ -147,5 +148,22 @@ public final class RaftNode: Sendable {
             }
         }
         return try result.get()
+    }
+}
+
+/// The last holder of a node's loop.
+///
+/// SAFETY: used by the loop's thread alone, after it was made.
+private final class RunningLoop: @unchecked Sendable {
+    private var loop: NodeLoop?
+
+    init(_ loop: NodeLoop) { self.loop = loop }
+
+    /// A connection that closes removes the log beside the database by its name: whoever waits for the end may put
+    /// another database there at once.
+    func run() {
+        let reply = loop?.run()
+        loop = nil
+        reply?.succeed(())
     }
 }

@@ -57,6 +57,23 @@ import Testing
         await node.stop()
     }
 
+    @Test("When a stop returns the database is closed: another group's may take its place")
+    func placeIsFree() async throws {
+        let folder = try TemporaryDirectory()
+        let directory = folder.path("group")
+        for _ in 0..<50 {
+            let node = try RaftNode(
+                directory: directory, transport: Silence(), stateMachine: ListMachine(), logger: Logger(label: "test"))
+            try await node.bootstrap(member)
+            _ = try await node.propose(Array("a".utf8))
+            #expect(Files.exists(directory + "/raft.sqlite-wal"))
+            await node.stop()
+            // SQLite removes it with the last connection (https://www.sqlite.org/walformat.html), by its name.
+            #expect(!Files.exists(directory + "/raft.sqlite-wal"))
+            try Files.removeTree(directory)
+        }
+    }
+
     @Test("Without a state there is nothing to begin with")
     func nothing() throws {
         let folder = try TemporaryDirectory()
