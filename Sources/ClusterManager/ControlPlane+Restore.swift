@@ -143,6 +143,7 @@ extension ControlPlane {
             throw error
         }
         await raft.stop()
+        store.close()
     }
 
     /// Waits until this manager, the only one, answers.

@@ -82,6 +82,7 @@ final class Manager: Sendable {
         await raft.stop()
         // They hold the databases, whose place another cluster's may take next.
         for task in tasks { await task.value }
+        store.close()
     }
 
     var isLeading: Bool { raft.status.isLeading }

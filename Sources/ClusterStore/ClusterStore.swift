@@ -47,7 +47,11 @@ public final class ClusterStore: RaftStateMachine {
         }
     }
 
-    deinit { writer.close() }
+    deinit { close() }
+
+    /// Ends when the file has everything and is closed: whoever removes the directory calls it first, since SQLite
+    /// removes its log by name. Nothing is applied afterwards.
+    public func close() { writer.close() }
 
     /// The state as applied so far. A copy costs nothing.
     public var state: ClusterState { shared.withLock(\.state) }

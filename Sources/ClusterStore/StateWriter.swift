@@ -15,8 +15,8 @@ final class StateWriter: Sendable {
     static let retryMilliseconds: Int64 = 500
 
     private struct Work {
-        /// Used by the thread while `isWriting`, else with the work locked.
-        var database: StateDatabase
+        /// Used by the thread while `isWriting`, else with the work locked; nil when it is closed.
+        var database: StateDatabase?
         var path: String
         /// The index that the file has.
         var written: UInt64
@@ -67,7 +67,7 @@ final class StateWriter: Sendable {
             work.waiters += 1
             return work.newest
         }
-        let failure = work.wait({ $0.written >= target || $0.failure != nil }, then: \.failure)
+        let failure = work.wait({ $0.written >= target || $0.failure != nil || $0.hasEnded }, then: \.failure)
         work.change { $0.waiters -= 1 }
         if let failure { throw failure }
     }
@@ -88,10 +88,10 @@ final class StateWriter: Sendable {
         return old
     }
 
-    /// Writes what is left, once, and ends the thread.
+    /// Writes what is left, once, and closes the file.
     func close() {
         work.change { $0.isClosed = true }
-        work.wait({ $0.hasEnded }, then: { _ in })
+        work.wait({ $0.hasEnded }, then: { $0.database = nil })
     }
 
     private static func run(_ work: Monitor<Work>) {
@@ -124,9 +124,9 @@ final class StateWriter: Sendable {
         work.wait(
             { !$0.backlog.isEmpty || $0.isClosed },
             then: { work in
-                guard let state = work.backlog.state else { return nil }
+                guard let state = work.backlog.state, let database = work.database else { return nil }
                 work.isWriting = true
-                return (work.database, work.backlog.take(), state)
+                return (database, work.backlog.take(), state)
             })
     }
 }
