@@ -1,0 +1,106 @@
+import ClusterModel
+import ClusterRPC
+import ClusterStore
+import LinuxSystem
+import Logging
+import Orchestration
+import RaftNode
+import Values
+
+/// Keeps raft's members as the nodes' roles and the policy want them, and the nodes' rows as raft has them: whatever
+/// was left halfway by a leader that died is finished by the next.
+extension LeaderLoop {
+    func keepMembers() async {
+        var silence = SilenceRecord()
+        var lastLook = Clock.sinceBoot()
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 4))
+            let status = raft.status
+            let now = Clock.sinceBoot()
+            guard status.isLeading, !store.state.nodes.isEmpty else { continue }
+            if now - lastLook > 4 * Self.tickNanoseconds { silence.forgive(at: now) }
+            lastLook = now
+            silence.note(status.members.map { ($0.member.id, $0.isActive == true) }, at: now)
+            // Another leader may have begun it; raft ends it by itself.
+            guard !status.isJoint else { continue }
+            let policy = store.state.cluster?.managerPolicy ?? ManagerPolicy()
+            let plan = ManagerPlan.next(standings(status, silence, at: now), policy)
+            if plan.handsOver {
+                try? await raft.transferLeadership()
+                continue
+            }
+            await carryOut(plan, status)
+            await noteMembers(policy)
+        }
+    }
+
+    private func standings(
+        _ status: RaftStatus, _ silence: SilenceRecord, at now: Int64
+    ) -> [ManagerStanding] {
+        status.members.map { member in
+            let node = store.state.nodes[member.member.nodeID]
+            return ManagerStanding(
+                member: member.member.id, nodeID: member.member.nodeID, votes: member.isVoter,
+                isLeader: member.member.id == status.member?.id, isWanted: node?.spec.role == .manager,
+                silentNanoseconds: silence.silence(of: member.member.id, isHeard: member.isActive == true, at: now),
+                hasCaughtUp: hasCaughtUp(member, status), joinedAt: node?.createdAt ?? .epoch)
+        }
+    }
+
+    /// Near enough for a promotion not to wait.
+    private func hasCaughtUp(_ member: RaftStatus.Member, _ status: RaftStatus) -> Bool {
+        guard member.isActive == true, let matched = member.matchedIndex else { return false }
+        return matched + RaftNode.promotionLag >= status.lastIndex
+    }
+
+    /// One change where one member is concerned, a joint one where several are.
+    private func carryOut(_ plan: ManagerPlan, _ status: RaftStatus) async {
+        guard !plan.changes.isEmpty else { return }
+        func node(_ id: UInt64) -> String { status.members.first { $0.member.id == id }?.member.nodeID ?? "" }
+        let changes = plan.changes.map { change -> (change: MembershipChange, text: String) in
+            switch change {
+            case .promote(let id): (.promote(id), "\(node(id)) gets a vote")
+            case .demote(let id): (.demote(id), "\(node(id)) loses its vote")
+            case .remove(let id): (.remove(id), "\(node(id)) goes")
+            }
+        }
+        let text = changes.map(\.text).joined(separator: ", ")
+        do {
+            switch plan.changes[0] {
+            case _ where changes.count > 1: try await raft.changeMembers(changes.map(\.change))
+            case .promote(let id): try await raft.promote(id)
+            case .demote(let id): try await raft.demote(id)
+            case .remove(let id): try await raft.removeMember(id)
+            }
+            logger.notice("raft's members were changed", metadata: ["change": "\(text)"])
+        } catch {
+            logger.warning(
+                "raft's members could not be changed", metadata: ["change": "\(text)", "reason": "\(error)"])
+        }
+    }
+
+    /// The nodes' rows say which member of raft a node is, and where. A learner on its way to a vote is not noted
+    /// before it has it; one that may stay a spare counts as a manager once it has caught up.
+    private func noteMembers(_ policy: ManagerPolicy) async {
+        let status = raft.status
+        let members = Dictionary(grouping: status.members, by: \.member.nodeID)
+        for node in store.state.nodes.values where node.raftMember != nil || members[node.id] != nil {
+            let own = members[node.id] ?? []
+            let place =
+                own.last(where: \.isVoter)
+                ?? own.last { $0.member.id == node.raftMember || policy.voters != nil && hasCaughtUp($0, status) }
+            var noted = node
+            noted.raftMember = place?.member.id
+            if let address = place?.member.address, let parsed = ClusterAddress(parsing: address) {
+                noted.clusterAddress = address
+                noted.status.addr = parsed.host
+            }
+            guard noted != node else { continue }
+            do { try await propose([.putNode(noted, expected: node.version.index)]) } catch {
+                // Somebody changed the node meanwhile, or another one leads: it is looked at again.
+                logger.debug(
+                    "a node's row could not be written", metadata: ["node": "\(node.id)", "reason": "\(error)"])
+            }
+        }
+    }
+}
