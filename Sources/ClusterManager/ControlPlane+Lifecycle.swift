@@ -119,6 +119,7 @@ extension ControlPlane {
                 shared.session = nil
                 shared.record = nil
                 shared.peers = []
+                shared.knownAddress = nil
                 shared.assigned = nil
                 shared.keys = nil
                 shared.lock = KeyLock()

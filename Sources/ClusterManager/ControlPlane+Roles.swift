@@ -16,6 +16,7 @@ extension ControlPlane {
         let managers = picture.peers.filter(\.isManager)
         shared.withLock { shared in
             shared.peers = Set(picture.peers.map(\.nodeID))
+            shared.knownAddress = picture.peers.first { $0.nodeID == picture.nodeID }?.address
             shared.assigned = AssignedRole(
                 role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID })
         }

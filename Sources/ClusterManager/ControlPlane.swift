@@ -24,9 +24,12 @@ public final class ControlPlane: Sendable {
         var manager: Manager?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
-        var renewal: Task<Void, Never>?
+        /// What goes on as long as the daemon runs.
+        var upkeep: [Task<Void, Never>] = []
         /// The nodes of the cluster, as the last picture named them.
         var peers: Set<String> = []
+        /// Where this host is reached, as the last picture said.
+        var knownAddress: String?
         var assigned: AssignedRole?
         var error = ""
         var isPending = false
@@ -94,7 +97,8 @@ public final class ControlPlane: Sendable {
             }
         }
         let renewal = Task { [weak self] in await self?.keepCertificate() ?? () }
-        shared.withLock { $0.renewal = renewal }
+        let address = Task { [weak self] in await self?.keepAddress() ?? () }
+        shared.withLock { $0.upkeep = [renewal, address] }
     }
 
     /// Stops working; what the host is part of stays as it is.
@@ -106,7 +110,7 @@ public final class ControlPlane: Sendable {
             }
             return (shared.manager, shared.server)
         }
-        shared.withLock { $0.renewal?.cancel() }
+        for task in shared.withLock(\.upkeep) { task.cancel() }
         server?.cancel()
         await manager?.stop()
         await connector.shutdown()
@@ -307,6 +311,10 @@ enum ClusterMethodNames {
     static let renew = "leader.renew"
     /// The peer wants its place in raft: `JoinRaftRequest` to the members.
     static let joinRaft = "leader.raft"
+    /// Where the peer is reached now, for every manager: `AddressAnnouncement`.
+    static let address = "manager.address"
+    /// Where the managers are, from the leader to a host that it does not hear: `[PeerAddress]`.
+    static let managers = "node.managers"
     /// The peer leaves for good.
     static let leave = "leader.leave"
     /// Which managers the leader hears from: node identifiers.
