@@ -47,6 +47,7 @@ let package = Package(
         .executable(name: "martlet-net", targets: ["martlet-net"]),
         .executable(name: "martlet-runtime", targets: ["martlet-runtime"]),
         .executable(name: "martlet-sim", targets: ["martlet-sim"]),
+        .executable(name: "martlet-chaos", targets: ["martlet-chaos"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -89,6 +90,7 @@ let package = Package(
             ]),
 
         program("martlet-sim", ["SimulationKit", External.arguments]),
+        program("martlet-chaos", ["Chaos", External.arguments]),
 
         // Faces.
         layer(
@@ -117,6 +119,7 @@ let package = Package(
                 "CLinux", External.yaml,
             ]),
 
+        layer("Chaos", ["EngineClient", "Lab", "SQLite", "LinuxSystem", "JSON", "Values"]),
         layer(
             "RuntimeCommands",
             [
@@ -293,6 +296,7 @@ let package = Package(
             ]),
         tests("HTTPMessages"),
         tests("Commands", ["EngineClient", "JSON", "Values", "TestSupport"]),
+        tests("Chaos", ["Values"]),
         tests("Lab", ["LinuxSystem", "JSON", "Values", "TestSupport"]),
         .testTarget(
             name: "SystemTests", dependencies: ["Lab", "EngineClient", "LinuxSystem", "JSON", "Values", "TestSupport"],

@@ -7,10 +7,15 @@ struct LabCutCommand: AsyncParsableCommand {
         commandName: "cut", abstract: "Cuts two hosts off from each other, both ways. Either may be \"underlay\".")
 
     @OptionGroup var choice: LabChoice
+    @Flag(name: .long, help: "Drop only what the first sends to the second, both of them hosts.")
+    var oneWay = false
     @Argument var first: String
     @Argument var second: String
 
-    func run() async throws { try await choice.find().cut(first, second) }
+    func run() async throws {
+        let lab = try choice.find()
+        if oneWay { try await lab.cut(from: first, to: second) } else { try await lab.cut(first, second) }
+    }
 }
 
 /// `martlet lab mend [A B]`.

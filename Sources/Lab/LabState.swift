@@ -40,6 +40,8 @@ struct MachineState: Hashable, Sendable, Codable {
     var initProcess: ProcessMark?
     var daemon: ProcessMark?
     var isFrozen = false
+    /// What its daemon has in its environment beside the usual, as `NAME=value`.
+    var daemonEnvironment: [String] = []
 }
 
 /// A process that carries a port of the machine's loopback into a lab.

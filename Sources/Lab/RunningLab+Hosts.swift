@@ -7,9 +7,13 @@ import Values
 extension RunningLab {
     /// Turns a host on anew on its data where it is off, or starts its daemon where that does not run; returns when the
     /// daemon answers. Nothing is done where it runs already.
-    public func start(_ host: String) async throws {
+    ///
+    /// - Parameter daemonEnvironment: what its daemon has in its environment beside the usual from this start on, as
+    ///   `NAME=value`; nil leaves it as it was.
+    public func start(_ host: String, daemonEnvironment: [String]? = nil) async throws {
         try await change { [paths] state in
             let index = try state.hostIndex(host)
+            if let daemonEnvironment { state.hosts[index].daemonEnvironment = daemonEnvironment }
             guard !state.hosts[index].isFrozen || state.hosts[index].initProcess?.isAlive != true else {
                 throw LabError("\(host) is frozen; continue it with `martlet lab thaw \(host)`")
             }
@@ -114,9 +118,9 @@ extension RunningLab {
     /// Starts the daemon, as a child of the host's first process.
     static func startDaemon(_ index: Int, _ state: inout LabState, _ paths: LabPaths) throws {
         let name = state.hosts[index].name
-        let environment = [
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
-        ]
+        let environment =
+            ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+            + state.hosts[index].daemonEnvironment
         let pid = try LabProgram.start(
             in: state.hosts[index], namespaces: hostNamespaces, log: paths.logPipe(name), environment: environment,
             state.daemon.command(on: name))

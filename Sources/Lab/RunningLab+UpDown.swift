@@ -66,6 +66,7 @@ extension RunningLab {
                 groups: HostGroups.directories(paths.group, hierarchies),
                 underlay: HostGroups.machine(Self.underlayName, in: paths, hierarchies),
                 hosts: configuration.hosts.map { HostGroups.machine($0.name, in: paths, hierarchies) })
+            for index in state.hosts.indices { state.hosts[index].daemonEnvironment = options.daemonEnvironment }
             try state.save(paths)
             try Self.bootUnderlay(&state, paths)
         }

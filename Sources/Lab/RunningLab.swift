@@ -96,6 +96,12 @@ public struct RunningLab: Sendable {
         return paths.log(host)
     }
 
+    /// The directory on this machine that a host has as /var/lib/martlet.
+    public func dataPath(_ host: String) throws -> String {
+        _ = try self.host(host)
+        return paths.data(host)
+    }
+
     // MARK: Running programs
 
     /// Runs a program on a host, or on the underlay, to its end and captures what it prints.
@@ -169,7 +175,14 @@ public struct RunningLab: Sendable {
         }
     }
 
-    /// Ends the partition between two hosts.
+    /// Drops what one host sends to another; what comes back arrives.
+    public func cut(from sender: String, to receiver: String) async throws {
+        try await change { state in
+            try Underlay(state: state).cut(from: try state.hostIndex(sender), to: try state.hostIndex(receiver))
+        }
+    }
+
+    /// Ends the partition between two hosts, whichever way it is.
     public func mend(_ first: String, _ second: String) async throws {
         try await change { state in
             try Underlay(state: state).mend(try Self.index(first, state), try Self.index(second, state))

@@ -119,6 +119,12 @@ struct Underlay {
     /// Cuts two hosts off from each other, both ways; `nil` stands for the underlay itself.
     func cut(_ first: Int?, _ second: Int?) throws { try change("add", first, second) }
 
+    /// Drops what goes from one host to another.
+    func cut(from sender: Int, to receiver: Int) throws {
+        let pair = "{ \"\(state.port(ofHost: sender))\" . \"\(state.port(ofHost: receiver))\" }"
+        try run(machine, ["nft", "add element bridge lab cut \(pair)"])
+    }
+
     /// Lets two hosts reach each other again.
     func mend(_ first: Int?, _ second: Int?) throws {
         // Added first, so that removing finds them.

@@ -137,6 +137,20 @@ struct LabTests {
             try await lab.mend()
             try await expectReaches(lab, "h3", underlay.v6)
             try await expectReaches(lab, "h3", hosts[1].address)
+            try await lab.cut(from: "h1", to: "h2")
+            // What h2 asks arrives at h1, but no answer leaves; what h1 asks does not arrive.
+            func heard(_ host: String) async throws -> Int? {
+                let script = "awk '/^Tcp:/ && ++n == 2 {print $15}' /proc/net/snmp"
+                let text = try await output(lab, host, "sh", "-c", script)
+                return Int(text.filter(\.isNumber))
+            }
+            let before = (try await heard("h1"), try await heard("h2"))
+            #expect(try await !reaches(lab, "h1", hosts[1].address))
+            #expect(try await !reaches(lab, "h2", hosts[0].address))
+            #expect(try await heard("h1") != before.0)
+            #expect(try await heard("h2") == before.1)
+            try await lab.mend("h1", "h2")
+            try await expectReaches(lab, "h1", hosts[1].address)
             await #expect(throws: LabError.self) { try await lab.cut("underlay", "underlay") }
             await #expect(throws: LabError.self) { try await lab.cut("h1", "h4") }
         }
