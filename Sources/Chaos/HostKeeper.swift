@@ -125,7 +125,7 @@ actor HostKeeper {
             tally.failedStarts += 1
             failures[host] += 1
             if environment[host] == disks[host] {
-                if failures[host] > Self.startLimit { violate("\(name(host)) does not start any more: \(error)") }
+                if failures[host] == Self.startLimit + 1 { violate("\(name(host)) does not start any more: \(error)") }
             } else if failures[host] >= Self.startLimit {
                 // Not even a start comes about on such a disk.
                 environment[host] = disks[host]

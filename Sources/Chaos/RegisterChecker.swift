@@ -86,7 +86,9 @@ struct RegisterChecker {
             var after = place
             after.content = content
             if !isUnknown { after.done[index >> 6] |= 1 << UInt64(index & 63) }
-            if search(from: after, using: isUnknown ? used.union([index]) : used, first: next) { return true }
+            let found = search(from: after, using: isUnknown ? used.union([index]) : used, first: next)
+            // What may happen now and changes nothing may as well happen first.
+            if found || !isUnknown && content == place.content { return found }
         }
         return false
     }
