@@ -81,6 +81,8 @@ final class StateWriter: Sendable {
                     (work.database, work.path) = (database, path)
                     (work.written, work.newest) = (index, index)
                     work.backlog = StateBacklog()
+                    // What had no room is forgotten with it.
+                    if !work.hasEnded { work.failure = nil }
                 }
                 return work.path
             })

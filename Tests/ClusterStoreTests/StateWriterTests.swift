@@ -85,6 +85,23 @@ import Values
         writer.close()
     }
 
+    @Test func anotherFileTakesThePlaceOfOneThatHadNoRoom() throws {
+        let writer = try writer()
+        var state = ClusterState()
+        try writer.add(news(&state, at: 1, label: "1"))
+        try writer.catchUp()
+        disk.capacityBytes = disk.usedBytes
+        try writer.add(news(&state, at: 2, label: String(repeating: "x", count: 100_000)))
+        #expect(throws: DatabaseError.self) { try writer.catchUp() }
+        disk.capacityBytes = nil
+        let old = writer.replace(by: try StateDatabase(path: "/other", on: disk), path: "/other", index: 2)
+        #expect(old == "/state" && writer.path == "/other")
+        try writer.add(news(&state, at: 3, label: "3"))
+        try writer.catchUp()
+        #expect(try StateDatabase(path: "/other", on: disk).loadState().index == 3)
+        writer.close()
+    }
+
     @Test func anErrorOfTheDiskIsForGood() throws {
         let writer = try writer()
         var state = ClusterState()
