@@ -275,7 +275,7 @@ let package = Package(
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
         tests("AgentModel", ["SessionModel", "ClusterModel", "NetworkModel", "EngineModel", "JSON", "Values"]),
-        tests("ClusterManager", ["RaftNode", "ClusterBackup", "ClusterModel", "EngineModel", "JSON", "Values"]),
+        tests("ClusterManager", ["ClusterBackup", "ClusterModel", "EngineModel", "JSON", "Values"]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore",

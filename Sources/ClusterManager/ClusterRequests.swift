@@ -18,8 +18,6 @@ public struct ClusterNetworkRequest: Hashable, Sendable {
 public struct ManagerReachability: Hashable, Sendable {
     public var isLeader: Bool
     public var isReachable: Bool
-    /// It has the log and the state, and no vote.
-    public var isSpare: Bool
     /// `address:port`.
     public var address: String
 }

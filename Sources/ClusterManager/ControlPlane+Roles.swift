@@ -16,7 +16,6 @@ extension ControlPlane {
         let managers = picture.peers.filter(\.isManager)
         shared.withLock { shared in
             shared.peers = Set(picture.peers.map(\.nodeID))
-            shared.knownAddress = picture.peers.first { $0.nodeID == picture.nodeID }?.address
             shared.assigned = AssignedRole(
                 role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID })
         }
@@ -130,7 +129,8 @@ extension ControlPlane {
         } else {
             // What a demotion that was cut short left behind.
             if record.raftMember == 0 { try removeState() }
-            manager = try Manager(directory: directory, connector: connector, logger: logger)
+            manager = try Manager(
+                directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
         }
         var generator = SystemRandomNumberGenerator()
         let member =

@@ -24,12 +24,9 @@ public final class ControlPlane: Sendable {
         var manager: Manager?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
-        /// What goes on as long as the daemon runs.
-        var upkeep: [Task<Void, Never>] = []
+        var renewal: Task<Void, Never>?
         /// The nodes of the cluster, as the last picture named them.
         var peers: Set<String> = []
-        /// Where this host is reached, as the last picture said.
-        var knownAddress: String?
         var assigned: AssignedRole?
         var error = ""
         var isPending = false
@@ -97,8 +94,7 @@ public final class ControlPlane: Sendable {
             }
         }
         let renewal = Task { [weak self] in await self?.keepCertificate() ?? () }
-        let address = Task { [weak self] in await self?.keepAddress() ?? () }
-        shared.withLock { $0.upkeep = [renewal, address] }
+        shared.withLock { $0.renewal = renewal }
     }
 
     /// Stops working; what the host is part of stays as it is.
@@ -110,7 +106,7 @@ public final class ControlPlane: Sendable {
             }
             return (shared.manager, shared.server)
         }
-        for task in shared.withLock(\.upkeep) { task.cancel() }
+        shared.withLock { $0.renewal?.cancel() }
         server?.cancel()
         await manager?.stop()
         await connector.shutdown()
@@ -178,8 +174,7 @@ public final class ControlPlane: Sendable {
         for member in status.members {
             let isLeader = member.member.id == status.leader?.id
             result[member.member.nodeID] = ManagerReachability(
-                isLeader: isLeader, isReachable: isLeader || isReachable(member), isSpare: !member.isVoter,
-                address: member.member.address)
+                isLeader: isLeader, isReachable: isLeader || isReachable(member), address: member.member.address)
         }
         return result
     }
@@ -311,10 +306,6 @@ enum ClusterMethodNames {
     static let renew = "leader.renew"
     /// The peer wants its place in raft: `JoinRaftRequest` to the members.
     static let joinRaft = "leader.raft"
-    /// Where the peer is reached now, for every manager: `AddressAnnouncement`.
-    static let address = "manager.address"
-    /// Where the managers are, from the leader to a host that it does not hear: `[PeerAddress]`.
-    static let managers = "node.managers"
     /// The peer leaves for good.
     static let leave = "leader.leave"
     /// Which managers the leader hears from: node identifiers.

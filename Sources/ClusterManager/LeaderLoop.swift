@@ -1,5 +1,4 @@
 import ClusterModel
-import ClusterRPC
 import ClusterStore
 import JSON
 import LinuxSystem
@@ -17,17 +16,17 @@ final class LeaderLoop: Sendable {
 
     private let proposer: Proposer
     private let sessions: SessionServer
-    private let connector: ClusterConnector
     private let term: UInt64
-    let logger: Logger
+    private let nodeID: String
+    private let logger: Logger
 
     init(
-        proposer: Proposer, sessions: SessionServer, connector: ClusterConnector, term: UInt64, logger: Logger
+        proposer: Proposer, sessions: SessionServer, term: UInt64, nodeID: String, logger: Logger
     ) {
         self.proposer = proposer
         self.sessions = sessions
-        self.connector = connector
         self.term = term
+        self.nodeID = nodeID
         self.logger = logger
     }
 
@@ -37,14 +36,13 @@ final class LeaderLoop: Sendable {
             group.addTask { await self.orchestrate() }
             group.addTask { await self.watchNodes() }
             group.addTask { await self.keepMembers() }
-            group.addTask { await self.tellSilent() }
         }
     }
 
-    var store: ClusterStore { proposer.store }
-    var raft: RaftNode { proposer.raft }
+    private var store: ClusterStore { proposer.store }
+    private var raft: RaftNode { proposer.raft }
 
-    func propose(_ mutations: [Mutation]) async throws {
+    private func propose(_ mutations: [Mutation]) async throws {
         try await proposer.propose(mutations, by: .orchestrator, term: term).applied()
     }
 
@@ -105,36 +103,55 @@ final class LeaderLoop: Sendable {
         }
     }
 
-    /// Tells hosts that are not heard where the managers are: those may have moved since, and be looked for in vain.
-    private func tellSilent() async {
-        while (try? await Task.sleep(for: Self.tellPause)) != nil {
-            let state = store.state
-            guard let payload = try? JSONCoding.encode(state.managerAddresses) else { continue }
-            var silent = sessions.silentNodes(in: state).compactMap { id -> ClusterPeer? in
-                guard let text = state.nodes[id]?.clusterAddress, let address = ClusterAddress(parsing: text)
-                else { return nil }
-                return ClusterPeer(nodeID: id, address: address)
-            }[...]
-            while !silent.isEmpty, !Task.isCancelled {
-                await withTaskGroup(of: Void.self) { [connector] group in
-                    for peer in silent.prefix(Self.toldAtOnce) {
-                        group.addTask {
-                            do {
-                                _ = try await connector.call(
-                                    ClusterMethodNames.managers, payload, to: peer,
-                                    timeout: ControlPlane.announcementTimeout)
-                            } catch {
-                                // Or it would be dialled all the time; raft does that with its members anyway.
-                                if state.nodes[peer.nodeID]?.raftMember == nil { connector.disconnect(peer) }
-                            }
-                        }
-                    }
+    /// Keeps raft's members and the nodes' rows as the roles want them: whatever was left halfway by a leader that died
+    /// is finished by the next.
+    private func keepMembers() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 4))
+            guard raft.status.isLeading, !store.state.nodes.isEmpty else { continue }
+            for member in raft.status.members where !isWanted(member) {
+                if member.member.nodeID == nodeID {
+                    try? await raft.transferLeadership()
+                    break
                 }
-                silent = silent.dropFirst(Self.toldAtOnce)
+                await attempt("take a manager out of raft", member.member.nodeID) {
+                    try await self.raft.removeMember(member.member.id)
+                }
+            }
+            for learner in raft.status.members where !learner.isVoter && isWanted(learner) && hasCaughtUp(learner) {
+                await attempt("give a manager its vote", learner.member.nodeID) {
+                    try await self.raft.promote(learner.member.id)
+                }
+            }
+            let voters = raft.status.members.filter(\.isVoter)
+            for node in store.state.nodes.values {
+                let voter = voters.last { $0.member.nodeID == node.id }?.member
+                guard node.raftMember != voter?.id else { continue }
+                var node = node
+                node.raftMember = voter?.id
+                if let voter { node.clusterAddress = voter.address }
+                await attempt("note a manager's membership", node.id) { [node] in
+                    try await self.propose([.putNode(node, expected: node.version.index)])
+                }
             }
         }
     }
 
-    private static let tellPause: Duration = .seconds(5)
-    private static let toldAtOnce = 16
+    private func isWanted(_ member: RaftStatus.Member) -> Bool {
+        store.state.nodes[member.member.nodeID]?.spec.role == .manager
+    }
+
+    /// Near enough for the promotion not to wait.
+    private func hasCaughtUp(_ member: RaftStatus.Member) -> Bool {
+        guard member.isActive == true, let matched = member.matchedIndex else { return false }
+        return matched + RaftNode.promotionLag >= raft.status.lastIndex
+    }
+
+    private func attempt(_ what: String, _ node: String, _ body: @Sendable () async throws -> Void) async {
+        do { try await body() } catch {
+            logger.warning(
+                "a step of a membership change failed",
+                metadata: ["step": "\(what)", "node": "\(node)", "reason": "\(error)"])
+        }
+    }
 }

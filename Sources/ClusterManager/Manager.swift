@@ -20,14 +20,14 @@ final class Manager: Sendable {
     /// Runs statements of clients, which may take a while.
     let queries: StateReader
     private let channels: RaftChannels
-    private let connector: ClusterConnector
     private let logger: Logger
+    private let nodeID: String
     private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
     private let watching = Mutex<[Task<Void, Never>]>([])
 
-    init(directory: String, connector: ClusterConnector, logger: Logger) throws {
+    init(directory: String, nodeID: String, connector: ClusterConnector, logger: Logger) throws {
+        self.nodeID = nodeID
         self.logger = logger
-        self.connector = connector
         store = try ClusterStore(directory: directory, logger: logger)
         channels = RaftChannels(connector: connector, logger: logger)
         raft = try RaftNode(directory: directory, transport: channels, stateMachine: store, logger: logger)
@@ -63,7 +63,7 @@ final class Manager: Sendable {
             guard status.isLeading, leading == nil else { return }
             logger.info("this manager leads", metadata: ["term": "\(status.term)"])
             let loop = LeaderLoop(
-                proposer: proposer, sessions: sessions, connector: connector, term: status.term, logger: logger)
+                proposer: proposer, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
             leading = (status.term, Task { await loop.run() })
         }
     }
@@ -86,11 +86,6 @@ final class Manager: Sendable {
     }
 
     var isLeading: Bool { raft.status.isLeading }
-
-    /// A node says that it is reached at an address.
-    func note(_ address: String, of nodeID: String) {
-        channels.note(address, of: nodeID, beside: raft.status.members.map(\.member))
-    }
 
     /// Who leads; waits a little for an election to end.
     func leader() async throws(EngineError) -> RaftMember {

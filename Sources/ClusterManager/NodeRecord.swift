@@ -17,8 +17,6 @@ struct NodeRecord: Hashable, Codable {
     /// The address that peers use, without port; empty while closed.
     var address: String
     var port: UInt16
-    /// Which interface had the address when that was last seen; nil for an address that none has.
-    var interface: String?
     /// The managers that were known last.
     var managers: [PeerAddress]
 

@@ -126,17 +126,10 @@ extension ControlPlane {
             try requireManager(peer, manager)
             return try await JSONCoding.encode(holdsKey(JSONCoding.decode(String.self, from: payload)))
         }
-        guard let record = shared.withLock(\.record) else { throw EngineError.noLeader }
-        let asker = peer?.nodeID ?? record.nodeID
-        switch method {
-        case ClusterMethodNames.address:
-            return try await noteAddress(JSONCoding.decode(AddressAnnouncement.self, from: payload), of: asker)
-        case ClusterMethodNames.managers:
-            guard let peer else { return [] }
-            return try noteManagers(JSONCoding.decode([PeerAddress].self, from: payload), from: peer)
-        default: break
+        guard let manager = shared.withLock(\.manager), manager.isLeading, let record = shared.withLock(\.record) else {
+            throw EngineError.noLeader
         }
-        guard let manager = shared.withLock(\.manager), manager.isLeading else { throw EngineError.noLeader }
+        let asker = peer?.nodeID ?? record.nodeID
         switch method {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
@@ -219,9 +212,12 @@ extension ControlPlane {
     private func response(
         _ state: ClusterState, nodeID: String, isManager: Bool, _ certificate: String, address: String
     ) -> EnrolResponse {
-        EnrolResponse(
+        let managers = state.nodes.values.filter { $0.raftMember != nil }.sorted { $0.id < $1.id }.map {
+            PeerAddress(nodeID: $0.id, address: $0.clusterAddress, isManager: true)
+        }
+        return EnrolResponse(
             nodeID: nodeID, clusterID: state.cluster?.id ?? "", isManager: isManager, certificate: certificate,
-            roots: state.cluster?.rootCertificate ?? "", address: address, managers: state.managerAddresses)
+            roots: state.cluster?.rootCertificate ?? "", address: address, managers: managers)
     }
 
     private func renew(_ request: RenewRequest, node id: String, _ manager: Manager) async throws -> [UInt8] {

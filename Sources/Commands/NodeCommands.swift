@@ -72,8 +72,7 @@ struct NodeListCommand: EngineCommand {
             }
             .map { node in
                 let manager = node["ManagerStatus"]
-                var reachability = manager?["Leader"] == true ? "leader" : manager?.text("Reachability") ?? ""
-                if manager?["Spare"] == true, reachability == "reachable" { reachability = "spare" }
+                let reachability = manager?["Leader"] == true ? "leader" : manager?.text("Reachability") ?? ""
                 return [
                     "ID": .string(node.text("ID")), "Self": .bool(node.text("ID") == own),
                     "Hostname": .string(node.at("Description", "Hostname")?.string ?? ""),

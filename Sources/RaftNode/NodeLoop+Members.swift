@@ -37,8 +37,19 @@ extension NodeLoop {
     private func proposeMemberChange(at position: Int) {
         let request = memberRequests[position]
         guard let raft, isLeading else { return }
-        if let result = request.change.known(to: raft.membership) { return answer(position, result) }
-        guard learnerBehind(in: request.change) == nil else { return }
+        if case .promote(let id) = request.change {
+            if raft.membership.isVoter(id) { return answer(position, .success(())) }
+            if raft.membership[id] == nil { return answer(position, .failure(.unknownMember(id))) }
+            guard let progress = raft.progress(of: id), progress.isActive,
+                progress.matched + RaftNode.promotionLag >= raft.lastIndex
+            else { return }
+        }
+        if case .addLearner(let member) = request.change, raft.membership[member.id]?.member == member {
+            return answer(position, .success(()))
+        }
+        if case .remove(let id) = request.change, raft.membership[id] == nil {
+            return answer(position, .failure(.unknownMember(id)))
+        }
         do {
             let index = try self.raft!.propose(request.change)
             memberRequests[position].proposed = (index, raft.currentTerm)
@@ -49,37 +60,10 @@ extension NodeLoop {
         }
     }
 
-    /// Who would get a vote and has not caught up with the log yet, or is not heard.
-    func learnerBehind(in change: MembershipChange) -> UInt64? {
-        change.promoted.first { id in
-            guard let raft, let progress = raft.progress(of: id), progress.isActive else { return true }
-            return progress.matched + RaftNode.promotionLag < raft.lastIndex
-        }
-    }
-
     private func answer(_ position: Int, _ result: Result<Void, RaftError>) {
         let reply = memberRequests[position].reply
         answers.append { reply.continuation.resume(returning: result) }
         memberRequests[position].proposed = MemberRequest.answered
-    }
-
-    /// Answers the changes that an applied entry carries out, and joint ones when they end; a change whose place in the
-    /// log another entry has taken was lost.
-    func settleMemberRequests(_ entry: Entry) {
-        memberRequests.removeAll { request in
-            guard let proposed = request.proposed, !request.isAnswered else { return false }
-            if proposed.index == entry.index {
-                guard proposed.term == entry.term else {
-                    request.reply.fail(.leadershipLost)
-                    return true
-                }
-                if raft?.membership(at: entry.index).electorate.isJoint == true { return false }
-            } else if proposed.index > entry.index || entry.payload != .membership(.leaveJoint) {
-                return false
-            }
-            later(request.reply, ())
-            return true
-        }
     }
 
     func failMemberRequests(_ error: RaftError, where isMeant: (MemberRequest) -> Bool) {
@@ -100,37 +84,5 @@ extension NodeLoop {
         } catch {
             reply.fail(refusal(error))
         }
-    }
-}
-
-extension MembershipChange {
-    /// Whom it gives a vote.
-    var promoted: [UInt64] {
-        switch self {
-        case .promote(let id): [id]
-        case .joint(let changes): changes.flatMap(\.promoted)
-        case .found, .addLearner, .demote, .remove, .leaveJoint: []
-        }
-    }
-
-    /// The answer where nothing has to be proposed: what is asked for is so already, or is about a member that there is
-    /// not.
-    fileprivate func known(to membership: Membership) -> Result<Void, RaftError>? {
-        switch self {
-        case .addLearner(let member): membership[member.id]?.member == member ? .success(()) : nil
-        case .promote(let id): Self.known(membership[id], id) { $0.isVoter }
-        case .demote(let id): Self.known(membership[id], id) { !$0.isVoter && !$0.isOutgoing }
-        case .remove(let id): Self.known(membership[id], id) { _ in false }
-        case .joint:
-            promoted.first { membership[$0] == nil }.map { .failure(.unknownMember($0)) }
-        case .found, .leaveJoint: nil
-        }
-    }
-
-    private static func known(
-        _ standing: Membership.Standing?, _ id: UInt64, _ isSo: (Membership.Standing) -> Bool
-    ) -> Result<Void, RaftError>? {
-        guard let standing else { return .failure(.unknownMember(id)) }
-        return isSo(standing) ? .success(()) : nil
     }
 }

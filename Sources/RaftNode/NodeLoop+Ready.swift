@@ -126,7 +126,11 @@ extension NodeLoop {
         } else if let proposal = proposals.removeValue(forKey: entry.index) {
             proposal.reply.fail(.leadershipLost)
         }
-        settleMemberRequests(entry)
+        memberRequests.removeAll { request in
+            guard let proposed = request.proposed, proposed.index == entry.index else { return false }
+            if proposed.term == entry.term { later(request.reply, ()) } else { request.reply.fail(.leadershipLost) }
+            return true
+        }
     }
 
     func wakeWaiters(upTo index: UInt64) {

@@ -252,7 +252,7 @@ extension NodeLoop {
             return true
         }
         for request in memberRequests where request.deadline <= now {
-            if request.proposed == nil, let id = learnerBehind(in: request.change) {
+            if case .promote(let id) = request.change, request.proposed == nil {
                 request.reply.fail(.memberTooFarBehind(id))
             } else {
                 request.reply.fail(.timedOut)

@@ -4,7 +4,6 @@ import Logging
 import RaftCore
 import SQLite
 
-@_exported import enum RaftCore.MembershipChange
 @_exported import struct RaftCore.RaftMember
 @_exported import struct RaftCore.RaftMessage
 
@@ -120,23 +119,6 @@ public final class RaftNode: Sendable {
     /// Gives a learner its vote as soon as it has caught up. Leader only; `memberTooFarBehind` if it does not in time.
     public func promote(_ id: UInt64) async throws(RaftError) {
         try await ask { .changeMembers(.promote(id), $0) }
-    }
-
-    /// Makes a voter a learner, which keeps its log and gets new entries. Leader only; a leader that demotes itself
-    /// steps down.
-    public func demote(_ id: UInt64) async throws(RaftError) {
-        try await ask { .changeMembers(.demote(id), $0) }
-    }
-
-    /// Carries out several changes (`addLearner`, `promote`, `demote`, `remove`) as one, in order, through a joint
-    /// membership (Raft section 6): from when it is committed until it ends, a majority of the voters before it and one
-    /// of those after it are needed. Leader only; begins as soon as whoever is promoted has caught up, and returns when
-    /// the joint membership has ended. Another leader ends it where this one is lost meanwhile.
-    ///
-    /// - Throws: `unknownMember` where one that is to be promoted is not a learner yet, `membershipRefused` where the
-    ///   changes make no sense, `memberTooFarBehind`, `timedOut`, `leadershipLost`.
-    public func changeMembers(_ changes: [MembershipChange]) async throws(RaftError) {
-        try await ask { .changeMembers(.joint(changes), $0) }
     }
 
     /// Takes a member out of the group. Leader only; a leader that removes itself steps down.
