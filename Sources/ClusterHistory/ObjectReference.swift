@@ -3,13 +3,17 @@ import JSON
 import Values
 
 /// Which object: its kind and identifier.
-public struct ObjectReference: Hashable, Sendable {
+public struct ObjectReference: Hashable, Comparable, Sendable {
     public var kind: ObjectKind
     public var id: String
 
     public init(kind: ObjectKind, id: String) {
         self.kind = kind
         self.id = id
+    }
+
+    public static func < (one: ObjectReference, other: ObjectReference) -> Bool {
+        (one.kind.rawValue, one.id) < (other.kind.rawValue, other.id)
     }
 
     /// Whether somebody asks for such objects, so that the history keeps them; the others are made by the cluster.

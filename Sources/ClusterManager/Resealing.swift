@@ -18,7 +18,8 @@ struct Resealing {
             cluster.sealingKey = newest
             return .putCluster(cluster, expected: cluster.version.index)
         }
-        for var secret in state.secrets.values.sorted(by: { $0.id < $1.id }) where secret.data.keyID != sealing {
+        let left = state.secrets.values.lazy.filter { $0.data.keyID != sealing }
+        if var secret = left.min(by: { $0.id < $1.id }) {
             secret.data = try renewed(secret.data, SecretObject.place(secret.id), under: sealing)
             return .putSecret(secret, expected: secret.version.index)
         }

@@ -88,7 +88,7 @@ struct StateDatabase {
         }
     }
 
-    private func write(_ key: ObjectKey, of state: ClusterState) throws {
+    private func write(_ key: ObjectReference, of state: ClusterState) throws {
         switch key.kind {
         case .cluster:
             guard let object = state.cluster else { return try remove(key) }
@@ -124,28 +124,18 @@ struct StateDatabase {
         }
     }
 
-    private func write(_ key: ObjectKey, _ object: (some NamedObject & Encodable)?) throws {
+    private func write(_ key: ObjectReference, _ object: (some NamedObject & Encodable)?) throws {
         guard let object else { return try remove(key) }
         try database.execute(
             "INSERT OR REPLACE INTO \(key.kind.rawValue) VALUES (?, ?, ?, ?)", object.id, object.name,
             object.version.index, try text(object))
     }
 
-    private func remove(_ key: ObjectKey) throws {
+    private func remove(_ key: ObjectReference) throws {
         try database.execute("DELETE FROM \(key.kind.rawValue) WHERE id = ?", key.id)
     }
 
     private func text(_ object: some Encodable) throws -> String {
         String(decoding: try JSONCoding.encode(object), as: UTF8.self)
-    }
-}
-
-/// Which object: its kind and identifier.
-struct ObjectKey: Hashable, Comparable {
-    var kind: ObjectKind
-    var id: String
-
-    static func < (one: ObjectKey, other: ObjectKey) -> Bool {
-        (one.kind.rawValue, one.id) < (other.kind.rawValue, other.id)
     }
 }

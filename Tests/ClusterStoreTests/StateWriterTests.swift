@@ -25,6 +25,16 @@ import Values
         return news
     }
 
+    /// One that has written one change and has no room for the second.
+    private func writerWithoutRoom(_ state: inout ClusterState) throws -> StateWriter {
+        let writer = try writer()
+        try writer.add(news(&state, at: 1, label: "1"))
+        try writer.catchUp()
+        disk.capacityBytes = disk.usedBytes
+        try writer.add(news(&state, at: 2, label: String(repeating: "x", count: 100_000)))
+        return writer
+    }
+
     private func stored() throws -> ClusterState {
         try StateDatabase(path: "/state", on: disk).loadState()
     }
@@ -33,7 +43,7 @@ import Values
         var backlog = StateBacklog()
         var state = ClusterState()
         for index in UInt64(1)...3 { backlog.add(try news(&state, at: index, label: "\(index)")) }
-        #expect(backlog.keys == [ObjectKey(kind: .config, id: "1")])
+        #expect(backlog.keys == [ObjectReference(kind: .config, id: "1")])
         #expect(backlog.records.map(\.revision) == [1, 2, 3])
         #expect(backlog.transactions.map(\.id) == ["t1", "t2", "t3"])
         // What could not be written comes before what came meanwhile.
@@ -63,12 +73,8 @@ import Values
     }
 
     @Test func aFullDiskIsWaitedForAndNothingIsLost() throws {
-        let writer = try writer()
         var state = ClusterState()
-        try writer.add(news(&state, at: 1, label: "1"))
-        try writer.catchUp()
-        disk.capacityBytes = disk.usedBytes
-        try writer.add(news(&state, at: 2, label: String(repeating: "x", count: 100_000)))
+        let writer = try writerWithoutRoom(&state)
         let full = #expect(throws: DatabaseError.self) { try writer.catchUp() }
         #expect(full?.isFull == true)
         #expect(throws: DatabaseError.self) { try writer.check() }
@@ -86,12 +92,8 @@ import Values
     }
 
     @Test func anotherFileTakesThePlaceOfOneThatHadNoRoom() throws {
-        let writer = try writer()
         var state = ClusterState()
-        try writer.add(news(&state, at: 1, label: "1"))
-        try writer.catchUp()
-        disk.capacityBytes = disk.usedBytes
-        try writer.add(news(&state, at: 2, label: String(repeating: "x", count: 100_000)))
+        let writer = try writerWithoutRoom(&state)
         #expect(throws: DatabaseError.self) { try writer.catchUp() }
         disk.capacityBytes = nil
         let old = writer.replace(by: try StateDatabase(path: "/other", on: disk), path: "/other", index: 2)

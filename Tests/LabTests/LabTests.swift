@@ -42,29 +42,10 @@ struct LabTests {
         #expect(try await traces.left() == [])
     }
 
-    private func output(_ lab: RunningLab, _ host: String, _ command: String...) async throws -> String {
+    func output(_ lab: RunningLab, _ host: String, _ command: String...) async throws -> String {
         let result = try await lab.exec(on: host, command)
         try #require(result.code == 0, "\(command): \(String(decoding: result.errors, as: UTF8.self))")
         return String(decoding: result.output, as: UTF8.self)
-    }
-
-    /// Whether one echo request from `source` to `target` is answered within a second.
-    private func reaches(_ lab: RunningLab, _ source: String, _ target: IPAddress) async throws -> Bool {
-        // A TCP connection to a closed port: refused at once where the packets arrive, silence where they do not.
-        let script = """
-            import socket, sys
-            s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET)
-            s.settimeout(0.7)
-            try: s.connect((sys.argv[1], 9))
-            except ConnectionRefusedError: sys.exit(0)
-            except OSError: sys.exit(1)
-            """
-        return try await lab.exec(on: source, ["python3", "-c", script, "\(target)"]).code == 0
-    }
-
-    /// Neighbours that did not answer are asked again after a second only.
-    private func expectReaches(_ lab: RunningLab, _ source: String, _ target: IPAddress) async throws {
-        try await waitUntil("\(source) reaches \(target)") { try await reaches(lab, source, target) }
     }
 
     @Test("A host has its own name, processes, mounts, network, control groups and /etc")
@@ -99,60 +80,6 @@ struct LabTests {
             #expect(throws: LabError.self) { try lab.host("h9") }
             // The machine does not see the hosts' mounts.
             #expect(try !Files.text("/proc/self/mountinfo").contains(lab.name))
-        }
-    }
-
-    @Test("Hosts reach each other and the underlay, over IPv4 and IPv6; a partition goes both ways and is mended")
-    func partition() async throws {
-        try await Self.withLab("cut", hosts: 3) { lab in
-            let hosts = try lab.hosts()
-            let underlay = try lab.underlayAddresses()
-            try await expectReaches(lab, "h1", hosts[1].address)
-            try await expectReaches(lab, "h2", hosts[0].address6)
-            try await expectReaches(lab, "underlay", hosts[2].address)
-            try await expectReaches(lab, "h3", underlay.v4)
-            // A name server that is not there refuses, however often it is asked; so does everything outside the lab.
-            let asking = """
-                import socket
-                for address in ['10.77.0.1', '192.0.2.1'] * 20:
-                    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1)
-                    s.connect((address, 53)); s.send(b'name')
-                    try: s.recv(10)
-                    except TimeoutError: raise
-                    except OSError: pass
-                """
-            _ = try await output(lab, "h1", "python3", "-c", asking)
-            try await lab.cut("h1", "h2")
-            #expect(try await !reaches(lab, "h1", hosts[1].address))
-            #expect(try await !reaches(lab, "h2", hosts[0].address6))
-            try await expectReaches(lab, "h3", hosts[0].address)
-            try await expectReaches(lab, "h3", hosts[1].address)
-            try await lab.mend("h2", "h1")
-            try await expectReaches(lab, "h1", hosts[1].address)
-            try await lab.cut("h3", "underlay")
-            try await lab.cut("h3", "h2")
-            #expect(try await !reaches(lab, "h3", underlay.v4))
-            #expect(try await !reaches(lab, "h3", hosts[1].address))
-            try await expectReaches(lab, "h3", hosts[0].address)
-            try await lab.mend()
-            try await expectReaches(lab, "h3", underlay.v6)
-            try await expectReaches(lab, "h3", hosts[1].address)
-            try await lab.cut(from: "h1", to: "h2")
-            // What h2 asks arrives at h1, but no answer leaves; what h1 asks does not arrive.
-            func heard(_ host: String) async throws -> Int? {
-                let script = "awk '/^Tcp:/ && ++n == 2 {print $15}' /proc/net/snmp"
-                let text = try await output(lab, host, "sh", "-c", script)
-                return Int(text.filter(\.isNumber))
-            }
-            let before = (try await heard("h1"), try await heard("h2"))
-            #expect(try await !reaches(lab, "h1", hosts[1].address))
-            #expect(try await !reaches(lab, "h2", hosts[0].address))
-            #expect(try await heard("h1") != before.0)
-            #expect(try await heard("h2") == before.1)
-            try await lab.mend("h1", "h2")
-            try await expectReaches(lab, "h1", hosts[1].address)
-            await #expect(throws: LabError.self) { try await lab.cut("underlay", "underlay") }
-            await #expect(throws: LabError.self) { try await lab.cut("h1", "h4") }
         }
     }
 
@@ -295,41 +222,6 @@ struct LabTests {
         }
     }
 
-    @Test("A forwarded port leads from this machine's loopback to a host that answers")
-    func forward() async throws {
-        try await Self.withLab("forward") { lab in
-            let server = """
-                import socket
-                s = socket.create_server(('', 7001))
-                while True:
-                    c = s.accept()[0]; b = b''
-                    while (p := c.recv(65536)): b += p
-                    c.sendall(b[::-1]); c.close()
-                """
-            _ = try await output(
-                lab, "h2", "sh", "-c", "python3 -c \"$0\" >/dev/null 2>&1 & echo", server)
-            let port = try await lab.forward(7001, localPort: 0)
-            #expect(try lab.forwards().map(\.localPort) == [port])
-            let client = """
-                import socket, sys
-                s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)
-                s.sendall(b'abc' * 100000); s.shutdown(socket.SHUT_WR)
-                b = b''
-                while (p := s.recv(65536)): b += p
-                sys.exit(0 if b == b'cba' * 100000 else 1)
-                """
-            try await waitUntil("the server answers through the forwarded port") {
-                try await Command.run(["python3", "-c", client, "\(port)"]).succeeded
-            }
-            await #expect(throws: (any Error).self) { try await lab.forward(7001, localPort: port) }
-            try await lab.endForward(localPort: port)
-            try await waitUntil("the port is free again") {
-                try await !Command.run(["python3", "-c", client, "\(port)"]).succeeded
-            }
-            try await lab.forward(7001, localPort: 0)
-        }
-    }
-
     @Test("A program that takes the place of this one gets its signals, from a thread that blocks them too")
     func signals() async throws {
         try await Self.withLab("signals", hosts: 1) { lab in
@@ -356,118 +248,6 @@ struct LabTests {
                 #expect(try Bytes.readToEnd(read, limit: 100) == Array("asked\n".utf8))
                 close(read)
             }
-        }
-    }
-
-    @Test("Two labs with the same hosts and addresses live beside each other")
-    func twoLabs() async throws {
-        try await Self.withLab("one", hosts: 1) { one in
-            try await Self.withLab("two", hosts: 1) { two in
-                #expect(Set(RunningLab.list().map(\.name)).isSuperset(of: [one.name, two.name]))
-                _ = try await output(one, "h1", "sh", "-c", "echo one >/var/lib/martlet/who")
-                #expect(try await two.exec(on: "h1", ["cat", "/var/lib/martlet/who"]).code != 0)
-            }
-            #expect(try one.host("h1").status == .running)
-            let same = LabConfiguration(name: one.name, hosts: [LabConfiguration.Host(name: "h1")])
-            await #expect(throws: LabError.self) { try await RunningLab.up(same, options: Self.options()) }
-            #expect(try one.host("h1").status == .running, "a refused lab leaves the one that is there alone")
-        }
-    }
-
-    @Test("Where making fails, what was made is taken down, and the error has the daemon's words")
-    func failure() async throws {
-        let configuration = LabConfiguration(name: Self.name("fail"), hosts: [LabConfiguration.Host(name: "h1")])
-        let traces = LabTraces(of: configuration.name)
-        let broken = LabDaemon(command: ["/bin/sh", "-c", "echo no such luck; exit 3"], hasSocket: true)
-        await #expect {
-            try await RunningLab.up(configuration, options: Self.options(broken))
-        } throws: { error in
-            "\(error)".contains("the daemon ended")
-        }
-        #expect(try await traces.left() == [])
-        let missing = LabDaemon(command: ["/no/such/daemon"], hasSocket: true)
-        await #expect(throws: LabError.self) {
-            try await RunningLab.up(configuration, options: Self.options(missing))
-        }
-        #expect(try await traces.left() == [])
-    }
-
-    @Test("Cancelling takes down what was made")
-    func cancellation() async throws {
-        let configuration = LabConfiguration(
-            name: Self.name("cancel"), hosts: (1...3).map { LabConfiguration.Host(name: "h\($0)") })
-        var traces = LabTraces(of: configuration.name)
-        let up = Task { try await RunningLab.up(configuration, options: Self.options()) }
-        try await waitUntil("the lab is begun") { Files.exists("/run/martlet-lab/\(configuration.name)/state.json") }
-        traces.note()
-        up.cancel()
-        await #expect(throws: CancellationError.self) { _ = try await up.value }
-        #expect(try await traces.left() == [])
-    }
-
-    @Test("What a lab has is found while it is up, and a network that outlives it because somebody holds it")
-    func traces() async throws {
-        let configuration = LabConfiguration(name: Self.name("traces"), hosts: [LabConfiguration.Host(name: "h1")])
-        var traces = LabTraces(of: configuration.name)
-        #expect(traces.found() == [])
-        let lab = try await RunningLab.up(configuration, options: Self.options())
-        let held: Int32
-        do {
-            traces.note()
-            // The underlay's and the host's.
-            #expect(traces.notedNetworks == 2)
-            let found = traces.found()
-            for kind in ["process", "control group", "namespace net:", "namespace mnt:", "file /var/lib"] {
-                #expect(found.contains { $0.hasPrefix(kind) }, "\(kind) among \(found)")
-            }
-            let process = try #require(try LabState.load(lab.paths).underlay.initProcess?.pid)
-            held = try Descriptor.open("/proc/\(process)/ns/net", O_RDONLY).release()
-        } catch {
-            try? await lab.down()
-            throw error
-        }
-        try await lab.down()
-        var left: [String] = []
-        try await waitUntil("the network alone is left") {
-            left = try await traces.left(after: .zero)
-            return left.count == 1
-        }
-        #expect(left.first?.hasPrefix("namespace net:") == true, "\(left)")
-        close(held)
-        #expect(try await traces.left() == [])
-    }
-
-    /// Runs in a process of its own, which is killed meanwhile.
-    @Test(.enabled(if: getenv("MARTLET_LAB_TO_MAKE") != nil, "part of killedWhileMaking"))
-    func makeForKilling() async throws {
-        let name = String(cString: try #require(getenv("MARTLET_LAB_TO_MAKE")))
-        let configuration = LabConfiguration(
-            name: name, hosts: (1...3).map { LabConfiguration.Host(name: "h\($0)") })
-        try await RunningLab.up(configuration, options: Self.options())
-    }
-
-    @Test("kill -9 of the process that makes a lab, at any moment, then down: nothing is left")
-    func killedWhileMaking() async throws {
-        let path = TestEnvironment.bundlePath
-        for (turn, sign) in [
-            "state.json", "h1/log.pipe", "h1/daemon.log", "h2/etc/hosts", "h2/daemon.log", "h3/stage", "h3/daemon.log",
-        ].enumerated() {
-            let name = Self.name("crash\(turn)")
-            var traces = LabTraces(of: name)
-            let null = try Descriptor.open("/dev/null", O_RDWR)
-            let maker = try ChildProcess.spawn(
-                path, [path, "--testing-library", "swift-testing", "--filter", "makeForKilling"],
-                environment: Command.currentEnvironment() + ["MARTLET_LAB_TO_MAKE=\(name)"],
-                descriptors: [null.rawValue, null.rawValue, null.rawValue])
-            try await waitUntil("\(sign) is there", within: .seconds(30), every: .milliseconds(1)) {
-                Files.exists("/run/martlet-lab/\(name)/\(sign)")
-            }
-            traces.note()
-            Glibc.kill(maker, SIGKILL)
-            _ = try ChildProcess.wait(maker)
-            try await RunningLab.leftover(name).down()
-            #expect(try await traces.left() == [])
-            await #expect(throws: LabError.self) { try await RunningLab.leftover(name).down() }
         }
     }
 }
