@@ -22,6 +22,7 @@ extension EngineError {
     static let lockedLeave = EngineError(
         .unavailable,
         "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.")
+    static let roleChanged = EngineError(.unavailable, "The role of this node was changed meanwhile.")
     static let noLeader = EngineError(
         .unavailable,
         "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are "

@@ -171,11 +171,14 @@ extension ControlPlane {
         }
     }
 
-    /// Asks the managers of the record, not this host's own, which is not one of them yet.
-    func askManagers(_ method: String, _ payload: [UInt8], _ record: NodeRecord) async throws -> [UInt8] {
+    /// Asks the managers of the record, not this host's own, which is not one of them yet; until the time is over or
+    /// nobody wants the answer any more.
+    func askManagers(
+        _ method: String, _ payload: [UInt8], _ record: NodeRecord, until isAbandoned: () -> Bool = { false }
+    ) async throws -> [UInt8] {
         let deadline = Clock.sinceBoot() + 4 * Manager.leaderPatienceNanoseconds
         var failure: any Error = EngineError.noLeader
-        while Clock.sinceBoot() < deadline {
+        while Clock.sinceBoot() < deadline, !isAbandoned() {
             for manager in record.managers where manager.nodeID != record.nodeID {
                 guard let address = ClusterAddress(parsing: manager.address) else { continue }
                 do {

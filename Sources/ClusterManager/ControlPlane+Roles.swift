@@ -16,60 +16,99 @@ extension ControlPlane {
         let managers = picture.peers.filter(\.isManager)
         shared.withLock { shared in
             shared.peers = Set(picture.peers.map(\.nodeID))
-            shared.assigned = AssignedRole(
+            shared.assigned = RoleStep.Assigned(
                 role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID })
         }
         do { try remember { $0.managers = managers.isEmpty ? $0.managers : managers } } catch {
             logger.warning("the managers' addresses could not be noted", metadata: ["reason": "\(error)"])
         }
-        guard roleToTake != nil else { return }
+        takeRoleSoon()
+    }
+
+    /// Takes step after step until this host has the role that it is to have. One that fails is tried again: no other
+    /// picture need come.
+    private func takeRoleSoon() {
+        let isAlone = shared.withLock { shared in
+            guard !shared.takesRole, shared.roleStep != nil else { return false }
+            shared.takesRole = true
+            return true
+        }
+        guard isAlone else { return }
         Task {
-            do {
-                try await self.transitions.pass {
-                    // The newest picture counts: it may have come while the one before was carried out.
-                    while let role = self.roleToTake { try await self.changeRole(role) }
+            while self.hasRoleToTake() {
+                do {
+                    // The newest picture counts: it may have come while the step before was taken.
+                    try await self.transitions.pass {
+                        guard let step = self.shared.withLock(\.roleStep) else { return }
+                        try await self.take(step)
+                    }
+                    try? await Task.sleep(for: .milliseconds(20))
+                } catch {
+                    self.logger.error("this host could not change its role", metadata: ["reason": "\(error)"])
+                    try? await Task.sleep(for: .seconds(1))
                 }
-            } catch {
-                self.logger.error("this host could not change its role", metadata: ["reason": "\(error)"])
             }
         }
     }
 
-    /// What the newest picture says that this host is.
-    struct AssignedRole: Hashable, Sendable {
-        var role: NodeSpec.Role
-        /// Whether raft has it as a voter.
-        var isMember: Bool
-    }
-
-    /// The role that this host has to change to; nil where it has the one that it is to have.
-    private var roleToTake: NodeSpec.Role? {
-        let (record, assigned, manager) = shared.withLock { ($0.record, $0.assigned, $0.manager) }
-        guard let record, record.isOpen, let assigned else { return nil }
-        switch assigned.role {
-        // One that was demoted and promoted before it noticed has lost its place in raft: it begins anew.
-        case .manager where record.isManager: return manager?.raft.status.role == .removed ? .worker : nil
-        case .manager: return .manager
-        case .worker: return record.isManager && !assigned.isMember ? .worker : nil
+    private func hasRoleToTake() -> Bool {
+        shared.withLock { shared in
+            shared.takesRole = shared.roleStep != nil
+            return shared.takesRole
         }
     }
 
-    /// Asks for a new certificate when half of the present one's life is over; looked at as long as the daemon runs.
-    func keepCertificate() async {
-        while (try? await Task.sleep(for: Self.renewalPause)) != nil {
-            guard shared.withLock({ $0.record?.isOpen }) == true else { continue }
-            do {
-                try await transitions.pass {
-                    let identity = self.shared.withLock(\.credentials)?.identity
-                    if identity?.isRenewalDue(at: Clock.now()) == true { try await self.renew() }
-                }
-            } catch {
-                logger.error("this host could not renew its certificate", metadata: ["reason": "\(error)"])
+    /// Whether the newest picture wants something else than what this host is at.
+    private var isStepDue: Bool { shared.withLock(\.roleStep) != nil }
+
+    private func take(_ step: RoleStep) async throws {
+        switch step {
+        case .renew: try await renew()
+        case .becomeManager:
+            try remember {
+                $0.isManager = true
+                $0.raftMember = 0
             }
+            becomeManagerSoon()
+        case .becomeWorker:
+            if let manager = shared.withLock(\.manager) {
+                shared.withLock { $0.manager = nil }
+                await manager.stop()
+            }
+            try remember {
+                $0.isManager = false
+                $0.raftMember = 0
+            }
+            try removeState()
         }
     }
 
-    private static let renewalPause: Duration = .seconds(60)
+    /// Looks at this host's role and certificate as long as the daemon runs. Raft may say after the last picture that it
+    /// took this host out.
+    func keepRoleAndCertificate() async {
+        var nextRenewal = Clock.sinceBoot() + Self.renewalPauseNanoseconds
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            takeRoleSoon()
+            guard Clock.sinceBoot() >= nextRenewal else { continue }
+            nextRenewal = Clock.sinceBoot() + Self.renewalPauseNanoseconds
+            await renewWhenDue()
+        }
+    }
+
+    private static let renewalPauseNanoseconds: Int64 = 60_000_000_000
+
+    /// Asks for a new certificate when half of the present one's life is over.
+    private func renewWhenDue() async {
+        guard shared.withLock({ $0.record?.isOpen }) == true else { return }
+        do {
+            try await transitions.pass {
+                let identity = self.shared.withLock(\.credentials)?.identity
+                if identity?.isRenewalDue(at: Clock.now()) == true { try await self.renew() }
+            }
+        } catch {
+            logger.error("this host could not renew its certificate", metadata: ["reason": "\(error)"])
+        }
+    }
 
     /// Removes raft's log, the state that was applied from it, and the keys to what is sealed in it.
     func removeState() throws {
@@ -78,30 +117,6 @@ extension ControlPlane {
             try Files.removeTree("\(directory)/\(name)")
         }
         try forgetManagersKeys()
-    }
-
-    /// A manager that becomes a worker was taken out of raft by the leader before.
-    private func changeRole(_ role: NodeSpec.Role) async throws {
-        guard let record = shared.withLock(\.record), (role == .manager) != record.isManager else { return }
-        let manager = shared.withLock(\.manager)
-        if role == .worker, let manager {
-            shared.withLock { $0.manager = nil }
-            await manager.stop()
-            try remember {
-                $0.isManager = false
-                $0.raftMember = 0
-            }
-            try removeState()
-        }
-        // A certificate says what the node's row says, which may be a manager again by now.
-        try await renew()
-        if role == .manager {
-            try remember {
-                $0.isManager = true
-                $0.raftMember = 0
-            }
-            becomeManagerSoon()
-        }
     }
 
     /// Gets a certificate for a new key, with the role that the node has now.
@@ -149,6 +164,7 @@ extension ControlPlane {
                 }
                 nextQuestion = Clock.sinceBoot() + Self.placeQuestionPauseNanoseconds
             }
+            if isStepDue { throw EngineError.roleChanged }
             guard Clock.sinceBoot() < deadline else {
                 throw EngineError(
                     .unavailable,
@@ -167,7 +183,8 @@ extension ControlPlane {
     /// Asks the managers for this member's place in raft; the first answer begins its log.
     private func askForPlace(_ member: RaftMember, _ manager: Manager, _ record: NodeRecord) async throws {
         let question = JoinRaftRequest(member: member.id, address: member.address)
-        let known = try await askManagers(ClusterMethodNames.joinRaft, JSONCoding.encode(question), record)
+        let known = try await askManagers(
+            ClusterMethodNames.joinRaft, JSONCoding.encode(question), record, until: { isStepDue })
         let response = try JSONCoding.decode(JoinRaftResponse.self, from: known)
         if let keys = response.dataKeys { try take(keys) }
         guard manager.raft.status.member == nil else { return }
@@ -203,5 +220,17 @@ extension ControlPlane {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+    }
+}
+
+extension ControlPlane.Shared {
+    /// What the newest picture wants this host to do next.
+    var roleStep: RoleStep? {
+        guard let record, record.isOpen, let assigned, let certificate = credentials?.identity.identity.role else {
+            return nil
+        }
+        let present = RoleStep.Present(
+            isManager: record.isManager, certificate: certificate, isRemoved: manager?.raft.status.role == .removed)
+        return RoleStep.next(from: present, to: assigned)
     }
 }

@@ -27,7 +27,9 @@ public final class ControlPlane: Sendable {
         var renewal: Task<Void, Never>?
         /// The nodes of the cluster, as the last picture named them.
         var peers: Set<String> = []
-        var assigned: AssignedRole?
+        var assigned: RoleStep.Assigned?
+        /// Whether somebody is taking this host to that role.
+        var takesRole = false
         var error = ""
         var isPending = false
         /// The agent's session, as long as it lasts.
@@ -93,7 +95,7 @@ public final class ControlPlane: Sendable {
                 try await self.begin()
             }
         }
-        let renewal = Task { [weak self] in await self?.keepCertificate() ?? () }
+        let renewal = Task { [weak self] in await self?.keepRoleAndCertificate() ?? () }
         shared.withLock { $0.renewal = renewal }
     }
 
