@@ -8,7 +8,8 @@ enum Event: Sendable {
     case propose(bytes: [UInt8], term: UInt64?, Reply<(index: UInt64, result: [UInt8])>)
     case read(Reply<UInt64>)
     case waitApplied(UInt64, Reply<UInt64>)
-    case changeMembers(MembershipChange, Reply<Void>)
+    /// `seen` says who was a member and voted when it was decided: it is for now or never. Without it, it waits.
+    case changeMembers(MembershipChange, seen: [UInt64: Bool]?, Reply<Void>)
     case transfer(to: UInt64?, Reply<Void>)
     /// The thread that writes a snapshot has ended; nil where the state machine wrote none.
     case snapshotWritten(Result<SnapshotFile.Written?, RaftError>)
@@ -29,7 +30,8 @@ enum Event: Sendable {
     func refuse(_ error: RaftError) {
         switch self {
         case .message, .snapshotWritten, .damageFound: break
-        case .bootstrap(_, let reply), .join(_, _, let reply), .changeMembers(_, let reply), .transfer(_, let reply):
+        case .bootstrap(_, let reply), .join(_, _, let reply), .changeMembers(_, _, let reply),
+            .transfer(_, let reply):
             reply.fail(error)
         case .propose(_, _, let reply): reply.fail(error)
         case .read(let reply), .waitApplied(_, let reply): reply.fail(error)

@@ -126,11 +126,7 @@ extension NodeLoop {
         } else if let proposal = proposals.removeValue(forKey: entry.index) {
             proposal.reply.fail(.leadershipLost)
         }
-        memberRequests.removeAll { request in
-            guard let proposed = request.proposed, proposed.index == entry.index else { return false }
-            if proposed.term == entry.term { later(request.reply, ()) } else { request.reply.fail(.leadershipLost) }
-            return true
-        }
+        settleMemberRequests(entry)
     }
 
     func wakeWaiters(upTo index: UInt64) {

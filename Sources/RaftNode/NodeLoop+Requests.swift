@@ -45,10 +45,12 @@ extension NodeLoop {
             incoming.append(IncomingProposal(bytes: bytes, term: term, reply: reply))
         case .read(let reply): unissuedReads.append(PendingRead(deadline: requestDeadline, reply: reply))
         case .waitApplied(let index, let reply): wait(for: index, reply, deadline: requestDeadline)
-        case .changeMembers(let change, let reply):
+        case .changeMembers(let change, let seen, let reply):
             guard raft != nil else { return reply.fail(.notAMember) }
             memberRequests.append(
-                MemberRequest(change: change, deadline: now + UInt64(timing.membershipTicks), reply: reply))
+                MemberRequest(
+                    change: change, seen: seen, arrived: now, deadline: now + UInt64(timing.membershipTicks),
+                    reply: reply))
         case .transfer(let target, let reply): transfer(to: target, reply)
         case .snapshotWritten(let result): snapshotWritten(result)
         case .damageFound(let damage): handle(damage)
@@ -252,7 +254,7 @@ extension NodeLoop {
             return true
         }
         for request in memberRequests where request.deadline <= now {
-            if case .promote(let id) = request.change, request.proposed == nil {
+            if request.proposed == nil, let id = learnerBehind(in: request.change) {
                 request.reply.fail(.memberTooFarBehind(id))
             } else {
                 request.reply.fail(.timedOut)

@@ -283,8 +283,8 @@ final class NodeLoop: @unchecked Sendable {
             status.members = raft.membership.standings.map { standing in
                 let progress = raft.progress(of: standing.member.id)
                 return RaftStatus.Member(
-                    member: standing.member, isVoter: standing.isVoter, matchedIndex: progress?.matched,
-                    isActive: progress?.isActive)
+                    member: standing.member, isVoter: standing.isVoter, isOutgoing: standing.isOutgoing,
+                    matchedIndex: progress?.matched, isActive: progress?.isActive)
             }
         } else if isStopped {
             status.role = .stopped

@@ -4,6 +4,7 @@ import Logging
 import RaftCore
 import SQLite
 
+@_exported import enum RaftCore.MembershipChange
 @_exported import struct RaftCore.RaftMember
 @_exported import struct RaftCore.RaftMessage
 
@@ -113,17 +114,37 @@ public final class RaftNode: Sendable {
 
     /// Adds a member without a vote, or gives a known member a new address. Leader only; returns when applied.
     public func addLearner(_ member: RaftMember) async throws(RaftError) {
-        try await ask { .changeMembers(.addLearner(member), $0) }
+        try await ask { .changeMembers(.addLearner(member), seen: nil, $0) }
     }
 
     /// Gives a learner its vote as soon as it has caught up. Leader only; `memberTooFarBehind` if it does not in time.
     public func promote(_ id: UInt64) async throws(RaftError) {
-        try await ask { .changeMembers(.promote(id), $0) }
+        try await ask { .changeMembers(.promote(id), seen: nil, $0) }
+    }
+
+    /// Changes the members (`addLearner`, `promote`, `demote`, `remove`, in order) as they were seen: now, or not at
+    /// all. What was decided on members that are others by now, or waits long for a member that is not there, or for
+    /// another change, would be carried out when it is no longer right. Leader only.
+    ///
+    /// Several changes are one: a joint membership (Raft section 6), during which a majority of the voters before it
+    /// and one of those after it are needed. Returns when that has ended; another leader ends it where this one is lost
+    /// meanwhile. A voter that is demoted keeps its log and gets new entries; a leader that demotes itself steps down.
+    ///
+    /// - Parameter seen: the members in the status on which the changes were decided.
+    /// - Throws: `membershipRefused` where the members are others, another change is under way, or the changes make no
+    ///   sense; `unknownMember`; `memberTooFarBehind` where one that is to be promoted cannot vote within half a
+    ///   second; `timedOut`, `leadershipLost`.
+    public func changeMembers(
+        _ changes: [MembershipChange], of seen: [RaftStatus.Member]
+    ) async throws(RaftError) {
+        let change = changes.count == 1 ? changes[0] : .joint(changes)
+        let votes = Dictionary(uniqueKeysWithValues: seen.map { ($0.member.id, $0.isVoter) })
+        try await ask { .changeMembers(change, seen: votes, $0) }
     }
 
     /// Takes a member out of the group. Leader only; a leader that removes itself steps down.
     public func removeMember(_ id: UInt64) async throws(RaftError) {
-        try await ask { .changeMembers(.remove(id), $0) }
+        try await ask { .changeMembers(.remove(id), seen: nil, $0) }
     }
 
     /// Hands the leadership to a voter (the one furthest along where none is named); returns when it is given up.

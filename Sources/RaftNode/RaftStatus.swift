@@ -16,8 +16,10 @@ public struct RaftStatus: Sendable, Hashable {
     /// A member as the group has it.
     public struct Member: Sendable, Hashable {
         public let member: RaftMember
-        /// False for a learner, which receives the log and has no vote.
+        /// False for a learner, which receives the log and has no vote; during a joint change, what it will be.
         public let isVoter: Bool
+        /// It voted before the joint change that is under way, whose majority is still needed.
+        public let isOutgoing: Bool
         /// The last entry that the member is known to have on its disk; only the leader knows.
         public let matchedIndex: UInt64?
         /// Whether it was heard from within the last election timeout; only the leader knows.
@@ -41,6 +43,8 @@ public struct RaftStatus: Sendable, Hashable {
     public internal(set) var snapshotIndex: UInt64 = 0
     /// Voters and learners, by identity.
     public internal(set) var members: [Member] = []
+    /// Several members are being exchanged: majorities of the voters before and after it are needed until that ends.
+    public var isJoint: Bool { members.contains(where: \.isOutgoing) }
     /// The disk is full: the node does not lead, votes for nobody and acknowledges nothing until there is room. It
     /// tries again by itself.
     public internal(set) var isDiskFull = false

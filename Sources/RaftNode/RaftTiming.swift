@@ -11,6 +11,9 @@ public struct RaftTiming: Sendable {
     public var requestTicks = 200
     /// How long a change of members may take, a learner's catching up included (60 s).
     public var membershipTicks = 1_200
+    /// How long a change that is for now waits until whoever gets a vote has caught up (500 ms): under load a learner
+    /// lags and catches up all the time.
+    public var catchUpTicks = 10
 
     public init() {}
 }

@@ -57,6 +57,8 @@ extension RaftStatus {
         role == other.role && term == other.term && leader == other.leader && member == other.member
             && isLeading == other.isLeading && isDiskFull == other.isDiskFull && failure == other.failure
             && members.count == other.members.count
-            && zip(members, other.members).allSatisfy { $0.member == $1.member && $0.isVoter == $1.isVoter }
+            && zip(members, other.members).allSatisfy {
+                $0.member == $1.member && $0.isVoter == $1.isVoter && $0.isOutgoing == $1.isOutgoing
+            }
     }
 }

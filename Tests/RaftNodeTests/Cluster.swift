@@ -66,6 +66,8 @@ final class Network: Sendable {
         var cuts: Set<Set<String>> = []
         var chunkCount = 0
         var lostChunks: Set<Int> = []
+        /// No message arrives that ends a joint membership.
+        var losesEnds = false
     }
 
     let state = Mutex(State())
@@ -75,6 +77,11 @@ final class Network: Sendable {
             if case .snapshotChunk = message.body {
                 state.chunkCount += 1
                 if state.lostChunks.contains(state.chunkCount) { return nil }
+            }
+            if state.losesEnds, case .append(_, _, _, let entries) = message.body,
+                entries.contains(where: { $0.payload == .membership(.leaveJoint) })
+            {
+                return nil
             }
             return state.cuts.contains([sender, receiver]) ? nil : state.nodes[receiver]
         }
@@ -196,9 +203,14 @@ final class Cluster {
 
     func join(_ host: Host) async throws {
         let leader = try await leader()
+        try await learn(host, from: leader)
+        try await leader.node!.promote(host.member.id)
+    }
+
+    /// Makes a host a member without a vote.
+    func learn(_ host: Host, from leader: Host) async throws {
         try await host.node!.join(as: host.member, peers: leader.node!.status.members.map(\.member))
         try await leader.node!.addLearner(host.member)
-        try await leader.node!.promote(host.member.id)
     }
 
     func leader(butNot excluded: Host? = nil, within limit: Duration = .seconds(60)) async throws -> Host {
