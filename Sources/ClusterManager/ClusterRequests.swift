@@ -18,6 +18,8 @@ public struct ClusterNetworkRequest: Hashable, Sendable {
 public struct ManagerReachability: Hashable, Sendable {
     public var isLeader: Bool
     public var isReachable: Bool
+    /// It has the log and the state, and no vote.
+    public var isSpare: Bool
     /// `address:port`.
     public var address: String
 }

@@ -211,7 +211,9 @@ extension ControlPlane {
         let isLocked = shared.withLock(\.isLocked)
         if isLocked, !force { throw EngineError.lockedLeave }
         if let manager, !force {
-            let count = manager.raft.status.members.count { $0.isVoter }
+            let voters = manager.raft.status.members.filter(\.isVoter)
+            // Nothing depends on a spare.
+            let count = voters.contains { $0.member.nodeID == record.nodeID } ? voters.count : .max
             var text = "You are attempting to leave the swarm on a node that is participating as a manager. "
             if count == 1 {
                 text += "Removing the last manager erases all current state of the swarm. "

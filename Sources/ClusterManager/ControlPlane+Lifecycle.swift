@@ -39,7 +39,7 @@ extension ControlPlane {
         let record = NodeRecord(
             nodeID: nodeID, clusterID: clusterID, isManager: true, raftMember: member.id, isOpen: false, address: "",
             port: configuration.port, managers: [])
-        let manager = try Manager(directory: directory, nodeID: nodeID, connector: connector, logger: logger)
+        let manager = try Manager(directory: directory, connector: connector, logger: logger)
         try await manager.raft.bootstrap(member)
         var cluster = ClusterObject(
             id: clusterID, createdAt: now, spec: SwarmSpecification.standard, rootCertificate: authority.certificatePEM,
@@ -78,8 +78,7 @@ extension ControlPlane {
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         shared.withLock { $0.record = record }
         if record.isManager {
-            let manager = try Manager(
-                directory: directory, nodeID: record.nodeID, connector: connector, logger: logger)
+            let manager = try Manager(directory: directory, connector: connector, logger: logger)
             takeUp(manager)
             becomeManagerSoon()
         }

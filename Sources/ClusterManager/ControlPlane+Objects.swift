@@ -130,8 +130,9 @@ extension ControlPlane {
                     .invalidParameter,
                     "rpc error: code = FailedPrecondition desc = attempting to demote the last manager of the swarm")
             }
-            let reachable = managers.count { $0.id != node.id && $0.status.state == .ready }
-            guard reachable > (managers.count - 1) / 2 else {
+            let voters = try self.manager().raft.status.members.filter(\.isVoter).map(\.member.nodeID)
+            let living = state.nodes.values.filter { $0.status.state == .ready }.map(\.id)
+            guard ManagerPlan.canLose(node.id, voters: Set(voters), living: Set(living)) else {
                 throw EngineError(
                     .invalidParameter,
                     "rpc error: code = FailedPrecondition desc = can't remove member from the raft: this would "
@@ -146,7 +147,10 @@ extension ControlPlane {
     public func removeNode(_ reference: String, force: Bool) async throws(EngineError) {
         let state = try await state()
         let node = try node(reference, in: state)
-        if node.spec.role == .manager {
+        // One that never got its place in raft is no member of it.
+        if node.spec.role == .manager,
+            try manager().raft.status.members.contains(where: { $0.member.nodeID == node.id })
+        {
             throw EngineError(
                 .invalidParameter,
                 "rpc error: code = FailedPrecondition desc = node \(node.id) is a cluster manager and is a member of "

@@ -176,7 +176,8 @@ public final class ControlPlane: Sendable {
         for member in status.members {
             let isLeader = member.member.id == status.leader?.id
             result[member.member.nodeID] = ManagerReachability(
-                isLeader: isLeader, isReachable: isLeader || isReachable(member), address: member.member.address)
+                isLeader: isLeader, isReachable: isLeader || isReachable(member), isSpare: !member.isVoter,
+                address: member.member.address)
         }
         return result
     }

@@ -16,17 +16,13 @@ final class LeaderLoop: Sendable {
 
     private let proposer: Proposer
     private let sessions: SessionServer
-    private let term: UInt64
-    private let nodeID: String
-    private let logger: Logger
+    let term: UInt64
+    let logger: Logger
 
-    init(
-        proposer: Proposer, sessions: SessionServer, term: UInt64, nodeID: String, logger: Logger
-    ) {
+    init(proposer: Proposer, sessions: SessionServer, term: UInt64, logger: Logger) {
         self.proposer = proposer
         self.sessions = sessions
         self.term = term
-        self.nodeID = nodeID
         self.logger = logger
     }
 
@@ -39,10 +35,10 @@ final class LeaderLoop: Sendable {
         }
     }
 
-    private var store: ClusterStore { proposer.store }
-    private var raft: RaftNode { proposer.raft }
+    var store: ClusterStore { proposer.store }
+    var raft: RaftNode { proposer.raft }
 
-    private func propose(_ mutations: [Mutation]) async throws {
+    func propose(_ mutations: [Mutation]) async throws {
         try await proposer.propose(mutations, by: .orchestrator, term: term).applied()
     }
 
@@ -100,58 +96,6 @@ final class LeaderLoop: Sendable {
                 sessions.end(silent)
             }
             try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 2))
-        }
-    }
-
-    /// Keeps raft's members and the nodes' rows as the roles want them: whatever was left halfway by a leader that died
-    /// is finished by the next.
-    private func keepMembers() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 4))
-            guard raft.status.isLeading, !store.state.nodes.isEmpty else { continue }
-            for member in raft.status.members where !isWanted(member) {
-                if member.member.nodeID == nodeID {
-                    try? await raft.transferLeadership()
-                    break
-                }
-                await attempt("take a manager out of raft", member.member.nodeID) {
-                    try await self.raft.removeMember(member.member.id)
-                }
-            }
-            for learner in raft.status.members where !learner.isVoter && isWanted(learner) && hasCaughtUp(learner) {
-                await attempt("give a manager its vote", learner.member.nodeID) {
-                    try await self.raft.promote(learner.member.id)
-                }
-            }
-            let voters = raft.status.members.filter(\.isVoter)
-            for node in store.state.nodes.values {
-                let voter = voters.last { $0.member.nodeID == node.id }?.member
-                guard node.raftMember != voter?.id else { continue }
-                var node = node
-                node.raftMember = voter?.id
-                if let voter { node.clusterAddress = voter.address }
-                await attempt("note a manager's membership", node.id) { [node] in
-                    try await self.propose([.putNode(node, expected: node.version.index)])
-                }
-            }
-        }
-    }
-
-    private func isWanted(_ member: RaftStatus.Member) -> Bool {
-        store.state.nodes[member.member.nodeID]?.spec.role == .manager
-    }
-
-    /// Near enough for the promotion not to wait.
-    private func hasCaughtUp(_ member: RaftStatus.Member) -> Bool {
-        guard member.isActive == true, let matched = member.matchedIndex else { return false }
-        return matched + RaftNode.promotionLag >= raft.status.lastIndex
-    }
-
-    private func attempt(_ what: String, _ node: String, _ body: @Sendable () async throws -> Void) async {
-        do { try await body() } catch {
-            logger.warning(
-                "a step of a membership change failed",
-                metadata: ["step": "\(what)", "node": "\(node)", "reason": "\(error)"])
         }
     }
 }

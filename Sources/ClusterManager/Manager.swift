@@ -21,12 +21,10 @@ final class Manager: Sendable {
     let queries: StateReader
     private let channels: RaftChannels
     private let logger: Logger
-    private let nodeID: String
     private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
     private let watching = Mutex<[Task<Void, Never>]>([])
 
-    init(directory: String, nodeID: String, connector: ClusterConnector, logger: Logger) throws {
-        self.nodeID = nodeID
+    init(directory: String, connector: ClusterConnector, logger: Logger) throws {
         self.logger = logger
         store = try ClusterStore(directory: directory, logger: logger)
         channels = RaftChannels(connector: connector, logger: logger)
@@ -62,8 +60,7 @@ final class Manager: Sendable {
             }
             guard status.isLeading, leading == nil else { return }
             logger.info("this manager leads", metadata: ["term": "\(status.term)"])
-            let loop = LeaderLoop(
-                proposer: proposer, sessions: sessions, term: status.term, nodeID: nodeID, logger: logger)
+            let loop = LeaderLoop(proposer: proposer, sessions: sessions, term: status.term, logger: logger)
             leading = (status.term, Task { await loop.run() })
         }
     }

@@ -1,8 +1,10 @@
+import ClusterModel
 import EngineModel
 import JSON
 import Values
 
-/// A cluster's specification (Engine API: SwarmSpec): what clients may want of it, laid over what is there.
+/// A cluster's specification (Engine API: SwarmSpec, and the group of `ManagerPolicy`): what clients may want of it,
+/// laid over what is there.
 enum SwarmSpecification {
     /// Docker's defaults. Raft's ticks and the heartbeat are shown for Docker's clients: the times that Martlet uses
     /// are its own and cannot be chosen.
@@ -35,7 +37,7 @@ enum SwarmSpecification {
 
     /// Settings of which 0 means none, and false no. Of the others what is zero or empty leaves them as they are.
     private static let counts: Set<String> = [
-        "TaskHistoryRetentionLimit", "KeepOldSnapshots", "AutoLockManagers",
+        "TaskHistoryRetentionLimit", "KeepOldSnapshots", "AutoLockManagers", "Voters", "DemoteAfter",
     ]
 
     /// The specification that `wanted` makes of `current`: what it leaves open stays, what cannot be had is refused.
@@ -73,6 +75,16 @@ enum SwarmSpecification {
         }
         guard let limit = spec["Orchestration"]?["TaskHistoryRetentionLimit"]?.integer, limit >= 0 else {
             throw EngineError(.invalidParameter, "the task history limit cannot be negative")
+        }
+        for (key, value) in spec[ManagerPolicy.group]?.object ?? [:] {
+            guard ["Voters", "DemoteAfter"].contains(key), let number = value.integer, number >= 0 else {
+                throw EngineError(
+                    .invalidParameter,
+                    "invalid \(ManagerPolicy.group).\(key): use Voters and DemoteAfter, not negative")
+            }
+        }
+        if let objection = ManagerPolicy(specification: spec).objection {
+            throw EngineError(.invalidParameter, objection)
         }
     }
 }

@@ -7,11 +7,12 @@ import Values
 /// `martlet cluster`.
 struct ClusterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cluster", abstract: "The cluster's past, its backups, its keys, and its recovery.",
+        commandName: "cluster",
+        abstract: "The cluster's past, its managers, its backups, its keys, and its recovery.",
         subcommands: [
             ClusterLogCommand.self, ClusterShowCommand.self, ClusterDiffCommand.self, ClusterRollbackCommand.self,
-            ClusterBackupCommand.self, ClusterRestoreCommand.self, ClusterRecoverCommand.self,
-            ClusterRotateKeysCommand.self,
+            ClusterPolicyCommand.self, ClusterBackupCommand.self, ClusterRestoreCommand.self,
+            ClusterRecoverCommand.self, ClusterRotateKeysCommand.self,
         ])
 }
 

@@ -72,7 +72,8 @@ struct NodeListCommand: EngineCommand {
             }
             .map { node in
                 let manager = node["ManagerStatus"]
-                let reachability = manager?["Leader"] == true ? "leader" : manager?.text("Reachability") ?? ""
+                var reachability = manager?["Leader"] == true ? "leader" : manager?.text("Reachability") ?? ""
+                if manager?["Spare"] == true, reachability == "reachable" { reachability = "spare" }
                 return [
                     "ID": .string(node.text("ID")), "Self": .bool(node.text("ID") == own),
                     "Hostname": .string(node.at("Description", "Hostname")?.string ?? ""),

@@ -49,6 +49,8 @@ enum ClusterShapes {
                 "Reachability": manager.isReachable ? "reachable" : "unreachable", "Addr": .string(manager.address),
             ]
             if manager.isLeader { status["Leader"] = true }
+            // Docker's clients leave out what they do not know.
+            if manager.isSpare { status["Spare"] = true }
             value["ManagerStatus"] = status
         }
         return value

@@ -42,7 +42,22 @@ import Testing
         #expect(open == standard)
     }
 
+    @Test("Docker's clients, which do not know the managers' policy, leave it alone; 0 ends it") func policy() throws {
+        let set = try merged(#"{"Managers":{"Voters":3,"DemoteAfter":600000000000}}"#)
+        #expect(set["Managers"] == ["Voters": 3, "DemoteAfter": 600_000_000_000])
+        var docker = set
+        docker["Managers"] = nil
+        docker["Labels"] = ["a": "b"]
+        #expect(try SwarmSpecification.merged(docker, over: set)["Managers"] == set["Managers"])
+        let ended = try SwarmSpecification.merged(["Managers": ["Voters": 0]], over: set)
+        #expect(ended["Managers"] == ["Voters": 0, "DemoteAfter": 600_000_000_000])
+    }
+
     @Test(arguments: [
+        (#"{"Managers":{"Voters":4}}"#, 400, "the number of voting managers is 3, 5 or 7, or 0 for all"),
+        (#"{"Managers":{"DemoteAfter":1000000000}}"#, 400, "after 10s at the earliest"),
+        (#"{"Managers":{"Voters":-3}}"#, 400, "invalid Managers.Voters"),
+        (#"{"Managers":{"voters":3}}"#, 400, "invalid Managers.voters"),
         (#"{"CAConfig":{"NodeCertExpiry":3599999999999}}"#, 400, "minimum certificate expiry time is: 1h0m0s"),
         (#"{"CAConfig":{"ForceRotate":1}}"#, 501, "rotating the CA is not supported"),
         (#"{"CAConfig":{"ExternalCAs":[{"URL":"https://ca"}]}}"#, 501, "an external CA is not supported"),

@@ -28,6 +28,44 @@ import Values
                 == "local socket, user 0 s1 service\n")
     }
 
+    @Test func thePolicyInWords() {
+        let nodes: [JSONValue] = [
+            ["Description": ["Hostname": "h2"], "ManagerStatus": ["Reachability": "unreachable"]],
+            ["Description": ["Hostname": "h1"], "ManagerStatus": ["Reachability": "reachable", "Leader": true]],
+            ["Description": ["Hostname": "h3"], "ManagerStatus": ["Reachability": "reachable", "Spare": true]],
+            ["Description": ["Hostname": "w1"]],
+        ]
+        #expect(
+            ClusterPolicyCommand.text(["Managers": ["Voters": 3, "DemoteAfter": 600_000_000_000]], nodes) == """
+                Voting managers: 3
+                Lose their vote: after 10m0s of silence
+
+                HOSTNAME   VOTE      STATUS
+                h1         yes       leader
+                h2         yes       unreachable
+                h3         spare     reachable
+
+                """)
+        #expect(
+            ClusterPolicyCommand.text([:], []).hasPrefix("Voting managers: all\nLose their vote: never\n"))
+    }
+
+    @Test func thePolicyThatIsSent() throws {
+        func sent(_ arguments: String...) throws -> JSONValue {
+            let words = try CommandWords(["cluster", "policy"] + arguments).words
+            var spec: JSONValue = ["Name": "default"]
+            try #require(try MartletCommand.parseAsRoot(words) as? ClusterPolicyCommand).apply(to: &spec)
+            return spec
+        }
+        #expect(
+            try sent("--managers", "3", "--demote-after", "1m30s") == [
+                "Name": "default", "Managers": ["Voters": 3, "DemoteAfter": 90_000_000_000],
+            ])
+        #expect(try sent("--managers", "0") == ["Name": "default", "Managers": ["Voters": 0]])
+        #expect(try sent("--demote-after", "0") == ["Name": "default", "Managers": ["DemoteAfter": 0]])
+        #expect(throws: FlagError.self) { try sent("--demote-after", "soon") }
+    }
+
     @Test func aRevisionInWords() {
         var change = Self.record
         change["Specification"] = ["Name": "web"]

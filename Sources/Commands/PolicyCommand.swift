@@ -1,0 +1,58 @@
+import ArgumentParser
+import EngineClient
+import JSON
+
+/// `cluster policy`.
+struct ClusterPolicyCommand: EngineCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Shows or sets which managers vote.",
+        discussion: """
+            Without it every manager votes for good, as in Docker. Managers beyond the number that is wanted are \
+            spares: they have the log and the state, answer requests, and take the vote of one that is gone.
+            """)
+
+    @Option(name: .customLong("managers"), help: "How many managers vote: 3, 5 or 7; 0 for all.") var voters: Int64?
+    @Option(
+        name: .customLong("demote-after"), parsing: .unconditional,
+        help: "A manager that is silent for longer loses its vote (10m); 0 for never.")
+    var demoteAfter: String?
+
+    func run() async throws {
+        let swarm = try await engine.json("GET", "/swarm")
+        var spec = swarm["Spec"] ?? [:]
+        guard voters != nil || demoteAfter != nil else {
+            return Output.text(Self.text(spec, try await engine.json("GET", "/nodes").array ?? []))
+        }
+        try apply(to: &spec)
+        try await engine.json(
+            "POST", "/swarm/update", query: [("version", String(swarm["Version"]?.number("Index") ?? 0))], body: spec)
+        Output.line("Swarm updated.")
+    }
+
+    func apply(to spec: inout JSONValue) throws {
+        if let voters { spec.set("Managers", "Voters", to: .integer(voters)) }
+        if let text = demoteAfter {
+            let nanoseconds = text == "0" ? 0 : try DurationText.parse(text, flag: "--demote-after")
+            spec.set("Managers", "DemoteAfter", to: .integer(nanoseconds))
+        }
+    }
+
+    static func text(_ spec: JSONValue, _ nodes: [JSONValue]) -> String {
+        let settings = spec["Managers"] ?? [:]
+        let count = settings.number("Voters")
+        let time = settings.number("DemoteAfter")
+        var lines = [
+            "Voting managers: " + (count > 0 ? "\(count)" : "all"),
+            "Lose their vote: " + (time > 0 ? "after \(DurationText.text(time)) of silence" : "never"), "",
+            "HOSTNAME\tVOTE\tSTATUS",
+        ]
+        for node in nodes.sorted(by: { hostname($0) < hostname($1) }) {
+            guard let manager = node["ManagerStatus"] else { continue }
+            let status = manager["Leader"] == true ? "leader" : manager.text("Reachability")
+            lines.append("\(hostname(node))\t\(manager["Spare"] == true ? "spare" : "yes")\t\(status)")
+        }
+        return Table.layOut(lines)
+    }
+
+    private static func hostname(_ node: JSONValue) -> String { node.at("Description", "Hostname")?.string ?? "" }
+}
