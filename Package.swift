@@ -275,7 +275,12 @@ let package = Package(
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
         tests("AgentModel", ["SessionModel", "ClusterModel", "NetworkModel", "EngineModel", "JSON", "Values"]),
-        tests("ClusterManager", ["ClusterBackup", "ClusterModel", "EngineModel", "JSON", "Values"]),
+        tests(
+            "ClusterManager",
+            [
+                "RaftNode", "ClusterBackup", "ClusterRPC", "ClusterPKI", "SessionModel", "ClusterModel", "EngineModel",
+                "LinuxSystem", "TestSupport", "JSON", "Values", External.logging,
+            ]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore",

@@ -159,8 +159,9 @@ extension ControlPlane {
         try adopt(HostKeys(identity: identity))
         try Files.writeDurably("\(directory)/\(Self.rootsFile)", Array(roots.pem.utf8))
         let record = NodeRecord(
-            nodeID: response.nodeID, clusterID: response.clusterID, isManager: response.isManager, raftMember: 0,
-            isOpen: true, address: response.address, port: port, managers: response.managers)
+            nodeID: response.nodeID, clusterID: response.clusterID, history: response.history,
+            isManager: response.isManager, raftMember: 0, isOpen: true, address: response.address, port: port,
+            managers: response.managers)
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         try adopt(record)
         try await listenForSure(record)

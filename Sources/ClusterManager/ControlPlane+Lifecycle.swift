@@ -37,7 +37,8 @@ extension ControlPlane {
         func token() -> String { JoinToken(digest: authority.digest, using: &generator).text }
         let member = RaftMember(id: RaftMember.newID(using: &generator), nodeID: nodeID, address: "")
         let record = NodeRecord(
-            nodeID: nodeID, clusterID: clusterID, isManager: true, raftMember: member.id, isOpen: false, address: "",
+            nodeID: nodeID, clusterID: clusterID, history: clusterID, isManager: true, raftMember: member.id,
+            isOpen: false, address: "",
             port: configuration.port, managers: [])
         let manager = try Manager(directory: directory, connector: connector, logger: logger)
         try await manager.raft.bootstrap(member)
@@ -119,6 +120,7 @@ extension ControlPlane {
                 shared.session = nil
                 shared.record = nil
                 shared.peers = []
+                shared.knownAddress = nil
                 shared.assigned = nil
                 shared.keys = nil
                 shared.lock = KeyLock()

@@ -84,6 +84,7 @@ extension ControlPlane {
         let before = record
         var generator = SystemRandomNumberGenerator()
         record.raftMember = RaftMember.newID(using: &generator)
+        record.history = Identifiers.swarm(using: &generator)
         record.managers = [PeerAddress(nodeID: record.nodeID, address: record.clusterAddress, isManager: true)]
         await stopParts()
         do {

@@ -107,8 +107,9 @@ extension ControlPlane {
         try Files.writeDurably("\(stage)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
         var generator = SystemRandomNumberGenerator()
         var record = NodeRecord(
-            nodeID: manifest.nodeID, clusterID: cluster.id, isManager: true,
-            raftMember: RaftMember.newID(using: &generator), isOpen: true, address: address, port: port, managers: [])
+            nodeID: manifest.nodeID, clusterID: cluster.id, history: Identifiers.swarm(using: &generator),
+            isManager: true, raftMember: RaftMember.newID(using: &generator), isOpen: true, address: address,
+            port: port, managers: [])
         record.managers = [PeerAddress(nodeID: record.nodeID, address: record.clusterAddress, isManager: true)]
         try await refound(
             stage, record, store, isFreshHost: true,
@@ -117,7 +118,8 @@ extension ControlPlane {
         return record
     }
 
-    /// Makes a directory that of a group of one, with one transaction that says what is other than before.
+    /// Makes a directory that of a group of one, with one transaction that says what is other than before: among it
+    /// the history, which is the record's.
     ///
     /// - Parameter isFreshHost: nothing of what the state says runs on this host.
     func refound(
@@ -130,8 +132,8 @@ extension ControlPlane {
             state: store.state, nodeID: record.nodeID, member: record.raftMember, address: record.address,
             clusterAddress: record.clusterAddress, description: configuration.description, isFreshHost: isFreshHost,
             now: Clock.now())
-        var generator = SystemRandomNumberGenerator()
-        let mutations = renewal.mutations(history: Identifiers.swarm(using: &generator))
+        guard let history = record.history else { preconditionFailure("a renewed cluster begins a history") }
+        let mutations = renewal.mutations(history: history)
         let raft = try RaftNode(directory: directory, transport: NoTransport(), stateMachine: store, logger: logger)
         do {
             for await status in raft.statusChanges() where status.isLeading || status.failure != nil { break }

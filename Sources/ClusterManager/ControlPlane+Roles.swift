@@ -12,14 +12,33 @@ extension ControlPlane {
     // MARK: Roles
 
     /// What the session's picture says of this host: its role, and where the managers are.
-    func follow(_ picture: HostPicture) {
+    ///
+    /// - Parameter isOwn: the picture is this host's own manager's, whose state says which history it is in.
+    /// - Throws: where the picture is one of a history that this host does not follow.
+    func follow(_ picture: HostPicture, isOwn: Bool = false) throws(RPCFailure) {
+        let history = picture.revision.history
+        func isOfThisHost(_ record: NodeRecord) -> Bool {
+            isOwn ? localState?.cluster?.historyID == history : record.follows(history)
+        }
+        guard shared.withLock(\.record).map(isOfThisHost) ?? true else {
+            throw RPCFailure(
+                .unavailable, "a leader of another history of the cluster is not followed", source: .transport)
+        }
         let managers = picture.peers.filter(\.isManager)
         shared.withLock { shared in
             shared.peers = Set(picture.peers.map(\.nodeID))
+            shared.knownAddress = picture.peers.first { $0.nodeID == picture.nodeID }?.address
             shared.assigned = RoleStep.Assigned(
                 role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID })
         }
-        do { try remember { $0.managers = managers.isEmpty ? $0.managers : managers } } catch {
+        do {
+            try remember { record in
+                // Another one may have been adopted meanwhile.
+                guard isOfThisHost(record) else { return }
+                record.history = history
+                if !managers.isEmpty { record.managers = managers }
+            }
+        } catch {
             logger.warning("the managers' addresses could not be noted", metadata: ["reason": "\(error)"])
         }
         takeRoleSoon()

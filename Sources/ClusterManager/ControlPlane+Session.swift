@@ -35,7 +35,7 @@ extension ControlPlane: ClusterAccess {
                         do {
                             for try await bytes in inbound {
                                 let message = try ManagerMessage(decoding: bytes)
-                                if case .picture(let picture) = message { self.follow(picture) }
+                                if case .picture(let picture) = message { try self.follow(picture) }
                                 if case .dropped = continuation.yield(message) {
                                     throw RPCFailure(.tooLarge, "more messages than this host takes in")
                                 }
@@ -67,7 +67,7 @@ extension ControlPlane: ClusterAccess {
             group.addTask {
                 do {
                     try await manager.sessions.serve(nodeID: nodeID, inbound: toManager) { message in
-                        if case .picture(let picture) = message { self.follow(picture) }
+                        if case .picture(let picture) = message { try self.follow(picture, isOwn: true) }
                         agentEnd.yield(message)
                     }
                     agentEnd.finish()

@@ -14,7 +14,10 @@ import Values
 /// where the managers are.
 public final class ControlPlane: Sendable {
     struct Shared {
-        var record: NodeRecord?
+        var record: NodeRecord? {
+            didSet { introduction.history.withLock { [record] in $0 = record?.history } }
+        }
+        fileprivate let introduction: Introduction
         var credentials: ClusterCredentials?
         /// nil while they are locked.
         var keys: HostKeys?
@@ -24,9 +27,12 @@ public final class ControlPlane: Sendable {
         var manager: Manager?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
-        var renewal: Task<Void, Never>?
+        /// What goes on as long as the daemon runs.
+        var upkeep: [Task<Void, Never>] = []
         /// The nodes of the cluster, as the last picture named them.
         var peers: Set<String> = []
+        /// Where this host is reached, as the last picture said.
+        var knownAddress: String?
         var assigned: RoleStep.Assigned?
         /// Whether somebody is taking this host to that role.
         var takesRole = false
@@ -37,45 +43,50 @@ public final class ControlPlane: Sendable {
         /// When other managers were heard last, and since when this could have been.
         var managersHeard: [String: Timestamp] = [:]
         var startedAt = Clock.now()
+
+        fileprivate init(_ introduction: Introduction) { self.introduction = introduction }
+    }
+
+    /// What this host shows its peers, and tells them of itself.
+    fileprivate final class Introduction: Sendable {
+        let credentials = Mutex<ClusterCredentials?>(nil)
+        let history = Mutex<String?>(nil)
     }
 
     let configuration: ControlPlaneConfiguration
     let logger: Logger
-    let shared = Mutex(Shared())
+    let shared: Mutex<Shared>
     /// Held while the record is written, so that no change is lost to another.
     let recordWrites = Mutex(())
     let connector: ClusterConnector
     /// Init, join and leave come one at a time.
     let transitions = Turnstile()
-    private let credentialsBox: CredentialsBox
-
-    private final class CredentialsBox: Sendable {
-        let current = Mutex<ClusterCredentials?>(nil)
-    }
+    private let introduction: Introduction
 
     /// Prepares the control plane; `start` begins.
     public init(configuration: ControlPlaneConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        let box = CredentialsBox()
-        credentialsBox = box
+        let introduction = Introduction()
+        self.introduction = introduction
+        shared = Mutex(Shared(introduction))
         connector = ClusterConnector(
             credentials: {
-                guard let credentials = box.current.withLock({ $0 }) else {
+                guard let credentials = introduction.credentials.withLock({ $0 }) else {
                     throw RPCFailure(.unavailable, "this host is in no cluster", source: .transport)
                 }
                 return credentials
-            }, logger: logger)
+            }, history: { introduction.history.withLock { $0 } }, logger: logger)
     }
 
     func setCredentials(_ credentials: ClusterCredentials?) {
-        credentialsBox.current.withLock { $0 = credentials }
+        introduction.credentials.withLock { $0 = credentials }
         shared.withLock { $0.credentials = credentials }
     }
 
     var provider: CredentialProvider {
-        { [credentialsBox] in
-            guard let credentials = credentialsBox.current.withLock({ $0 }) else {
+        { [introduction] in
+            guard let credentials = introduction.credentials.withLock({ $0 }) else {
                 throw RPCFailure(.unavailable, "this host is in no cluster", source: .transport)
             }
             return credentials
@@ -95,8 +106,9 @@ public final class ControlPlane: Sendable {
                 try await self.begin()
             }
         }
-        let renewal = Task { [weak self] in await self?.keepRoleAndCertificate() ?? () }
-        shared.withLock { $0.renewal = renewal }
+        let role = Task { [weak self] in await self?.keepRoleAndCertificate() ?? () }
+        let address = Task { [weak self] in await self?.keepAddress() ?? () }
+        shared.withLock { $0.upkeep = [role, address] }
     }
 
     /// Stops working; what the host is part of stays as it is.
@@ -108,7 +120,7 @@ public final class ControlPlane: Sendable {
             }
             return (shared.manager, shared.server)
         }
-        shared.withLock { $0.renewal?.cancel() }
+        for task in shared.withLock(\.upkeep) { task.cancel() }
         server?.cancel()
         await manager?.stop()
         await connector.shutdown()
@@ -309,6 +321,10 @@ enum ClusterMethodNames {
     static let renew = "leader.renew"
     /// The peer wants its place in raft: `JoinRaftRequest` to the members.
     static let joinRaft = "leader.raft"
+    /// Where the peer is reached now, for every manager: `AddressAnnouncement` to `ManagerAddresses`.
+    static let address = "manager.address"
+    /// Where the managers are, from the leader to a host that it does not hear: `ManagerAddresses`.
+    static let managers = "node.managers"
     /// The peer leaves for good.
     static let leave = "leader.leave"
     /// Which managers the leader hears from: node identifiers.

@@ -18,6 +18,8 @@ struct EnrolRequest: Hashable, Codable {
 struct EnrolResponse: Hashable, Codable {
     var nodeID: String
     var clusterID: String
+    /// Missing from a manager of a version that did not tell it.
+    var history: String?
     var isManager: Bool
     var certificate: String
     /// The CA's certificates, PEM.

@@ -37,6 +37,9 @@ enum HostAddresses {
         return found.sorted { $0.1.isV4 && !$1.1.isV4 }
     }
 
+    /// Those that peers may reach: not of interfaces that the engine itself made.
+    static func candidates() -> [(interface: String, address: IPAddress)] { all().filter { !isOwn($0.interface) } }
+
     /// Names of interfaces that the engine itself makes.
     private static func isOwn(_ interface: String) -> Bool {
         ["martlet", "br-", "veth", "vx", "mgw", "ingress", "docker"].contains { interface.hasPrefix($0) }
@@ -58,7 +61,7 @@ enum HostAddresses {
             else { throw EngineError(.invalidParameter, "invalid listen address \(listen)") }
             port = UInt16(address.port)
         }
-        let candidates = all().filter { !isOwn($0.interface) }
+        let candidates = candidates()
         if !wish.isEmpty {
             guard let parsed = ClusterAddress(parsing: wish, defaultPort: Int(port)), (1...65535).contains(parsed.port)
             else { throw EngineError(.invalidParameter, "invalid advertise address \(wish)") }
@@ -70,9 +73,7 @@ enum HostAddresses {
             }
             return (found.address.description, UInt16(parsed.port))
         }
-        if let remote, let target = IPAddress(remote), let own = source(towards: target) {
-            return (own.description, port)
-        }
+        if let remote, let own = source(towards: remote) { return (own.description, port) }
         let addresses = candidates.filter(\.address.isV4).isEmpty ? candidates : candidates.filter(\.address.isV4)
         if addresses.count == 1 { return (addresses[0].address.description, port) }
         if addresses.isEmpty {
@@ -87,8 +88,9 @@ enum HostAddresses {
                 + "interfaces (\(shown)) - specify one with --advertise-addr")
     }
 
-    /// The address from which the kernel would speak to `target`.
-    private static func source(towards target: IPAddress) -> IPAddress? {
+    /// The address from which the kernel would speak to `remote`; nil for a name, and where no route leads there.
+    static func source(towards remote: String) -> IPAddress? {
+        guard let target = IPAddress(remote) else { return nil }
         if target.isV4 {
             var remote = sockaddr_in()
             remote.sin_family = sa_family_t(AF_INET)

@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterRPC
 import ClusterStore
 import JSON
 import LinuxSystem
@@ -16,12 +17,16 @@ final class LeaderLoop: Sendable {
 
     private let proposer: Proposer
     private let sessions: SessionServer
+    private let connector: ClusterConnector
     let term: UInt64
     let logger: Logger
 
-    init(proposer: Proposer, sessions: SessionServer, term: UInt64, logger: Logger) {
+    init(
+        proposer: Proposer, sessions: SessionServer, connector: ClusterConnector, term: UInt64, logger: Logger
+    ) {
         self.proposer = proposer
         self.sessions = sessions
+        self.connector = connector
         self.term = term
         self.logger = logger
     }
@@ -32,6 +37,7 @@ final class LeaderLoop: Sendable {
             group.addTask { await self.orchestrate() }
             group.addTask { await self.watchNodes() }
             group.addTask { await self.keepMembers() }
+            group.addTask { await self.tellSilent() }
         }
     }
 
@@ -98,4 +104,37 @@ final class LeaderLoop: Sendable {
             try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 2))
         }
     }
+
+    /// Tells hosts that are not heard where the managers are: those may have moved since, and be looked for in vain.
+    private func tellSilent() async {
+        while (try? await Task.sleep(for: Self.tellPause)) != nil {
+            let state = store.state
+            guard let payload = try? JSONCoding.encode(state.managerAddresses) else { continue }
+            var silent = sessions.silentNodes(in: state).compactMap { id -> ClusterPeer? in
+                guard let text = state.nodes[id]?.clusterAddress, let address = ClusterAddress(parsing: text)
+                else { return nil }
+                return ClusterPeer(nodeID: id, address: address)
+            }[...]
+            while !silent.isEmpty, !Task.isCancelled {
+                await withTaskGroup(of: Void.self) { [connector] group in
+                    for peer in silent.prefix(Self.toldAtOnce) {
+                        group.addTask {
+                            do {
+                                _ = try await connector.call(
+                                    ClusterMethodNames.managers, payload, to: peer,
+                                    timeout: ControlPlane.announcementTimeout)
+                            } catch {
+                                // Or it would be dialled all the time; raft does that with its members anyway.
+                                if state.nodes[peer.nodeID]?.raftMember == nil { connector.disconnect(peer) }
+                            }
+                        }
+                    }
+                }
+                silent = silent.dropFirst(Self.toldAtOnce)
+            }
+        }
+    }
+
+    private static let tellPause: Duration = .seconds(5)
+    private static let toldAtOnce = 16
 }

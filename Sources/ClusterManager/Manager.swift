@@ -20,12 +20,14 @@ final class Manager: Sendable {
     /// Runs statements of clients, which may take a while.
     let queries: StateReader
     private let channels: RaftChannels
+    private let connector: ClusterConnector
     private let logger: Logger
     private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
     private let watching = Mutex<[Task<Void, Never>]>([])
 
     init(directory: String, connector: ClusterConnector, logger: Logger) throws {
         self.logger = logger
+        self.connector = connector
         store = try ClusterStore(directory: directory, logger: logger)
         channels = RaftChannels(connector: connector, logger: logger)
         raft = try RaftNode(directory: directory, transport: channels, stateMachine: store, logger: logger)
@@ -60,7 +62,8 @@ final class Manager: Sendable {
             }
             guard status.isLeading, leading == nil else { return }
             logger.info("this manager leads", metadata: ["term": "\(status.term)"])
-            let loop = LeaderLoop(proposer: proposer, sessions: sessions, term: status.term, logger: logger)
+            let loop = LeaderLoop(
+                proposer: proposer, sessions: sessions, connector: connector, term: status.term, logger: logger)
             leading = (status.term, Task { await loop.run() })
         }
     }
@@ -83,6 +86,11 @@ final class Manager: Sendable {
     }
 
     var isLeading: Bool { raft.status.isLeading }
+
+    /// A node says that it is reached at an address.
+    func note(_ address: String, of nodeID: String) {
+        channels.note(address, of: nodeID, beside: raft.status.members.map(\.member))
+    }
 
     /// Who leads; waits a little for an election to end.
     func leader() async throws(EngineError) -> RaftMember {

@@ -9,6 +9,8 @@ struct NodeRecord: Hashable, Codable {
 
     var nodeID: String
     var clusterID: String
+    /// The history of the cluster that this host belongs to; nil until it is told, after an older version.
+    var history: String?
     var isManager: Bool
     /// This host's membership in raft; 0 for a worker, and for a manager that is about to get one.
     var raftMember: UInt64
@@ -17,6 +19,8 @@ struct NodeRecord: Hashable, Codable {
     /// The address that peers use, without port; empty while closed.
     var address: String
     var port: UInt16
+    /// Which interface had the address when that was last seen; nil for an address that none has.
+    var interface: String?
     /// The managers that were known last.
     var managers: [PeerAddress]
 

@@ -19,6 +19,12 @@ struct PeerHandlers: ClusterHandlers {
         return try await translated { try await control.callLeader(ClusterMethodNames.enrol, payload) }
     }
 
+    func admit(_ peer: PeerIdentity, history: String?) throws {
+        guard let record = control.shared.withLock(\.record), !record.admits(peer.role, of: history) else { return }
+        // Whoever asks goes on to the next manager that it knows.
+        throw RPCFailure(.unavailable, "node \(peer.nodeID) belongs to another history of the cluster")
+    }
+
     func call(_ method: String, _ payload: [UInt8], from peer: PeerIdentity) async throws -> [UInt8] {
         try requireMember(peer)
         return try await translated { try await control.answer(method, payload, from: peer) }
@@ -126,10 +132,17 @@ extension ControlPlane {
             try requireManager(peer, manager)
             return try await JSONCoding.encode(holdsKey(JSONCoding.decode(String.self, from: payload)))
         }
-        guard let manager = shared.withLock(\.manager), manager.isLeading, let record = shared.withLock(\.record) else {
-            throw EngineError.noLeader
-        }
+        guard let record = shared.withLock(\.record) else { throw EngineError.noLeader }
         let asker = peer?.nodeID ?? record.nodeID
+        switch method {
+        case ClusterMethodNames.address:
+            return try await noteAddress(JSONCoding.decode(AddressAnnouncement.self, from: payload), of: asker)
+        case ClusterMethodNames.managers:
+            guard let peer else { return [] }
+            return try noteManagers(JSONCoding.decode(ManagerAddresses.self, from: payload), from: peer)
+        default: break
+        }
+        guard let manager = shared.withLock(\.manager), manager.isLeading else { throw EngineError.noLeader }
         switch method {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
@@ -212,12 +225,10 @@ extension ControlPlane {
     private func response(
         _ state: ClusterState, nodeID: String, isManager: Bool, _ certificate: String, address: String
     ) -> EnrolResponse {
-        let managers = state.nodes.values.filter { $0.raftMember != nil }.sorted { $0.id < $1.id }.map {
-            PeerAddress(nodeID: $0.id, address: $0.clusterAddress, isManager: true)
-        }
-        return EnrolResponse(
-            nodeID: nodeID, clusterID: state.cluster?.id ?? "", isManager: isManager, certificate: certificate,
-            roots: state.cluster?.rootCertificate ?? "", address: address, managers: managers)
+        EnrolResponse(
+            nodeID: nodeID, clusterID: state.cluster?.id ?? "", history: state.cluster?.historyID,
+            isManager: isManager, certificate: certificate, roots: state.cluster?.rootCertificate ?? "",
+            address: address, managers: state.managerAddresses.managers)
     }
 
     private func renew(_ request: RenewRequest, node id: String, _ manager: Manager) async throws -> [UInt8] {

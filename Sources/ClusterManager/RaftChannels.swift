@@ -5,9 +5,14 @@ import Synchronization
 
 /// Carries raft's messages to the other managers, each over a stream of its own.
 final class RaftChannels: RaftTransport {
+    private struct State {
+        var channels: [RaftMember: RaftChannel] = [:]
+        var moves = MovedMembers()
+    }
+
     private let connector: ClusterConnector
     private let logger: Logger
-    private let channels = Mutex<[RaftMember: RaftChannel]>([:])
+    private let state = Mutex(State())
 
     init(connector: ClusterConnector, logger: Logger) {
         self.connector = connector
@@ -15,25 +20,63 @@ final class RaftChannels: RaftTransport {
     }
 
     func send(_ messages: [RaftMessage], to member: RaftMember) {
-        guard let address = ClusterAddress(parsing: member.address) else { return }
-        let channel = channels.withLock { channels in
-            if let channel = channels[member] { return channel }
-            // A member that moved is another key: the stream to its old address ends.
-            for old in channels.keys where old.id == member.id { channels.removeValue(forKey: old)?.close() }
+        let channel = state.withLock { state -> RaftChannel? in
+            let member = state.moves.placing(member)
+            if let channel = state.channels[member] { return channel }
+            guard let address = ClusterAddress(parsing: member.address) else { return nil }
+            // A member that moved is another key: what goes to its old address ends.
+            for old in state.channels.keys where old.id == member.id {
+                state.channels.removeValue(forKey: old)?.close()
+                if old.address != member.address, let address = ClusterAddress(parsing: old.address) {
+                    connector.disconnect(ClusterPeer(nodeID: old.nodeID, address: address))
+                }
+            }
             let channel = connector.raftChannel(to: ClusterPeer(nodeID: member.nodeID, address: address))
-            channels[member] = channel
+            state.channels[member] = channel
             return channel
         }
+        guard let channel else { return }
         for message in messages { channel.send(message.encoded()) }
+    }
+
+    /// A node says that it is reached at an address.
+    func note(_ address: String, of nodeID: String, beside members: [RaftMember]) {
+        state.withLock { $0.moves.note(address, of: nodeID, beside: members) }
     }
 
     /// Ends the streams to members that are gone.
     func keep(_ members: [RaftMember]) {
-        let kept = Set(members)
-        channels.withLock { channels in
-            for member in channels.keys where !kept.contains(member) { channels.removeValue(forKey: member)?.close() }
+        state.withLock { state in
+            let kept = Set(members.map { state.moves.placing($0) })
+            for member in state.channels.keys where !kept.contains(member) {
+                state.channels.removeValue(forKey: member)?.close()
+            }
         }
     }
 
     func close() { keep([]) }
+}
+
+/// Where members are that have said so themselves, until the group has agreed on an address of theirs.
+struct MovedMembers: Hashable {
+    private struct Move: Hashable {
+        /// The group's address at that time: another one is newer than what was said.
+        var from: String
+        var to: String
+    }
+
+    private var moves: [String: Move] = [:]
+
+    mutating func note(_ address: String, of nodeID: String, beside members: [RaftMember]) {
+        guard let member = members.last(where: { $0.nodeID == nodeID }) else { return }
+        moves[nodeID] = member.address == address ? nil : Move(from: member.address, to: address)
+    }
+
+    /// The member where it said that it is.
+    func placing(_ member: RaftMember) -> RaftMember {
+        guard let move = moves[member.nodeID], move.from == member.address else { return member }
+        var placed = member
+        placed.address = move.to
+        return placed
+    }
 }

@@ -32,11 +32,17 @@ public final class ClusterConnector: Sendable {
     }
 
     private let contexts: TLSContexts
+    private let history: @Sendable () -> String?
     private let logger: Logger
     private let state = Mutex(State())
 
-    public init(credentials: @escaping CredentialProvider, logger: Logger) {
+    /// - Parameter history: which history of its cluster this host belongs to, as its peers are told in each call and
+    ///   stream; asked every time.
+    public init(
+        credentials: @escaping CredentialProvider, history: @escaping @Sendable () -> String? = { nil }, logger: Logger
+    ) {
         contexts = TLSContexts(credentials, ClusterTLS.clientContext)
+        self.history = history
         self.logger = logger
     }
 
@@ -53,9 +59,11 @@ public final class ClusterConnector: Sendable {
         }
         try Self.requireSize(payload)
         let connection = try connection(to: peer, for: .calls)
+        var metadata = metadata
+        metadata.addString(method, forKey: ClusterMethods.callName)
         do {
             return try await connection.client.unary(
-                request: ClientRequest(message: payload, metadata: [ClusterMethods.callName: .string(method)]),
+                request: ClientRequest(message: payload, metadata: metadata),
                 descriptor: ClusterMethods.call, serializer: RawBytes(), deserializer: RawBytes(),
                 options: PeerConnection.options(timeout: timeout)
             ) { try $0.message }
@@ -73,7 +81,7 @@ public final class ClusterConnector: Sendable {
         _ body: @escaping @Sendable (MessageStream, MessageWriter) async throws -> Result
     ) async throws -> Result {
         let connection = try connection(to: peer, for: .calls)
-        let stream = DuplexStream(connection: connection, method: ClusterMethods.session)
+        let stream = DuplexStream(connection: connection, method: ClusterMethods.session, metadata: metadata)
         return try await stream.run(timeout: timeout, body)
     }
 
@@ -86,13 +94,13 @@ public final class ClusterConnector: Sendable {
         _ receive: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         let connection = try connection(to: peer, for: .blobs)
-        let request = BlobRequest(digest: digest, offset: offset).bytes
+        let request = ClientRequest(message: BlobRequest(digest: digest, offset: offset).bytes, metadata: metadata)
         let watchdog = Watchdog(limit: stall)
         try await watchdog.guarding {
             do {
                 try await connection.client.serverStreaming(
-                    request: ClientRequest(message: request), descriptor: ClusterMethods.blob,
-                    serializer: RawBytes(), deserializer: RawBytes(), options: PeerConnection.options(timeout: nil)
+                    request: request, descriptor: ClusterMethods.blob, serializer: RawBytes(),
+                    deserializer: RawBytes(), options: PeerConnection.options(timeout: nil)
                 ) { response in
                     for try await piece in response.messages {
                         watchdog.pause()
@@ -112,7 +120,7 @@ public final class ClusterConnector: Sendable {
     public func raftChannel(to peer: ClusterPeer) -> RaftChannel {
         RaftChannel(peer: peer, logger: logger) { [weak self] in
             guard let self else { throw RPCFailure(.cancelled, "the connections are closed", source: .transport) }
-            return try self.connection(to: peer, for: .raft)
+            return (try self.connection(to: peer, for: .raft), self.metadata)
         }
     }
 
@@ -176,6 +184,11 @@ public final class ClusterConnector: Sendable {
 
     private final class FoundRoots: Sendable {
         let roots = Mutex<TrustRoots?>(nil)
+    }
+
+    /// What goes with every call and stream.
+    private var metadata: Metadata {
+        history().map { [ClusterMethods.history: .string($0)] } ?? [:]
     }
 
     private static func requireSize(_ payload: [UInt8]) throws(RPCFailure) {

@@ -12,6 +12,11 @@ public protocol ClusterHandlers: Sendable {
     /// - Parameter remote: the address it comes from, as text.
     func enrol(_ request: [UInt8], remote: String) async throws -> [UInt8]
 
+    /// Whether a peer may speak to this host at all: asked before each of the following. Throws where it may not.
+    ///
+    /// - Parameter history: the history of the cluster to which the peer says that it belongs; nil where it names none.
+    func admit(_ peer: PeerIdentity, history: String?) throws
+
     /// One question and one answer.
     func call(_ method: String, _ payload: [UInt8], from peer: PeerIdentity) async throws -> [UInt8]
 

@@ -13,6 +13,8 @@ enum ClusterMethods {
 
     /// The metadata field that names what a `Call` asks.
     static let callName = "martlet-method"
+    /// The metadata field that names the caller's history.
+    static let history = "martlet-history"
 
     /// Whether a name may stand in a metadata field.
     static func isName(_ text: String) -> Bool {

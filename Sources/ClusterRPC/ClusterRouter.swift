@@ -17,18 +17,19 @@ struct ClusterRouter {
         }
         Self.unary(&router, ClusterMethods.call) { request, metadata, context in
             let peer = try Self.peer(context)
+            try Self.admit(peer, metadata, handlers)
             guard let name = metadata[stringValues: ClusterMethods.callName].first(where: { _ in true }) else {
                 throw RPCFailure(.invalidParameter, "the call names no method")
             }
             return try await handlers.call(name, request, from: peer)
         }
-        Self.streaming(&router, ClusterMethods.raft) { messages, _, peer in
+        Self.streaming(&router, handlers, ClusterMethods.raft) { messages, _, peer in
             try await handlers.raft(messages, from: peer)
         }
-        Self.streaming(&router, ClusterMethods.session) { messages, writer, peer in
+        Self.streaming(&router, handlers, ClusterMethods.session) { messages, writer, peer in
             try await handlers.session(messages, writer, from: peer)
         }
-        Self.streaming(&router, ClusterMethods.blob) { messages, writer, peer in
+        Self.streaming(&router, handlers, ClusterMethods.blob) { messages, writer, peer in
             guard let message = try await messages.first(where: { _ in true }),
                 let request = BlobRequest(parsing: message)
             else { throw RPCFailure(.invalidParameter, "malformed request for a blob") }
@@ -48,6 +49,12 @@ struct ClusterRouter {
         } catch {
             throw RPCFailure(.unauthorized, error.description)
         }
+    }
+
+    private static func admit(
+        _ peer: PeerIdentity, _ metadata: Metadata, _ handlers: any ClusterHandlers
+    ) throws {
+        try handlers.admit(peer, history: metadata[stringValues: ClusterMethods.history].first { _ in true })
     }
 
     private static func unary(
@@ -72,13 +79,17 @@ struct ClusterRouter {
     }
 
     private static func streaming(
-        _ router: inout RPCRouter<HTTP2ServerTransport.Posix>, _ method: MethodDescriptor,
+        _ router: inout RPCRouter<HTTP2ServerTransport.Posix>, _ handlers: any ClusterHandlers,
+        _ method: MethodDescriptor,
         _ handler: @escaping @Sendable (MessageStream, MessageWriter, PeerIdentity) async throws -> Void
     ) {
         router.registerHandler(forMethod: method, deserializer: RawBytes(), serializer: RawBytes()) {
             request, context in
             let peer: PeerIdentity
-            do { peer = try Self.peer(context) } catch { throw RPCFailure(handling: error).rpcError }
+            do {
+                peer = try Self.peer(context)
+                try Self.admit(peer, request.metadata, handlers)
+            } catch { throw RPCFailure(handling: error).rpcError }
             // The headers that say "accepted" go out before the handler's first message.
             return StreamingServerResponse(of: [UInt8].self) { writer in
                 do {

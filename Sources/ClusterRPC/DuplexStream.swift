@@ -4,6 +4,7 @@ import GRPCCore
 struct DuplexStream: Sendable {
     let connection: PeerConnection
     let method: MethodDescriptor
+    let metadata: Metadata
     /// Whether to wait for a connection instead of failing while there is none.
     var waitForReady = false
     /// How long the peer may take to end the stream after this side has.
@@ -26,7 +27,7 @@ struct DuplexStream: Sendable {
     ) async throws -> Result {
         let writers = AsyncStream.makeStream(of: RPCWriter<[UInt8]>.self)
         let end = AsyncStream.makeStream(of: Void.self)
-        let request = StreamingClientRequest<[UInt8]> { writer in
+        let request = StreamingClientRequest<[UInt8]>(metadata: metadata) { writer in
             writers.continuation.yield(writer)
             for await _ in end.stream {}
         }

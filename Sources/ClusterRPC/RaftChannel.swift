@@ -10,7 +10,11 @@ public final class RaftChannel: Sendable {
     private let queue = RaftQueue()
     private let task: Task<Void, Never>
 
-    init(peer: ClusterPeer, logger: Logger, connection: @escaping @Sendable () throws -> PeerConnection) {
+    /// - Parameter connection: what a stream goes over, and what its beginning says of this host.
+    init(
+        peer: ClusterPeer, logger: Logger,
+        connection: @escaping @Sendable () throws -> (connection: PeerConnection, metadata: Metadata)
+    ) {
         let queue = queue
         var logger = logger
         logger[metadataKey: "peer"] = "\(peer)"
@@ -18,7 +22,7 @@ public final class RaftChannel: Sendable {
             var backoff = RPCLimits.reconnectBackoff.lowerBound
             while !Task.isCancelled {
                 do {
-                    try await Self.stream(queue, over: connection())
+                    try await Self.stream(queue, over: connection)
                     backoff = RPCLimits.reconnectBackoff.lowerBound
                 } catch {
                     logger.debug("the Raft stream to a peer ended", metadata: ["error": "\(error)"])
@@ -33,8 +37,12 @@ public final class RaftChannel: Sendable {
 
     deinit { task.cancel() }
 
-    private static func stream(_ queue: RaftQueue, over connection: PeerConnection) async throws {
-        let stream = DuplexStream(connection: connection, method: ClusterMethods.raft, waitForReady: true)
+    private static func stream(
+        _ queue: RaftQueue, over connection: () throws -> (connection: PeerConnection, metadata: Metadata)
+    ) async throws {
+        let (connection, metadata) = try connection()
+        let stream = DuplexStream(
+            connection: connection, method: ClusterMethods.raft, metadata: metadata, waitForReady: true)
         try await stream.run(onAccept: queue.connect) { inbound, outbound in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { for try await _ in inbound {} }

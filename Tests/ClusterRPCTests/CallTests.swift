@@ -121,6 +121,41 @@ import Values
         }
     }
 
+    @Test("Each call and stream says which history its host belongs to, and one that is refused is refused at once")
+    func history() async throws {
+        let server = fixture.makeServer()
+        let running = Task { try await server.run() }
+        let own = Mutex("own")
+        let connector = ClusterConnector(
+            credentials: fixture.provider, history: { own.withLock { $0 } }, logger: fixture.logger)
+        let peer = fixture.peer(try await server.boundPort)
+        let digest = Digest(sha256: [UInt8](repeating: 0, count: 32))
+        _ = try await connector.call("echo", [], to: peer)
+        try await connector.withSession(to: peer) { _, _ in }
+        _ = try? await connector.fetchBlob(digest, from: peer) { _ in }
+        let channel = connector.raftChannel(to: peer)
+        try await waitUntil("the Raft channel connects") { channel.isConnected }
+        channel.close()
+        #expect(fixture.handlers.recorded.histories == ["own", "own", "own", "own"])
+        own.withLock { $0 = "foreign" }
+        let before = fixture.handlers.recorded
+        let refusal = RPCFailure(.unavailable, "another history")
+        #expect(await #expect(throws: RPCFailure.self) { try await connector.call("echo", [], to: peer) } == refusal)
+        await #expect(throws: refusal) { try await connector.withSession(to: peer) { _, _ in } }
+        await #expect(throws: refusal) { try await connector.fetchBlob(digest, from: peer) { _ in } }
+        let refused = connector.raftChannel(to: peer)
+        try await waitUntil("the Raft stream is refused, again and again") { [fixture] in
+            fixture.handlers.recorded.histories.count >= before.histories.count + 5
+        }
+        #expect(!refused.isConnected)
+        refused.close()
+        #expect(fixture.handlers.recorded.calls == before.calls)
+        #expect(fixture.handlers.recorded.raftStreams == before.raftStreams)
+        await connector.shutdown()
+        server.shutdown()
+        try await running.value
+    }
+
     @Test func cancelledSessionEndsOnBothSides() async throws {
         try await fixture.run { connector, peer in
             let opened = AsyncStream.makeStream(of: Void.self)

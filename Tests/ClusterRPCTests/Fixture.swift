@@ -70,6 +70,7 @@ final class RecordingHandlers: ClusterHandlers {
     struct Seen {
         var calls: [String] = []
         var peers: Set<String> = []
+        var histories: [String?] = []
         var raft: [[UInt8]] = []
         var raftStreams = 0
         var sessionsEnded = 0
@@ -88,6 +89,11 @@ final class RecordingHandlers: ClusterHandlers {
     private func note(_ peer: PeerIdentity) { seen.withLock { _ = $0.peers.insert(peer.description) } }
 
     func enrol(_ request: [UInt8], remote: String) async throws -> [UInt8] { Array("enrolled ".utf8) + request }
+
+    func admit(_ peer: PeerIdentity, history: String?) throws {
+        seen.withLock { $0.histories.append(history) }
+        if history == "foreign" { throw RPCFailure(.unavailable, "another history") }
+    }
 
     func call(_ method: String, _ payload: [UInt8], from peer: PeerIdentity) async throws -> [UInt8] {
         note(peer)
