@@ -102,8 +102,8 @@ extension ControlPlane {
         }
     }
 
-    /// Looks at this host's role and certificate as long as the daemon runs. Raft may say after the last picture that it
-    /// took this host out.
+    /// Looks at this host's role and certificate as long as the daemon runs. Raft may say after the last picture that
+    /// it took this host out.
     func keepRoleAndCertificate() async {
         var nextRenewal = Clock.sinceBoot() + Self.renewalPauseNanoseconds
         while (try? await Task.sleep(for: .seconds(1))) != nil {

@@ -1,8 +1,8 @@
 import ClusterModel
 import ClusterPKI
 
-/// What a host does next on the way to the role that its node's row has. A row may change while a step is taken, so that
-/// each step looks at the host as it is then, and none rests on the one before.
+/// What a host does next on the way to the role that its node's row has. A row may change while a step is taken, so
+/// that each step looks at the host as it is then, and none rests on the one before.
 enum RoleStep: Hashable {
     /// It asks for a certificate, which says the role that the row has when it is asked for.
     case renew
@@ -28,8 +28,8 @@ enum RoleStep: Hashable {
         var isRemoved: Bool
     }
 
-    /// The next step from what a host is to what it is to be; nil where it is that already, or where the leader is to act
-    /// first: a manager that becomes a worker is taken out of raft before.
+    /// The next step from what a host is to what it is to be; nil where it is that already, or where the leader is to
+    /// act first: a manager that becomes a worker is taken out of raft before.
     static func next(from present: Present, to assigned: Assigned) -> RoleStep? {
         switch assigned.role {
         case .manager:
