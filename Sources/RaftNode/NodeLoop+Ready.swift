@@ -45,13 +45,13 @@ extension NodeLoop {
     }
 
     private func save(_ ready: Ready) throws(RaftError) {
-        guard let metadata = ready.snapshot else {
-            return try storage.save(ready.hardState, ready.entries, snapshot: nil)
+        guard let metadata = ready.snapshot, stateMachine.hasState else {
+            return try storage.save(ready.hardState, ready.entries, behind: ready.snapshot)
         }
         guard let file = received[metadata.index], file.metadata == metadata else {
             throw .storage("the file of snapshot \(metadata.index) is missing")
         }
-        try storage.save(ready.hardState, ready.entries, snapshot: file)
+        try storage.save(ready.hardState, ready.entries, behind: metadata, in: file)
     }
 
     private func install(_ metadata: SnapshotMetadata) throws(RaftError) {

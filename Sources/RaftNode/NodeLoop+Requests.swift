@@ -103,6 +103,9 @@ extension NodeLoop {
 
     private func join(_ member: RaftMember, _ peers: [RaftMember], _ reply: Reply<Void>) {
         guard raft == nil else { return reply.fail(.alreadyAMember) }
+        guard member.isWitness != stateMachine.hasState else {
+            return reply.fail(.membershipRefused("a witness has no state, and everybody else has one"))
+        }
         begin(as: member, Raft.Restored(), reply) { () throws(RaftError) in try storage.join(member, peers: peers) }
         guard raft != nil else { return }
         for peer in peers { addresses[peer.id] = peer }

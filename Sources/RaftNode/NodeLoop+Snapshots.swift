@@ -11,7 +11,7 @@ extension NodeLoop {
     // Writing.
 
     func startSnapshotIfDue() {
-        guard let raft, !isWritingSnapshot, now >= nextSnapshotTick else { return }
+        guard let raft, stateMachine.hasState, !isWritingSnapshot, now >= nextSnapshotTick else { return }
         let newest = snapshot?.metadata.index ?? 0
         let count = raft.appliedIndex.saturatingSubtract(newest)
         let isDue = count >= trimming.entriesPerSnapshot || appliedBytes >= trimming.bytesPerSnapshot && count > 0
@@ -96,7 +96,19 @@ extension NodeLoop {
         if base.index < raft.firstIndex { trimTarget = 0 }
     }
 
+    /// A witness has nothing to write before it forgets. It keeps the end of the log, for a voter that lacks what is
+    /// committed: between half of what it may keep and all of it.
+    private func moveTail() {
+        guard let raft else { return }
+        let count = raft.appliedIndex.saturatingSubtract(tailMark)
+        guard count >= trimming.tailEntries / 2 || appliedBytes >= trimming.bytesPerSnapshot / 2 else { return }
+        trimTarget = tailMark
+        tailMark = raft.appliedIndex
+        appliedBytes = 0
+    }
+
     func tickSnapshots() {
+        if !stateMachine.hasState { moveTail() }
         trim()
         for (id, sender) in senders {
             if sender.isGivenUp(now: now) || sender.isForgotten(now: now) {
@@ -110,7 +122,8 @@ extension NodeLoop {
 
     // Sending.
 
-    func startSending(to id: UInt64) {
+    func startSending(_ metadata: SnapshotMetadata, to id: UInt64) {
+        if raft?.membership[id]?.member.isWitness == true { return sendPlace(metadata, to: id) }
         guard let snapshot, !isSnapshotDamaged else {
             raft?.snapshotFailed(for: id)
             return
@@ -125,6 +138,16 @@ extension NodeLoop {
             logger.error("a snapshot could not be read", metadata: ["reason": "\(error)"])
             raft?.snapshotFailed(for: id)
         }
+    }
+
+    /// A witness has no use for the state: it learns where the log begins, in a chunk without bytes.
+    private func sendPlace(_ metadata: SnapshotMetadata, to id: UInt64) {
+        guard let raft, let receiver = member(id) else { return }
+        let chunk = SnapshotChunk(metadata: metadata, byteCount: 0, checksum: 0, offset: 0, bytes: [])
+        transport.send(
+            [RaftMessage(from: raft.id, to: id, term: raft.currentTerm, body: .snapshotChunk(chunk))], to: receiver)
+        // It is sent again at the next sign of life where it was lost.
+        self.raft?.snapshotFailed(for: id)
     }
 
     func pump(_ sender: SnapshotSender, to id: UInt64) {
@@ -147,6 +170,7 @@ extension NodeLoop {
 
     func receive(_ chunk: SnapshotChunk, from sender: UInt64) {
         guard let raft else { return }
+        if !stateMachine.hasState { return mark(chunk.metadata, from: sender) }
         if chunk.metadata.index <= raft.committedIndex || received[chunk.metadata.index] != nil {
             // Old news: the core says how far it is.
             acknowledge(chunk.metadata.index, chunk.byteCount, to: sender)

@@ -55,6 +55,8 @@ final class NodeLoop: @unchecked Sendable {
     var nextSnapshotTick: UInt64 = 0
     var appliedBytes = 0
     var trimTarget: UInt64 = 0
+    /// What a witness keeps next time it trims, and all after it.
+    var tailMark: UInt64 = 0
     var senders: [UInt64: SnapshotSender] = [:]
     var receiver: SnapshotReceiver?
     /// Received whole and not installed yet, by index.
@@ -74,7 +76,7 @@ final class NodeLoop: @unchecked Sendable {
         trimming = limits.trimming
         self.logger = logger
         storage = try RaftStorage(directory: directory, on: disk)
-        let contents = try storage.load()
+        let contents = try storage.load(hasState: stateMachine.hasState)
         scrubber = Scrubber(storage, limits.scrubbing, mailbox)
         member = contents.member
         snapshot = contents.snapshot
@@ -94,6 +96,7 @@ final class NodeLoop: @unchecked Sendable {
         var restored = contents.restored
         // A snapshot installed just now may be newer than the log's base.
         restored.applied = max(stateMachine.appliedIndex, contents.base.index)
+        tailMark = contents.base.index
         raft = try Self.makeRaft(member, restored, timing)
         if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }
         noteAddresses()
@@ -225,7 +228,7 @@ final class NodeLoop: @unchecked Sendable {
 
     /// Whether the node leads and has applied what earlier leaders have committed.
     var isLeading: Bool {
-        guard let raft, raft.hasCommittedInTerm, !isWaitingForRoom else { return false }
+        guard let raft, raft.hasCommittedInTerm, !isWaitingForRoom, stateMachine.hasState else { return false }
         return raft.appliedIndex >= raft.leadershipIndex
     }
 
@@ -242,8 +245,8 @@ final class NodeLoop: @unchecked Sendable {
     func send(_ messages: [RaftMessage]) {
         var byReceiver: [UInt64: [RaftMessage]] = [:]
         for message in messages {
-            if case .snapshot = message.body {
-                startSending(to: message.to)
+            if case .snapshot(let metadata) = message.body {
+                startSending(metadata, to: message.to)
             } else {
                 byReceiver[message.to, default: []].append(message)
             }

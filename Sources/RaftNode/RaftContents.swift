@@ -28,11 +28,13 @@ struct RaftContents: Sendable {
         return restored
     }
 
-    mutating func save(_ hardState: HardState, _ new: [Entry], snapshot: SnapshotFile?) {
+    mutating func save(
+        _ hardState: HardState, _ new: [Entry], behind snapshot: SnapshotMetadata?, in file: SnapshotFile?
+    ) {
         if let snapshot {
             entries = []
-            base = snapshot.metadata
-            self.snapshot = snapshot
+            base = snapshot
+            self.snapshot = file
         }
         self.hardState = hardState
         guard let first = new.first else { return }

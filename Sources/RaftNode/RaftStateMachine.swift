@@ -36,4 +36,22 @@ public protocol RaftStateMachine: AnyObject, Sendable {
     /// file stays the node's: copy it, never open it for writing. May be called again with the same one after a crash,
     /// and after it threw a `DatabaseError` for a full disk.
     func install(snapshot path: String, index: UInt64) throws
+
+    /// Whether there is a state at all: a witness has none (dissertation, section 11.7.2 speaks of such members).
+    var hasState: Bool { get }
+}
+
+extension RaftStateMachine {
+    public var hasState: Bool { true }
+}
+
+/// What stands for the state machine on a witness: commands pass it, snapshots are only their place in the log.
+public final class NoStateMachine: RaftStateMachine {
+    public init() {}
+
+    public var hasState: Bool { false }
+    public var appliedIndex: UInt64 { 0 }
+    public func apply(_ commands: [CommittedCommand]) -> [[UInt8]] { commands.map { _ in [] } }
+    public func writeSnapshot(to path: String) -> UInt64? { nil }
+    public func install(snapshot path: String, index: UInt64) {}
 }

@@ -4,9 +4,10 @@ import SQLite
 /// Reading what an earlier life has left. Whatever does not fit together ends the attempt: a member that cannot prove
 /// its vote and its log whole never votes under its identity again.
 extension RaftStorage {
-    func load() throws(RaftError) -> RaftContents {
+    /// - Parameter hasState: false for a witness, whose log begins behind no snapshot's file.
+    func load(hasState: Bool = true) throws(RaftError) -> RaftContents {
         do throws(LoadFailure) {
-            contents = try Self.load(RaftTables(database: database))
+            contents = try Self.load(RaftTables(database: database), hasState: hasState)
             return contents
         } catch {
             switch error {
@@ -21,7 +22,7 @@ extension RaftStorage {
         case database(DatabaseError)
     }
 
-    private static func load(_ tables: RaftTables) throws(LoadFailure) -> RaftContents {
+    private static func load(_ tables: RaftTables, hasState: Bool) throws(LoadFailure) -> RaftContents {
         try checkStructure(tables.database)
         var contents = RaftContents()
         guard let identity = try whole(.identity, { () throws(DatabaseError) in try tables.identity() }) else {
@@ -50,7 +51,7 @@ extension RaftStorage {
             contents.snapshot = SnapshotFile(
                 metadata: try metadata(file.mark, .snapshot), name: file.name, byteCount: file.byteCount,
                 checksum: file.checksum)
-        } else if contents.base.index > 0 {
+        } else if contents.base.index > 0, hasState {
             throw .damage(.row(.snapshot))
         }
         contents.entries = try entries(tables, after: base.index, last: last)

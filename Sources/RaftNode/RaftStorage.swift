@@ -67,7 +67,7 @@ final class RaftStorage {
         }
         contents = RaftContents()
         contents.member = member
-        contents.save(hardState, [], snapshot: snapshot)
+        contents.save(hardState, [], behind: snapshot.metadata, in: snapshot)
     }
 
     /// Takes an identity with an empty log.
@@ -90,20 +90,24 @@ final class RaftStorage {
     }
 
     /// Writes what a `Ready` asks for, all or nothing: a snapshot that empties the log, hard state, entries.
-    func save(_ hardState: HardState, _ entries: [Entry], snapshot: SnapshotFile?) throws(RaftError) {
+    ///
+    /// - Parameter file: the snapshot's, which a witness does not have.
+    func save(
+        _ hardState: HardState, _ entries: [Entry], behind snapshot: SnapshotMetadata?, in file: SnapshotFile? = nil
+    ) throws(RaftError) {
         try transaction { () throws(DatabaseError) in
             if let snapshot {
                 try database.execute("DELETE FROM log")
-                try write(base: snapshot.metadata)
-                try write(snapshot)
+                try write(base: snapshot)
+                if let file { try write(file) }
             }
-            let last = entries.last?.index ?? snapshot?.metadata.index ?? contents.lastIndex
+            let last = entries.last?.index ?? snapshot?.index ?? contents.lastIndex
             try write(hardState, last: last)
             guard let first = entries.first else { return }
             try database.execute("DELETE FROM log WHERE idx >= ?", first.index)
             for entry in entries { try write(entry) }
         }
-        contents.save(hardState, entries, snapshot: snapshot)
+        contents.save(hardState, entries, behind: snapshot, in: file)
     }
 
     /// Records a snapshot of this member's own.

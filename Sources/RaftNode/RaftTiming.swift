@@ -41,4 +41,6 @@ struct RaftTrimming: Sendable {
     var bytesPerSnapshot = 64 << 20
     /// Entries before a snapshot that are kept for members a little behind.
     var keptEntries: UInt64 = 1_000
+    /// Entries that a witness keeps, or as many as `bytesPerSnapshot` holds.
+    var tailEntries: UInt64 = 20_000
 }

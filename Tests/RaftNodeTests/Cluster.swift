@@ -129,9 +129,10 @@ final class Cluster {
     }
 
     /// A host that has not joined anything.
-    func add() throws -> Host {
+    func add(isWitness: Bool = false) throws -> Host {
         let number = hosts.count + 1
-        let member = RaftMember(id: UInt64(number), nodeID: "node\(number)", address: "10.0.0.\(number):2377")
+        let member = RaftMember(
+            id: UInt64(number), nodeID: "node\(number)", address: "10.0.0.\(number):2377", isWitness: isWitness)
         let host = Host(member, directory: folder.path("\(number)"))
         if simulatesDisks { host.disk = SimulatedDisk(seed: UInt64(number)) }
         hosts.append(host)
@@ -146,9 +147,8 @@ final class Cluster {
         host.machine = ListMachine()
         let node = try RaftNode(
             directory: host.directory, transport: Network.Port(network: network, nodeID: host.member.nodeID),
-            stateMachine: host.machine, timing: timing, limits: RaftLimits(trimming: trimming, scrubbing: scrubbing),
-            on: host.disk,
-            logger: logger)
+            stateMachine: host.member.isWitness ? NoStateMachine() : host.machine, timing: timing,
+            limits: RaftLimits(trimming: trimming, scrubbing: scrubbing), on: host.disk, logger: logger)
         host.node = node
         network.state.withLock { $0.nodes[host.member.nodeID] = node }
     }
@@ -247,7 +247,7 @@ final class Cluster {
 
     func waitForAgreement(on expected: [String]? = nil) async throws {
         try await wait("agreement of all") { [self] in
-            let lists = running.map { $0.machine.texts }
+            let lists = running.filter { !$0.member.isWitness }.map { $0.machine.texts }
             return lists.allSatisfy { $0 == expected ?? lists[0] }
         }
     }

@@ -41,10 +41,10 @@ import Values
         try storage.save(
             HardState(term: 3, vote: 1, commit: 2),
             (1...12).map { entry($0, 3, String(repeating: "\($0)", count: 200)) },
-            snapshot: nil)
+            behind: nil)
         try storage.record(snapshot(5, 3))
         try storage.trim(to: snapshot(4, 3).metadata)
-        try storage.save(HardState(term: 4, vote: 2, commit: 9), [entry(13, 4, "last")], snapshot: nil)
+        try storage.save(HardState(term: 4, vote: 2, commit: 9), [entry(13, 4, "last")], behind: nil)
         return storage.contents
     }
 
@@ -132,7 +132,7 @@ import Values
                 try model.change {
                     ($0.base, $0.snapshot, $0.entries, $0.hardState) = (file.metadata, file, [], hardState)
                 } by: { _ in
-                    try storage.save(hardState, [], snapshot: file)
+                    try storage.save(hardState, [], behind: file.metadata, in: file)
                 }
             case 1 where now.entries.count > 5:
                 let file = snapshot(now.entries[2].index, now.entries[2].term)
@@ -173,7 +173,7 @@ import Values
             $0.entries.removeLast(count)
             $0.entries += new
         } by: { _ in
-            try storage.save(hardState, new, snapshot: nil)
+            try storage.save(hardState, new, behind: nil)
         }
     }
 
@@ -319,14 +319,14 @@ import Values
         try storage.join(member, peers: [])
         disk.capacityBytes = disk.usedBytes
         let full = #expect(throws: RaftError.self) {
-            try storage.save(HardState(term: 1), [entry(1, 1)], snapshot: nil)
+            try storage.save(HardState(term: 1), [entry(1, 1)], behind: nil)
         }
         #expect(full.map(Self.isDiskFull) == true)
         disk.capacityBytes = nil
         #expect(storage.contents.lastIndex == 0)
-        try storage.save(HardState(term: 1), [entry(1, 1)], snapshot: nil)
+        try storage.save(HardState(term: 1), [entry(1, 1)], behind: nil)
         disk.faults.series = [DiskFaults.Series(.sync)]
-        let failed = #expect(throws: RaftError.self) { try storage.save(HardState(term: 2), [], snapshot: nil) }
+        let failed = #expect(throws: RaftError.self) { try storage.save(HardState(term: 2), [], behind: nil) }
         #expect(failed.map(Self.isDiskFull) == false)
     }
 
