@@ -22,6 +22,11 @@ extension EngineError {
     static let lockedLeave = EngineError(
         .unavailable,
         "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.")
+    static func isWitness(_ nodeID: String) -> EngineError {
+        EngineError(
+            .invalidParameter,
+            "node \(nodeID) is the cluster's witness: use \"martlet cluster policy --witness none\" first")
+    }
     static let roleChanged = EngineError(.unavailable, "The role of this node was changed meanwhile.")
     static let noLeader = EngineError(
         .unavailable,

@@ -130,10 +130,11 @@ extension ControlPlane {
     }
 
     private func note(_ list: ManagerAddresses) throws {
-        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
+        let (record, manager, witness) = shared.withLock { ($0.record, $0.manager, $0.witness) }
         guard let record, record.believes(list) else { return }
         for other in list.managers where other.nodeID != record.nodeID {
             manager?.note(other.address, of: other.nodeID)
+            witness?.note(other.address, of: other.nodeID)
         }
         try remember { if $0.believes(list) { $0.managers = list.managers } }
     }

@@ -211,6 +211,12 @@ extension ControlPlane {
         }
         let isLocked = shared.withLock(\.isLocked)
         if isLocked, !force { throw EngineError.lockedLeave }
+        if shared.withLock({ $0.witness != nil }), !force {
+            throw EngineError(
+                .unavailable,
+                "You are attempting to leave the swarm on the node that is its witness, without which its managers may "
+                    + "lose their quorum. Use `--force` to ignore this message.")
+        }
         if let manager, !force {
             let voters = manager.raft.status.members.filter(\.isVoter)
             // Nothing depends on a spare.

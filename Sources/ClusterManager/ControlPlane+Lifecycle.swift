@@ -83,6 +83,11 @@ extension ControlPlane {
             takeUp(manager)
             becomeManagerSoon()
         }
+        if record.isWitness == true {
+            let witness = try Witness(directory: directory, connector: connector, logger: logger)
+            shared.withLock { $0.witness = witness }
+            becomeWitnessSoon()
+        }
         if record.isOpen { listen(record) }
     }
 
@@ -113,9 +118,10 @@ extension ControlPlane {
     }
 
     func stopParts() async {
-        let (manager, server, session) = shared.withLock { shared in
+        let (manager, witness, server, session) = shared.withLock { shared in
             defer {
                 shared.manager = nil
+                shared.witness = nil
                 shared.server = nil
                 shared.session = nil
                 shared.record = nil
@@ -126,12 +132,13 @@ extension ControlPlane {
                 shared.lock = KeyLock()
                 shared.isLocked = false
             }
-            return (shared.manager, shared.server, shared.session)
+            return (shared.manager, shared.witness, shared.server, shared.session)
         }
         session?.cancel()
         server?.cancel()
         await server?.value
         await manager?.stop()
+        await witness?.stop()
     }
 
     /// Answers peers from now on; throws where the port cannot be had.

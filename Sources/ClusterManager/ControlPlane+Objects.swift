@@ -130,23 +130,37 @@ extension ControlPlane {
                     .invalidParameter,
                     "rpc error: code = FailedPrecondition desc = attempting to demote the last manager of the swarm")
             }
-            let voters = try self.manager().raft.status.members.filter(\.isVoter).map(\.member.nodeID)
-            let living = state.nodes.values.filter { $0.status.state == .ready }.map(\.id)
-            guard ManagerPlan.canLose(node.id, voters: Set(voters), living: Set(living)) else {
-                throw EngineError(
-                    .invalidParameter,
-                    "rpc error: code = FailedPrecondition desc = can't remove member from the raft: this would "
-                        + "result in "
-                        + "a loss of quorum")
-            }
+            try await checkLoss(of: node.id, in: state)
         }
+        if spec.role == .manager, state.isWitness(node.id) { throw .isWitness(node.id) }
         node.spec = spec
         try await propose([.putNode(node, expected: version)])
+    }
+
+    /// Refuses that raft loses a voter which it cannot do without.
+    func checkLoss(of nodeID: String, in state: ClusterState) async throws(EngineError) {
+        let voters = try manager().raft.status.members.filter(\.isVoter).map(\.member.nodeID)
+        let ready = Set(state.nodes.values.filter { $0.status.state == .ready }.map(\.id))
+        // Raft notices earlier than sessions do.
+        let heard: Set<String>
+        do {
+            heard = try JSONCoding.decode(
+                Set<String>.self, from: await callLeader(ClusterMethodNames.reachability, []))
+        } catch {
+            throw EngineError(any: error)
+        }
+        guard ManagerPlan.canLose(nodeID, voters: Set(voters), living: ready.intersection(heard)) else {
+            throw EngineError(
+                .invalidParameter,
+                "rpc error: code = FailedPrecondition desc = can't remove member from the raft: this would "
+                    + "result in a loss of quorum")
+        }
     }
 
     public func removeNode(_ reference: String, force: Bool) async throws(EngineError) {
         let state = try await state()
         let node = try node(reference, in: state)
+        if state.isWitness(node.id) { throw .isWitness(node.id) }
         // One that never got its place in raft is no member of it.
         if node.spec.role == .manager,
             try manager().raft.status.members.contains(where: { $0.member.nodeID == node.id })
@@ -177,6 +191,7 @@ extension ControlPlane {
     ) async throws(EngineError) {
         guard var cluster = try await state().cluster else { throw .noLeader }
         cluster.spec = try SwarmSpecification.merged(spec, over: cluster.spec)
+        try await checkWitness(cluster.managerPolicy, in: state())
         try await relock(&cluster, rotating: rotateUnlockKey)
         let sealing = cluster.sealingKey
         let keys = try await dataKeys(with: sealing)

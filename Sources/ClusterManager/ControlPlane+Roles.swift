@@ -29,7 +29,8 @@ extension ControlPlane {
             shared.peers = Set(picture.peers.map(\.nodeID))
             shared.knownAddress = picture.peers.first { $0.nodeID == picture.nodeID }?.address
             shared.assigned = RoleStep.Assigned(
-                role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID })
+                role: picture.role, isMember: managers.contains { $0.nodeID == picture.nodeID },
+                isWitness: picture.isWitness ?? false)
         }
         do {
             try remember { record in
@@ -78,7 +79,7 @@ extension ControlPlane {
     }
 
     /// Whether the newest picture wants something else than what this host is at.
-    private var isStepDue: Bool { shared.withLock(\.roleStep) != nil }
+    var isStepDue: Bool { shared.withLock(\.roleStep) != nil }
 
     private func take(_ step: RoleStep) async throws {
         switch step {
@@ -99,6 +100,13 @@ extension ControlPlane {
                 $0.raftMember = 0
             }
             try removeState()
+        case .becomeWitness:
+            try remember {
+                $0.isWitness = true
+                $0.raftMember = 0
+            }
+            becomeWitnessSoon()
+        case .endWitness: try await endWitness()
         }
     }
 
@@ -248,7 +256,9 @@ extension ControlPlane.Shared {
             return nil
         }
         let present = RoleStep.Present(
-            isManager: record.isManager, certificate: certificate, isRemoved: manager?.raft.status.role == .removed)
+            isManager: record.isManager, certificate: certificate,
+            isRemoved: (manager?.raft ?? witness?.raft)?.status.role == .removed,
+            isWitness: record.isWitness == true)
         return RoleStep.next(from: present, to: assigned)
     }
 }

@@ -25,6 +25,7 @@ public final class ControlPlane: Sendable {
         /// Whether the keys wait for somebody to unlock them.
         var isLocked = false
         var manager: Manager?
+        var witness: Witness?
         var server: Task<Void, Never>?
         var services: (any HostServices)?
         /// What goes on as long as the daemon runs.

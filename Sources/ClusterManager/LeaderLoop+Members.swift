@@ -45,10 +45,13 @@ extension LeaderLoop {
         _ status: RaftStatus, _ silence: SilenceRecord, at now: Int64
     ) -> [ManagerStanding] {
         status.members.map { member in
-            let node = store.state.nodes[member.member.nodeID]
+            let state = store.state
+            let node = state.nodes[member.member.nodeID]
+            let isWanted =
+                member.member.isWitness ? state.isWitness(member.member.nodeID) : node?.spec.role == .manager
             return ManagerStanding(
                 member: member.member.id, nodeID: member.member.nodeID, votes: member.isVoter,
-                isLeader: member.member.id == status.member?.id, isWanted: node?.spec.role == .manager,
+                isLeader: member.member.id == status.member?.id, isWanted: isWanted, isWitness: member.member.isWitness,
                 silentNanoseconds: silence.silence(of: member.member.id, isHeard: member.isActive == true, at: now),
                 hasCaughtUp: hasCaughtUp(member, status), joinedAt: node?.createdAt ?? .epoch)
         }
@@ -84,7 +87,7 @@ extension LeaderLoop {
     /// before it has it; one that may stay a spare counts as a manager once it has caught up.
     private func noteMembers() async {
         let (status, policy) = (raft.status, policy)
-        let members = Dictionary(grouping: status.members, by: \.member.nodeID)
+        let members = Dictionary(grouping: status.members.filter { !$0.member.isWitness }, by: \.member.nodeID)
         for node in store.state.nodes.values where node.raftMember != nil || members[node.id] != nil {
             let own = members[node.id] ?? []
             let place =

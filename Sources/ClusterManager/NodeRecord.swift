@@ -12,6 +12,8 @@ struct NodeRecord: Hashable, Codable {
     /// The history of the cluster that this host belongs to; nil until it is told, after an older version.
     var history: String?
     var isManager: Bool
+    /// Whether it is the cluster's witness, a worker that votes in raft.
+    var isWitness: Bool?
     /// This host's membership in raft; 0 for a worker, and for a manager that is about to get one.
     var raftMember: UInt64
     /// Whether peers are listened to: after `swarm init` or `swarm join`.

@@ -31,15 +31,18 @@ struct PeerHandlers: ClusterHandlers {
     }
 
     func raft(_ messages: MessageStream, from peer: PeerIdentity) async throws {
-        guard peer.role == .manager else { throw RPCFailure(.forbidden, "a worker takes no part in raft") }
         for try await message in messages {
-            guard let manager = control.shared.withLock(\.manager) else { continue }
+            guard let raft = control.raft else { continue }
             // The group's word counts, not the certificate's: a manager that was taken out speaks to nobody.
-            let members = manager.raft.status.members
-            guard members.isEmpty || members.contains(where: { $0.member.nodeID == peer.nodeID }) else {
+            let members = raft.status.members
+            let own = members.filter { $0.member.nodeID == peer.nodeID }
+            guard members.isEmpty || !own.isEmpty else {
                 throw RPCFailure(.forbidden, "node \(peer.nodeID) is no member of raft")
             }
-            manager.raft.step(message, from: peer.nodeID)
+            guard peer.role == .manager || own.contains(where: \.member.isWitness) else {
+                throw RPCFailure(.forbidden, "a worker takes no part in raft")
+            }
+            raft.step(message, from: peer.nodeID)
             control.heard(manager: peer.nodeID)
         }
     }
@@ -155,7 +158,7 @@ extension ControlPlane {
         case ClusterMethodNames.renew:
             return try await renew(JSONCoding.decode(RenewRequest.self, from: payload), node: asker, manager)
         case ClusterMethodNames.joinRaft:
-            try requireManager(peer, manager)
+            if !manager.store.state.isWitness(asker) { try requireManager(peer, manager) }
             return try await joinRaft(JSONCoding.decode(JoinRaftRequest.self, from: payload), node: asker, manager)
         case ClusterMethodNames.leave: return try await farewell(asker, manager)
         case ClusterMethodNames.reachability:
@@ -247,16 +250,17 @@ extension ControlPlane {
 
     /// Adds a manager to raft: it receives the log first, and votes when it has it.
     private func joinRaft(_ request: JoinRaftRequest, node id: String, _ manager: Manager) async throws -> [UInt8] {
-        guard manager.store.state.nodes[id]?.spec.role == .manager else {
+        let isWitness = manager.store.state.isWitness(id)
+        guard isWitness || manager.store.state.nodes[id]?.spec.role == .manager else {
             throw EngineError(.forbidden, "node \(id) is no manager")
         }
-        let member = RaftMember(id: request.member, nodeID: id, address: request.address)
+        let member = RaftMember(id: request.member, nodeID: id, address: request.address, isWitness: isWitness)
         let members = manager.raft.status.members
         // Asked again for one that is there already. The leader gives it its vote when it has caught up, and notes it
         // in the node's row then (LeaderLoop.keepMembers).
         if !members.contains(where: { $0.member == member }) { addLearner(member, manager, beside: members) }
-        // Where the keys are lost, the new manager is one all the same.
-        let keys = try? await dataKeys()
+        // Where the keys are lost, the new manager is one all the same. A witness has nothing to open.
+        let keys = isWitness ? nil : try? await dataKeys()
         return try JSONCoding.encode(
             JoinRaftResponse(
                 members: members.map {

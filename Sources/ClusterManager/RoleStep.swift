@@ -10,12 +10,17 @@ enum RoleStep: Hashable {
     case becomeManager
     /// It ends its part in raft and removes the state.
     case becomeWorker
+    /// It counts as the cluster's witness, and asks for its vote.
+    case becomeWitness
+    /// It ends its part in raft and removes the log.
+    case endWitness
 
     /// What the newest picture says that this host is.
     struct Assigned: Hashable {
         var role: NodeSpec.Role
-        /// Whether raft has it as a voter.
+        /// Whether raft has it as a manager.
         var isMember: Bool
+        var isWitness = false
     }
 
     /// What this host is.
@@ -26,6 +31,8 @@ enum RoleStep: Hashable {
         var certificate: PeerIdentity.Role
         /// Whether raft's log says that it was taken out.
         var isRemoved: Bool
+        /// Whether its record says that it is the witness.
+        var isWitness = false
     }
 
     /// The next step from what a host is to what it is to be; nil where it is that already, or where the leader is to
@@ -33,13 +40,16 @@ enum RoleStep: Hashable {
     static func next(from present: Present, to assigned: Assigned) -> RoleStep? {
         switch assigned.role {
         case .manager:
+            if present.isWitness { return .endWitness }
             // One that was demoted and promoted before it noticed has lost its place in raft: it begins anew.
             if present.isManager, present.isRemoved { return .becomeWorker }
             if present.certificate != .manager { return .renew }
             return present.isManager ? nil : .becomeManager
         case .worker:
             if present.isManager { return assigned.isMember ? nil : .becomeWorker }
-            return present.certificate == .worker ? nil : .renew
+            if present.certificate != .worker { return .renew }
+            if present.isWitness { return assigned.isWitness && !present.isRemoved ? nil : .endWitness }
+            return assigned.isWitness ? .becomeWitness : nil
         }
     }
 }

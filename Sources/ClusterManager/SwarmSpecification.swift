@@ -37,7 +37,7 @@ enum SwarmSpecification {
 
     /// Settings of which 0 means none, and false no. Of the others what is zero or empty leaves them as they are.
     private static let counts: Set<String> = [
-        "TaskHistoryRetentionLimit", "KeepOldSnapshots", "AutoLockManagers", "Voters", "DemoteAfter",
+        "TaskHistoryRetentionLimit", "KeepOldSnapshots", "AutoLockManagers", "Voters", "DemoteAfter", "Witness",
     ]
 
     /// The specification that `wanted` makes of `current`: what it leaves open stays, what cannot be had is refused.
@@ -77,10 +77,12 @@ enum SwarmSpecification {
             throw EngineError(.invalidParameter, "the task history limit cannot be negative")
         }
         for (key, value) in spec[ManagerPolicy.group]?.object ?? [:] {
+            if key == "Witness", value.string != nil { continue }
             guard ["Voters", "DemoteAfter"].contains(key), let number = value.integer, number >= 0 else {
                 throw EngineError(
                     .invalidParameter,
-                    "invalid \(ManagerPolicy.group).\(key): use Voters and DemoteAfter, not negative")
+                    "invalid \(ManagerPolicy.group).\(key): use Voters and DemoteAfter, not negative, and Witness, "
+                        + "a node's identifier")
             }
         }
         if let objection = ManagerPolicy(specification: spec).objection {

@@ -3,8 +3,8 @@ import JSON
 /// How many managers vote in raft, and when one that is silent loses its vote. Without it every manager votes for good,
 /// as in Docker.
 ///
-/// It is the group `Managers` of the cluster's specification, which Docker's clients neither know nor remove: `Voters`
-/// and `DemoteAfter`, in nanoseconds; 0 and what is missing stand for none.
+/// It is the group `Managers` of the cluster's specification, which Docker's clients neither know nor remove: `Voters`,
+/// `DemoteAfter`, in nanoseconds, and `Witness`, a node's identifier; 0 and what is missing or empty stand for none.
 public struct ManagerPolicy: Hashable, Sendable {
     /// The group's name in the specification.
     public static let group = "Managers"
@@ -14,6 +14,8 @@ public struct ManagerPolicy: Hashable, Sendable {
     /// A manager that the leader has not heard for longer loses its vote to a spare, or where that lets the others
     /// survive one death more. nil is never.
     public var demoteAfterNanoseconds: Int64?
+    /// The node, a worker, that votes and keeps the end of the log, so that one of two managers can be lost.
+    public var witness: String?
 
     /// How many voters may be wanted: an odd number, since an even one survives no more deaths than the one before, and
     /// few, since the leader waits for most of them.
@@ -31,6 +33,7 @@ public struct ManagerPolicy: Hashable, Sendable {
         let settings = specification[Self.group]
         if let count = settings?["Voters"]?.integer, count > 0 { voters = Int(count) }
         if let time = settings?["DemoteAfter"]?.integer, time > 0 { demoteAfterNanoseconds = time }
+        if let id = settings?["Witness"]?.string, !id.isEmpty { witness = id }
     }
 
     /// Why it cannot be had; nil where it can.
@@ -48,4 +51,11 @@ public struct ManagerPolicy: Hashable, Sendable {
 extension ClusterObject {
     /// How many managers vote, and which.
     public var managerPolicy: ManagerPolicy { ManagerPolicy(specification: spec) }
+}
+
+extension ClusterState {
+    /// Whether a node is the cluster's witness.
+    public func isWitness(_ nodeID: String) -> Bool {
+        nodes[nodeID]?.spec.role == .worker && cluster?.managerPolicy.witness == nodeID
+    }
 }

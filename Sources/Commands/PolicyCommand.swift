@@ -16,14 +16,23 @@ struct ClusterPolicyCommand: EngineCommand {
         name: .customLong("demote-after"), parsing: .unconditional,
         help: "A manager that is silent for longer loses its vote (10m); 0 for never.")
     var demoteAfter: String?
+    @Option(
+        help: ArgumentHelp(
+            "A worker that votes, so that one of two managers can be lost; it keeps the end of raft's log and no state.",
+            discussion: "none ends that.", valueName: "node"))
+    var witness: String?
 
     func run() async throws {
         let swarm = try await engine.json("GET", "/swarm")
         var spec = swarm["Spec"] ?? [:]
-        guard voters != nil || demoteAfter != nil else {
+        guard voters != nil || demoteAfter != nil || witness != nil else {
             return Output.text(Self.text(spec, try await engine.json("GET", "/nodes").array ?? []))
         }
         try apply(to: &spec)
+        if let witness {
+            let id = witness == "none" ? "" : try await engine.json("GET", "/nodes/\(witness)").text("ID")
+            spec.set("Managers", "Witness", to: .string(id))
+        }
         try await engine.json(
             "POST", "/swarm/update", query: [("version", String(swarm["Version"]?.number("Index") ?? 0))], body: spec)
         Output.line("Swarm updated.")
@@ -41,12 +50,18 @@ struct ClusterPolicyCommand: EngineCommand {
         let settings = spec["Managers"] ?? [:]
         let count = settings.number("Voters")
         let time = settings.number("DemoteAfter")
+        let id = settings.text("Witness")
+        let witness = nodes.first { !id.isEmpty && $0["ID"]?.string == id }
         var lines = [
             "Voting managers: " + (count > 0 ? "\(count)" : "all"),
-            "Lose their vote: " + (time > 0 ? "after \(DurationText.text(time)) of silence" : "never"), "",
+            "Lose their vote: " + (time > 0 ? "after \(DurationText.text(time)) of silence" : "never"),
+            "Witness: " + (witness.map(hostname) ?? "none"), "",
             "HOSTNAME\tVOTE\tSTATUS",
         ]
         for node in nodes.sorted(by: { hostname($0) < hostname($1) }) {
+            if node == witness {
+                lines.append("\(hostname(node))\twitness\t\(node.at("Status", "State")?.string ?? "")")
+            }
             guard let manager = node["ManagerStatus"] else { continue }
             let status = manager["Leader"] == true ? "leader" : manager.text("Reachability")
             lines.append("\(hostname(node))\t\(manager["Spare"] == true ? "spare" : "yes")\t\(status)")

@@ -8,8 +8,10 @@ public struct ManagerStanding: Hashable, Sendable {
     public var nodeID: String
     public var votes: Bool
     public var isLeader: Bool
-    /// Its node's role is manager.
+    /// Its node's role is manager, or it is the witness.
     public var isWanted: Bool
+    /// It votes and cannot lead.
+    public var isWitness: Bool
     /// For how long the leader has not heard it; 0 where it does.
     public var silentNanoseconds: Int64
     /// It lacks so little of the log that it can vote at once.
@@ -18,7 +20,8 @@ public struct ManagerStanding: Hashable, Sendable {
     public var joinedAt: Timestamp
 
     public init(
-        member: UInt64, nodeID: String, votes: Bool, isLeader: Bool, isWanted: Bool, silentNanoseconds: Int64,
+        member: UInt64, nodeID: String, votes: Bool, isLeader: Bool, isWanted: Bool, isWitness: Bool = false,
+        silentNanoseconds: Int64,
         hasCaughtUp: Bool, joinedAt: Timestamp
     ) {
         self.member = member
@@ -26,6 +29,7 @@ public struct ManagerStanding: Hashable, Sendable {
         self.votes = votes
         self.isLeader = isLeader
         self.isWanted = isWanted
+        self.isWitness = isWitness
         self.silentNanoseconds = silentNanoseconds
         self.hasCaughtUp = hasCaughtUp
         self.joinedAt = joinedAt
@@ -70,7 +74,9 @@ public struct ManagerPlan: Hashable, Sendable {
         var plan = ManagerPlan()
         var unwanted = standings.filter { !$0.isWanted }
         if unwanted.contains(where: \.isLeader) {
-            let stays = standings.filter { $0.votes && $0.isWanted && $0.isHeard && $0.hasCaughtUp }
+            let stays = standings.filter {
+                $0.votes && $0.isWanted && !$0.isWitness && $0.isHeard && $0.hasCaughtUp
+            }
             plan.successor = stays.sorted(by: staysBefore).first?.member
             if plan.successor != nil { return plan }
             unwanted.removeAll(where: \.isLeader)

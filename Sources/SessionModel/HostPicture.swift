@@ -41,6 +41,8 @@ public struct HostPicture: Hashable, Sendable, Codable {
     public var revision: PlanRevision
     public var nodeID: String
     public var role: NodeSpec.Role
+    /// Whether it is the cluster's witness; nil from a manager that knows of none.
+    public var isWitness: Bool?
     public var tasks: [AssignedTask]
     public var network: HostNetworkPlan
     /// Names by network.
@@ -87,11 +89,13 @@ public struct ClusterPicture: Sendable {
     private let zones: [String: DNSZone]
     private let ingress: IngressPlan?
     private let peers: [PeerAddress]
+    private let witness: String?
 
     /// - Parameter history: names the log that the state's index counts in.
     public init(_ state: ClusterState, history: String) {
         self.state = state
         self.history = history
+        witness = state.cluster?.managerPolicy.witness.flatMap { state.isWitness($0) ? $0 : nil }
         let overlays = state.networks.values.filter { !$0.spec.isIngress }
         let underlays = Self.underlays(state)
         let placed = state.tasks.values.filter { $0.mayRun && $0.status.state >= .assigned }
@@ -143,7 +147,7 @@ public struct ClusterPicture: Sendable {
                 task: task, serviceName: service?.spec.name ?? task.serviceID,
                 serviceLabels: service?.spec.labels ?? [:])
         }
-        return HostPicture(
+        var picture = HostPicture(
             revision: revision, nodeID: id, role: node.spec.role, tasks: assigned, network: plan,
             zones: zones.filter { used.contains($0.key) },
             networks: state.networks.values.sorted { $0.id < $1.id }.map { network in
@@ -152,6 +156,8 @@ public struct ClusterPicture: Sendable {
                 network.cursor = 0
                 return network
             }, attachments: attachments, peers: peers)
+        if id == witness { picture.isWitness = true }
+        return picture
     }
 
     private static func address(of task: TaskObject, in network: String) -> IPAddress? {

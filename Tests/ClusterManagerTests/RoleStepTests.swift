@@ -36,6 +36,18 @@ import Values
         #expect(RoleStep.next(from: overtaken, to: Assigned(role: .worker, isMember: false)) == .becomeWorker)
     }
 
+    @Test("A worker becomes the witness and stops being one, in step with the policy and with raft") func witness() {
+        var worker = Present(isManager: false, certificate: .worker, isRemoved: false)
+        let wanted = Assigned(role: .worker, isMember: false, isWitness: true)
+        #expect(RoleStep.next(from: worker, to: wanted) == .becomeWitness)
+        worker.isWitness = true
+        #expect(RoleStep.next(from: worker, to: wanted) == nil)
+        #expect(RoleStep.next(from: worker, to: Assigned(role: .worker, isMember: false)) == .endWitness)
+        #expect(RoleStep.next(from: worker, to: Assigned(role: .manager, isMember: false)) == .endWitness)
+        worker.isRemoved = true
+        #expect(RoleStep.next(from: worker, to: wanted) == .endWitness, "it begins anew")
+    }
+
     /// The host asks for its certificate while an operator changes his mind; pictures come late, or not at all where a
     /// newer one overtakes them.
     @Test("Whatever an operator does meanwhile, a host comes to the role of its row", arguments: 0..<200)
@@ -45,7 +57,8 @@ import Values
         var row = Assigned(role: .worker, isMember: false)
         var picture = row
         for _ in 0..<40 {
-            switch Int.random(in: 0..<4, using: &generator) {
+            switch Int.random(in: 0..<5, using: &generator) {
+            case 4: row.isWitness.toggle()
             case 0:
                 row.role = row.role == .manager ? .worker : .manager
                 // The leader takes a worker out of raft, and a manager that asked is one of its members in time.
@@ -61,7 +74,8 @@ import Values
             Self.take(step, &host, row)
             steps += 1
         }
-        #expect(steps < 5, "it comes to an end")
+        #expect(steps < 6, "it comes to an end")
+        #expect(host.isWitness == (row.isWitness && row.role == .worker))
         #expect(host.isManager == (row.role == .manager))
         #expect((host.certificate == .manager) == (row.role == .manager))
     }
@@ -71,6 +85,8 @@ import Values
         case .renew: host.certificate = row.role == .manager ? .manager : .worker
         case .becomeManager: host.isManager = true
         case .becomeWorker: (host.isManager, host.isRemoved) = (false, false)
+        case .becomeWitness: host.isWitness = true
+        case .endWitness: (host.isWitness, host.isRemoved) = (false, false)
         }
     }
 }

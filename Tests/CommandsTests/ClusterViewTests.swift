@@ -33,17 +33,20 @@ import Values
             ["Description": ["Hostname": "h2"], "ManagerStatus": ["Reachability": "unreachable"]],
             ["Description": ["Hostname": "h1"], "ManagerStatus": ["Reachability": "reachable", "Leader": true]],
             ["Description": ["Hostname": "h3"], "ManagerStatus": ["Reachability": "reachable", "Spare": true]],
-            ["Description": ["Hostname": "w1"]],
+            ["Description": ["Hostname": "w1"], "ID": "w", "Status": ["State": "ready"]],
         ]
+        let spec: JSONValue = ["Managers": ["Voters": 3, "DemoteAfter": 600_000_000_000, "Witness": "w"]]
         #expect(
-            ClusterPolicyCommand.text(["Managers": ["Voters": 3, "DemoteAfter": 600_000_000_000]], nodes) == """
+            ClusterPolicyCommand.text(spec, nodes) == """
                 Voting managers: 3
                 Lose their vote: after 10m0s of silence
+                Witness: w1
 
                 HOSTNAME   VOTE      STATUS
                 h1         yes       leader
                 h2         yes       unreachable
                 h3         spare     reachable
+                w1         witness   ready
 
                 """)
         #expect(
