@@ -48,6 +48,7 @@ let package = Package(
         .executable(name: "martlet-runtime", targets: ["martlet-runtime"]),
         .executable(name: "martlet-sim", targets: ["martlet-sim"]),
         .executable(name: "martlet-chaos", targets: ["martlet-chaos"]),
+        .executable(name: "martlet-bench", targets: ["martlet-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -91,6 +92,7 @@ let package = Package(
 
         program("martlet-sim", ["SimulationKit", External.arguments]),
         program("martlet-chaos", ["Chaos", External.arguments]),
+        program("martlet-bench", ["Benchmarks", "JSON", External.arguments, External.logging]),
 
         // Faces.
         layer(
@@ -119,6 +121,12 @@ let package = Package(
                 "CLinux", External.yaml,
             ]),
 
+        layer(
+            "Benchmarks",
+            [
+                "ClusterStore", "RaftNode", "ClusterModel", "EngineModel", "Executors", "LinuxSystem", "JSON", "Values",
+                External.logging,
+            ]),
         layer("Chaos", ["EngineClient", "Lab", "SQLite", "LinuxSystem", "JSON", "Values"]),
         layer(
             "RuntimeCommands",

@@ -37,6 +37,11 @@ int cl_lock_record(int descriptor) {
     return fcntl(descriptor, F_SETLK, &lock) < 0 ? -errno : 0;
 }
 
+int cl_write_out(int descriptor) {
+    unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    return sync_file_range(descriptor, 0, 0, flags) < 0 ? -errno : 0;
+}
+
 int cl_record_is_locked(int descriptor) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(descriptor, F_GETLK, &lock) < 0) return -errno;

@@ -86,17 +86,17 @@ extension ControlPlane {
         _ manifest: BackupManifest, _ file: String, address: String, port: UInt16, on thread: StateReader
     ) async throws -> NodeRecord {
         let stage = stage
-        let (state, store) = try await thread.read { [logger] _ in
-            let state = try ClusterStore.state(inCopy: file)
-            guard state.index == manifest.revision, state.cluster?.id == manifest.clusterID else {
+        let store = try await thread.read { [logger] _ in
+            let mark = try ClusterStore.checkedMark(ofCopy: file)
+            guard mark.index == manifest.revision, mark.cluster?.id == manifest.clusterID else {
                 throw BackupError.damaged("its state is not the one that its manifest names")
             }
             let store = try ClusterStore(directory: stage, logger: logger)
-            try store.install(snapshot: file, index: state.index)
+            try store.install(snapshot: file, index: mark.index)
             try Files.removeTree(file)
-            return (state, store)
+            return store
         }
-        guard let cluster = state.cluster else { throw BackupError.damaged("it holds no cluster") }
+        guard let cluster = store.state.cluster else { throw BackupError.damaged("it holds no cluster") }
         let keys = try manifest.dataKeys.map { try JSONCoding.decode(DataKeys.self, from: JSONCoding.encode($0)) }
         let rootKey = try (keys ?? DataKeys()).open(cluster.rootKey, for: ClusterObject.place(cluster.id, .rootKey))
         let authority = try CertificateAuthority(

@@ -102,6 +102,7 @@ public struct ClusterState: Sendable {
             guard tasks[object.id] == nil else { throw .alreadyExists(kind: .task, name: object.id) }
             object.version = version
             object.updatedAt = time
+            share(&object)
             tasks[object.id] = object
             link(object)
             return AppliedChange(kind: .task, id: object.id, action: .create)
@@ -320,6 +321,15 @@ public struct ClusterState: Sendable {
         return task.map { "task \($0.id)" }
     }
 
+    /// Has a task hold what its service holds, where they are equal: there are many tasks of a service.
+    private func share(_ task: inout TaskObject) {
+        guard let service = services[task.serviceID] else { return }
+        if !task.$spec.share(service.spec.$taskTemplate), let previous = service.previousSpec {
+            _ = task.$spec.share(previous.$taskTemplate)
+        }
+        if task.endpoint == service.endpoint { task.endpoint = service.endpoint }
+    }
+
     private mutating func link(_ task: TaskObject) {
         tasksByService[task.serviceID, default: []].insert(task.id)
         if !task.nodeID.isEmpty { tasksByNode[task.nodeID, default: []].insert(task.id) }
@@ -350,7 +360,8 @@ extension ClusterState {
         for attachment in attachments { self.attachments[attachment.id] = attachment }
         self.configs = NamedObjects(configs)
         self.secrets = NamedObjects(secrets)
-        for task in tasks {
+        for var task in tasks {
+            share(&task)
             self.tasks[task.id] = task
             link(task)
         }

@@ -6,7 +6,7 @@ import Values
 public struct ServiceSpec: Hashable, Sendable, Codable {
     public var name: String
     public var labels: [String: String]
-    public var taskTemplate: TaskTemplate
+    @SharedValue public var taskTemplate: TaskTemplate
     public var mode: ServiceMode?
     public var updateConfig: UpdateConfiguration?
     public var rollbackConfig: UpdateConfiguration?

@@ -101,7 +101,7 @@ public struct TaskObject: Hashable, Sendable, Codable {
     public var slot: UInt64
     /// Empty until it is placed.
     public var nodeID: String
-    public var spec: TaskTemplate
+    @SharedValue public var spec: TaskTemplate
     /// The service's `specVersion` from which it was made.
     public var specVersion: UInt64
     public var status: TaskStatus

@@ -119,13 +119,16 @@ public final class ClusterStore: RaftStateMachine {
         try StateDatabase(copy: Database(path: path, access: .readOnly)).mark()
     }
 
-    /// The state in a copy that `writeSnapshot` made, or in any other file of the kind; it must hold together.
-    public static func state(inCopy path: String) throws(ClusterStoreError) -> ClusterState {
+    /// The same of a copy that comes from elsewhere: as far as SQLite can tell it holds together. Whether its objects
+    /// can be read shows when it is installed.
+    public static func checkedMark(
+        ofCopy path: String
+    ) throws(ClusterStoreError) -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
         do {
             let copy = try Database(path: path, access: .readOnly)
             let check = try copy.query("PRAGMA quick_check(1)") { $0.text(0) }
             guard check == ["ok"] else { throw ClusterStoreError.corrupted(path: path, reason: check.joined()) }
-            return try StateDatabase(copy: copy).loadState()
+            return try StateDatabase(copy: copy).mark()
         } catch let error as ClusterStoreError {
             throw error
         } catch let error as JSONError {
@@ -163,11 +166,15 @@ public final class ClusterStore: RaftStateMachine {
             try syscall("fsync", on: target) { fsync(file.rawValue) }
         }
         let database = try StateDatabase(path: target)
-        let state = try database.load()
-        guard state.index == index else {
-            throw ClusterStoreError.corrupted(path: path, reason: "it holds index \(state.index), not \(index)")
+        do {
+            let state = try database.load()
+            guard state.index == index else {
+                throw ClusterStoreError.corrupted(path: path, reason: "it holds index \(state.index), not \(index)")
+            }
+            return (database, state)
+        } catch let error as JSONError {
+            throw ClusterStoreError.corrupted(path: path, reason: error.description)
         }
-        return (database, state)
     }
 
     private static func removeDatabase(_ path: String) {

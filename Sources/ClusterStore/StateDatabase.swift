@@ -1,6 +1,7 @@
 import ClusterHistory
 import ClusterModel
 import JSON
+import LinuxSystem
 import SQLite
 import Values
 
@@ -59,13 +60,26 @@ struct StateDatabase {
         let mark = try mark()
         return ClusterState(
             index: mark.index, time: mark.time, cluster: mark.cluster, nodes: try objects("node", NodeObject.self),
-            services: try objects("service", ServiceObject.self), tasks: try objects("task", TaskObject.self),
+            services: try objects("service", ServiceObject.self), tasks: try tasks(),
             networks: try objects("network", NetworkObject.self),
             attachments: try objects("attachment", AttachmentObject.self),
             configs: try objects("config", ConfigObject.self), secrets: try objects("secret", SecretObject.self),
             recentTransactions: try database.query("SELECT id, idx FROM recent ORDER BY idx") {
                 AppliedTransaction(id: $0.text(0), index: $0.unsigned(1))
             })
+    }
+
+    private func tasks() throws -> [TaskObject] {
+        try ParallelReader.tasks { body in
+            var failure: SystemError?
+            try database.forEach("SELECT body FROM task ORDER BY id") { row in
+                do throws(SystemError) { return try body(row.blob(0)) } catch {
+                    failure = error
+                    return false
+                }
+            }
+            if let failure { throw failure }
+        }
     }
 
     private func objects<T: Decodable>(_ table: String, _ type: T.Type) throws -> [T] {

@@ -30,6 +30,13 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 }
 
+/// Writing files so that others do not have to wait for it.
+public enum GradualWriting {
+    /// Sends what was written to a file to the disk and waits for it (sync_file_range(2)). It promises nothing: an
+    /// fsync has to follow.
+    public static func writeOut(_ descriptor: Int32) { _ = cl_write_out(descriptor) }
+}
+
 /// Reading and writing descriptors that somebody else owns.
 public enum Bytes {
     /// Writes all of `bytes` (write(2)).

@@ -33,7 +33,7 @@ public final class Database {
 
     /// The file's path; `:memory:` for a private database in memory.
     public let path: String
-    private let disk: (any Disk)?
+    let disk: (any Disk)?
     let connection: OpaquePointer
     private var cached: [String: OpaquePointer] = [:]
 
@@ -158,9 +158,6 @@ public final class Database {
         let value = try first("PRAGMA \(name)") { $0.value(0) }
         return value ?? .null
     }
-
-    /// Writes a compact copy to a new file, beside readers and writers (`VACUUM INTO`). The file is not fsynced.
-    public func vacuum(into path: String) throws(DatabaseError) { try execute("VACUUM INTO ?", path) }
 
     /// Moves the write-ahead log into the database's file as far as readers allow, and truncates it where it can.
     public func checkpoint() throws(DatabaseError) {

@@ -20,8 +20,8 @@ import Testing
             "RaftNode", "HTTPTransport",
         ],
         ["Engine", "Agent", "ClusterManager"],
-        ["EngineClient", "Lab", "EngineAPI", "Commands", "RuntimeCommands", "SimulationKit", "Chaos"],
-        ["martlet", "martletd", "martlet-net", "martlet-runtime", "martlet-sim", "martlet-chaos"],
+        ["EngineClient", "Lab", "EngineAPI", "Commands", "RuntimeCommands", "SimulationKit", "Chaos", "Benchmarks"],
+        ["martlet", "martletd", "martlet-net", "martlet-runtime", "martlet-sim", "martlet-chaos", "martlet-bench"],
     ]
     static let cores = Set(layers[1])
     static let coreExternals: Set<String> = ["Collections", "Swift"]

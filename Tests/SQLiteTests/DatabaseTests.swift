@@ -121,6 +121,21 @@ import Testing
         }
     }
 
+    @Test("A copy that is sent to the disk in many pieces holds everything")
+    func largeCopies() throws {
+        let database = try Database(path: path)
+        try database.executeScript("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)")
+        let text = String(repeating: "x", count: 4_000)
+        try database.transaction {
+            for number in 0..<2_000 { try database.execute("INSERT INTO t VALUES (?, ?)", number, "\(number)\(text)") }
+        }
+        try database.vacuum(into: directory.path + "/copy.sqlite")
+        let copy = try Database(path: directory.path + "/copy.sqlite", access: .readOnly)
+        #expect(try copy.query("PRAGMA integrity_check") { $0.text(0) } == ["ok"])
+        let found = try copy.query("SELECT b FROM t ORDER BY a") { $0.text(0) }
+        #expect(found.count == 2_000 && found.enumerated().allSatisfy { $1 == "\($0)\(text)" })
+    }
+
     @Test func pragmasAndCheckpoint() throws {
         let database = try Database(path: path)
         #expect(try database.pragma("journal_mode") == .text("wal"))

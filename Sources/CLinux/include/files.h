@@ -16,6 +16,9 @@ int cl_lock_record(int descriptor);
 
 /* 1 where another process has such a lock. */
 int cl_record_is_locked(int descriptor);
+/* Waits until what was written to a file is on its way through the disk's queue and out of the kernel's memory; says
+   nothing of whether it survives a loss of power (sync_file_range(2)). */
+int cl_write_out(int descriptor);
 
 enum { CL_RESOLVE_NO_XDEV = 0x01, CL_RESOLVE_NO_MAGICLINKS = 0x02, CL_RESOLVE_NO_SYMLINKS = 0x04,
        CL_RESOLVE_BENEATH = 0x08, CL_RESOLVE_IN_ROOT = 0x10 };

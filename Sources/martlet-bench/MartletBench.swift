@@ -1,0 +1,76 @@
+import ArgumentParser
+import Benchmarks
+import JSON
+import Logging
+
+/// What `scripts/bench` runs of Martlet's own code: one measurement in a process, its findings as a line of JSON.
+@main
+struct MartletBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet-bench", abstract: "Single measurements for scripts/bench.",
+        subcommands: [StoreMake.self, StoreStart.self, StoreSnapshot.self, StoreRestore.self])
+
+    static func print(_ findings: JSONValue) {
+        Swift.print(String(decoding: findings.serialized(), as: UTF8.self))
+    }
+
+    static var logger: Logger {
+        var logger = Logger(label: "martlet-bench") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .warning
+        return logger
+    }
+}
+
+struct StoreMake: ParsableCommand {
+    @Argument(help: "An empty directory.") var directory: String
+    @Option var nodes = 5_000
+    @Option var services = 2_000
+    @Option var tasks = 150_000
+
+    func validate() throws {
+        guard nodes > 0, services > 0, services <= tasks, tasks <= 300 * services else {
+            throw ValidationError("--nodes and --services: at least 1; --tasks: 1 to 300 for each service")
+        }
+    }
+
+    func run() throws {
+        let bench = StoreBench(directory: directory, logger: MartletBench.logger)
+        MartletBench.print(try bench.make(.init(nodes: nodes, services: services, tasks: tasks)))
+    }
+}
+
+struct StoreStart: AsyncParsableCommand {
+    @Argument(help: "What store-make has made.") var directory: String
+
+    func run() async throws {
+        MartletBench.print(try await StoreBench(directory: directory, logger: MartletBench.logger).start())
+    }
+}
+
+struct StoreSnapshot: AsyncParsableCommand {
+    @Argument(help: "What store-make has made.") var directory: String
+    @Argument(help: "The snapshot's file.") var path: String
+    @Option(help: "Who write at once.") var writers = 8
+    @Option(help: "How long without a snapshot.") var seconds = 5.0
+
+    func validate() throws {
+        guard (1...1_000).contains(writers), (0.1...600).contains(seconds) else {
+            throw ValidationError("--writers is of 1 to 1000, --seconds of 0.1 to 600")
+        }
+    }
+
+    func run() async throws {
+        let bench = StoreBench(directory: directory, logger: MartletBench.logger)
+        MartletBench.print(try await bench.snapshot(to: path, writers: writers, seconds: seconds))
+    }
+}
+
+struct StoreRestore: AsyncParsableCommand {
+    @Argument(help: "An empty directory.") var directory: String
+    @Argument(help: "The snapshot's file.") var path: String
+
+    func run() async throws {
+        let bench = StoreBench(directory: directory, logger: MartletBench.logger)
+        MartletBench.print(try await bench.restore(from: path))
+    }
+}
