@@ -107,8 +107,8 @@ let package = Package(
         layer(
             "EngineAPI",
             [
-                "Engine", "ClusterManager", "ClusterStore", "ClusterHistory", "EngineModel", "ClusterModel",
-                "ImageStore", "OCI", "HTTPTransport", "HTTPMessages", "LinuxSystem", "JSON", "Values",
+                "Engine", "ClusterManager", "ClusterStore", "WatchModel", "ClusterHistory", "EngineModel",
+                "ClusterModel", "ImageStore", "OCI", "HTTPTransport", "HTTPMessages", "LinuxSystem", "JSON", "Values",
                 External.hummingbirdCore, External.nioCore, External.nioPosix, External.logging, External.lifecycle,
             ]),
         layer(
@@ -124,8 +124,8 @@ let package = Package(
         layer(
             "Benchmarks",
             [
-                "ClusterStore", "RaftNode", "ClusterModel", "EngineModel", "Executors", "LinuxSystem", "JSON", "Values",
-                External.logging,
+                "ClusterStore", "RaftNode", "WatchModel", "ClusterModel", "EngineModel", "Executors", "LinuxSystem",
+                "JSON", "Values", External.logging,
             ]),
         layer("Chaos", ["EngineClient", "Lab", "SQLite", "LinuxSystem", "JSON", "Values"]),
         layer(
@@ -140,9 +140,8 @@ let package = Package(
             "ClusterManager",
             [
                 "RaftNode", "ClusterStore", "ClusterBackup", "ClusterPKI", "ClusterRPC", "Orchestration", "Scheduling",
-                "SessionModel", "ClusterHistory", "NetworkModel", "ClusterModel", "EngineModel", "Executors",
-                "LinuxSystem", "JSON",
-                "Values", External.logging,
+                "SessionModel", "WatchModel", "ClusterHistory", "NetworkModel", "ClusterModel", "EngineModel",
+                "Executors", "LinuxSystem", "JSON", "Values", External.logging,
             ]),
         layer(
             "Agent",
@@ -165,8 +164,8 @@ let package = Package(
         layer(
             "ClusterStore",
             [
-                "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "Executors", "LinuxSystem", "JSON", "Values",
-                External.logging,
+                "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite", "Executors", "LinuxSystem",
+                "JSON", "Values", External.logging,
             ]),
         layer(
             "ClusterBackup", ["LinuxSystem", "JSON", "Values", External.crypto, External.cryptoExtras]),
@@ -221,6 +220,7 @@ let package = Package(
         layer("Scheduling", ["ClusterModel", "Values"]),
         layer("ClusterHistory", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         layer("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
+        layer("WatchModel", ["ClusterModel", "Values", External.collections]),
         layer("AgentModel", ["ClusterModel", "SessionModel", "EngineModel", "JSON", "Values"]),
         layer("ClusterModel", ["EngineModel", "JSON", "Values", External.collections]),
         layer("RaftCore", ["Values", External.collections]),
@@ -280,20 +280,21 @@ let package = Package(
             ]),
         tests("ClusterModel", ["JSON", "Values"]),
         tests("ClusterHistory", ["ClusterModel", "JSON", "Values"]),
+        tests("WatchModel", ["ClusterModel", "Values"]),
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
         tests("Orchestration", ["ClusterModel", "Scheduling", "JSON", "Values"]),
         tests("AgentModel", ["SessionModel", "ClusterModel", "NetworkModel", "EngineModel", "JSON", "Values"]),
         tests(
             "ClusterManager",
             [
-                "RaftNode", "ClusterBackup", "ClusterRPC", "ClusterPKI", "SessionModel", "ClusterModel", "EngineModel",
-                "LinuxSystem", "TestSupport", "JSON", "Values", External.logging,
+                "RaftNode", "ClusterBackup", "ClusterRPC", "ClusterPKI", "SessionModel", "ClusterModel",
+                "EngineModel", "LinuxSystem", "TestSupport", "JSON", "Values", "ClusterStore", External.logging,
             ]),
         tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore",
             [
-                "RaftNode", "ClusterHistory", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport",
+                "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport",
                 External.logging,
             ]),
         tests(
@@ -303,7 +304,7 @@ let package = Package(
             "EngineAPI",
             [
                 "Engine", "ClusterManager", "EngineModel", "EngineClient", "HTTPMessages", "HTTPTransport",
-                "ClusterModel", "JSON",
+                "ClusterModel", "WatchModel", "JSON",
                 "LinuxSystem", "Values", "TestSupport", External.nioCore, External.nioPosix, External.logging,
                 External.lifecycle,
             ]),

@@ -16,27 +16,3 @@ public struct EarlierSpecifications: Sendable {
         historyID = state.cluster?.historyID
     }
 }
-
-extension Mutation {
-    /// The object that it writes, where that has a specification.
-    fileprivate var specified: ObjectReference? {
-        switch self {
-        case .putCluster(let object, _): ObjectReference(kind: .cluster, id: object.id)
-        case .putNode(let object, _): ObjectReference(kind: .node, id: object.id)
-        case .removeNode(let id, _), .allocateGateway(let id, _), .observeNode(let id, _, _):
-            ObjectReference(kind: .node, id: id)
-        case .putService(let object, _): ObjectReference(kind: .service, id: object.id)
-        case .removeService(let id, _), .allocate(let id, _), .progress(let id, _):
-            ObjectReference(kind: .service, id: id)
-        case .putNetwork(let object, _): ObjectReference(kind: .network, id: object.id)
-        case .removeNetwork(let id, _), .moveCursor(let id, _): ObjectReference(kind: .network, id: id)
-        case .putConfig(let object, _): ObjectReference(kind: .config, id: object.id)
-        case .removeConfig(let id, _): ObjectReference(kind: .config, id: id)
-        case .putSecret(let object, _): ObjectReference(kind: .secret, id: object.id)
-        case .removeSecret(let id, _): ObjectReference(kind: .secret, id: id)
-        case .createTask, .removeTask, .desire, .assign, .explain, .orphan, .observe, .putAttachment,
-            .removeAttachment:
-            nil
-        }
-    }
-}

@@ -51,16 +51,25 @@ public struct ClusterState: Sendable {
         var changes: [AppliedChange] = []
         if transaction.mutations.count == 1 {
             // One alone checks before it changes anything: nothing has to be kept to go back to.
-            if let change = try apply(transaction.mutations[0]) { changes.append(change) }
+            if let change = try summed(transaction.mutations[0]) { changes.append(change) }
         } else {
             var next = self
             for mutation in transaction.mutations {
-                if let change = try next.apply(mutation) { changes.append(change) }
+                if let change = try next.summed(mutation) { changes.append(change) }
             }
             self = next
         }
         if let id = transaction.id { recentTransactions.insert(id) }
         return changes
+    }
+
+    /// Applies a mutation, and says what the object was and is.
+    private mutating func summed(_ mutation: Mutation) throws(Refusal) -> AppliedChange? {
+        let before = mutation.specified.flatMap { summary(of: $0) }
+        guard var change = try apply(mutation) else { return nil }
+        change.before = before
+        change.after = summary(of: change.object)
+        return change
     }
 
     private func check(

@@ -155,10 +155,20 @@ public struct AppliedChange: Hashable, Sendable {
     public var kind: ObjectKind
     public var id: String
     public var action: Action
+    /// What is told of the object as it was; nil where it did not exist, and of kinds of which nothing is told.
+    public var before: ObjectSummary?
+    /// The same as it is now.
+    public var after: ObjectSummary?
 
-    public init(kind: ObjectKind, id: String, action: Action) {
+    public init(
+        kind: ObjectKind, id: String, action: Action, before: ObjectSummary? = nil, after: ObjectSummary? = nil
+    ) {
         self.kind = kind
         self.id = id
         self.action = action
+        self.before = before
+        self.after = after
     }
+
+    public var object: ObjectReference { ObjectReference(kind: kind, id: id) }
 }

@@ -1,11 +1,12 @@
 import ClusterHistory
 import ClusterModel
+import WatchModel
 
 /// What some commands did to the state.
 struct AppliedCommands {
     /// After the last of them.
     var state: ClusterState
-    var changes: [AppliedChange] = []
+    var changes: [RevisedChange] = []
     var records: [HistoryRecord] = []
     /// Those with an identifier, but for repetitions.
     var transactions: [AppliedTransaction] = []
@@ -22,6 +23,8 @@ struct AppliedCommands {
         let changes = try state.apply(transaction, at: index)
         if let id = transaction.id, !isRepeated { transactions.append(AppliedTransaction(id: id, index: index)) }
         records += HistoryRecord.records(of: transaction, changes: changes, from: before, to: state)
-        self.changes += changes
+        for change in changes {
+            self.changes.append(RevisedChange(revision: index, time: state.time, change: change))
+        }
     }
 }

@@ -8,21 +8,17 @@ import RaftNode
 import SQLite
 import Synchronization
 import Values
+import WatchModel
 
 /// The replicated state of the cluster: in memory as a value that anybody may copy, and in a SQLite file.
 ///
 /// The file follows a fraction of a second behind; after a crash Raft applies again what it lacks.
 public final class ClusterStore: RaftStateMachine {
-    private struct Shared {
-        var state: ClusterState
-        var watchers: [UInt64: ClusterWatch] = [:]
-        var nextWatcher: UInt64 = 0
-    }
-
     private let directory: String
     private let logger: Logger
-    private let shared: Mutex<Shared>
+    private let current: Mutex<ClusterState>
     private let writer: StateWriter
+    private let hub: WatchHub
 
     /// The file that names the current state file.
     private static let pointerName = "state-current"
@@ -38,7 +34,8 @@ public final class ClusterStore: RaftStateMachine {
             let path = directory + "/" + name
             let database = try StateDatabase(path: path)
             let state = try database.load()
-            shared = Mutex(Shared(state: state))
+            current = Mutex(state)
+            hub = try WatchHub(at: state.position)
             writer = try StateWriter(database, path: path, index: state.index)
         } catch let error as JSONError {
             throw .corrupted(path: directory, reason: error.description)
@@ -51,10 +48,13 @@ public final class ClusterStore: RaftStateMachine {
 
     /// Ends when the file has everything and is closed: whoever removes the directory calls it first, since SQLite
     /// removes its log by name. Nothing is applied afterwards.
-    public func close() { writer.close() }
+    public func close() {
+        hub.close()
+        writer.close()
+    }
 
     /// The state as applied so far. A copy costs nothing.
-    public var state: ClusterState { shared.withLock(\.state) }
+    public var state: ClusterState { current.withLock { $0 } }
 
     /// A connection of its own to the state's file, which has everything that was applied before. Call it where a
     /// thread may wait for the disk.
@@ -63,22 +63,25 @@ public final class ClusterStore: RaftStateMachine {
         return try Database(path: writer.path, access: .readOnly)
     }
 
-    /// What changes from now on of some kinds of object; nothing else wakes the watcher.
+    /// A look at changes, without a watch yet.
+    public func watch() -> ClusterWatch { ClusterWatch(hub) }
+
+    /// What changes from now on of some kinds of object.
     public func watch(_ kinds: Set<ObjectKind>) -> ClusterWatch {
-        shared.withLock { shared in
-            let key = shared.nextWatcher
-            shared.nextWatcher += 1
-            let watch = ClusterWatch(kinds) { [weak self] in
-                self?.shared.withLock { _ = $0.watchers.removeValue(forKey: key) }
-            }
-            shared.watchers[key] = watch
-            return watch
-        }
+        let watch = watch()
+        watch.follow(.kinds(kinds))
+        return watch
+    }
+
+    /// Behind which the changes come since a moment, as far back as they are held.
+    public func position(before time: Timestamp) -> WatchPosition {
+        let window = hub.window
+        return WatchPosition(history: window.history, revision: window.revision(before: time))
     }
 
     // MARK: RaftStateMachine
 
-    public var appliedIndex: UInt64 { shared.withLock(\.state.index) }
+    public var appliedIndex: UInt64 { current.withLock(\.index) }
 
     public func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
         try writer.check()
@@ -181,13 +184,20 @@ public final class ClusterStore: RaftStateMachine {
         for suffix in ["", "-wal", "-shm"] { try? Files.removeTree(path + suffix) }
     }
 
-    private func publish(_ state: ClusterState, _ changes: [AppliedChange]?) {
-        let watchers = shared.withLock { shared in
-            shared.state = state
-            return Array(shared.watchers.values)
+    /// - Parameter changes: nil where the way to the state is not known.
+    private func publish(_ state: ClusterState, _ changes: [RevisedChange]?) {
+        let isRenewed = current.withLock { current in
+            defer { current = state }
+            return current.position.history != state.position.history
         }
-        for watcher in watchers { watcher.add(changes) }
+        // Whoever learns of a change finds a state that has it.
+        if let changes, !isRenewed { hub.publish(changes, upTo: state.index) } else { hub.reset(to: state.position) }
     }
+}
+
+extension ClusterState {
+    /// Where it stands among all revisions.
+    public var position: WatchPosition { WatchPosition(history: cluster?.historyID ?? "", revision: index) }
 }
 
 /// What became of a proposed transaction. It stays on the manager that applied it.

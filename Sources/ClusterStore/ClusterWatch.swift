@@ -1,67 +1,64 @@
-import ClusterModel
 import Synchronization
+import WatchModel
 
-/// A look at the changes of the cluster's state, gathered until somebody asks for them.
+/// A look at the changes of the cluster's state: any number of watches, and one that waits for what there is for them.
+///
+///     let watch = store.watch()
+///     watch.follow(.kinds([.service]), from: position)
+///     while let deliveries = await watch.next() { ... }
+///
+/// It holds nothing back: a watch that is slow is told to resynchronise. Afterwards, as at its beginning without a
+/// position, the store's state is at least as new as where the watch goes on.
 public final class ClusterWatch: Sendable {
-    /// How many changes wait at most; a watcher that is slower looks at everything.
-    public static let capacity = 10_000
-
-    private struct Pending {
-        var changes: [AppliedChange] = []
-        var isOverflowing = false
-    }
-
-    private let kinds: Set<ObjectKind>
-    private let pending = Mutex(Pending())
+    private let hub: WatchHub
+    private let consumer: WatchConsumer
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
-    private let onEnd: @Sendable () -> Void
+    private let isWoken = Atomic(false)
 
-    init(_ kinds: Set<ObjectKind>, onEnd: @escaping @Sendable () -> Void) {
-        self.kinds = kinds
+    init(_ hub: WatchHub) {
+        self.hub = hub
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        self.onEnd = onEnd
+        consumer = hub.enter(signal)
     }
 
-    /// Changes of what the watcher is about count, or nil for any that there may be.
-    func add(_ changes: [AppliedChange]?) {
-        let changes = changes?.filter { kinds.contains($0.kind) }
-        if changes?.isEmpty == true { return }
-        pending.withLock { pending in
-            if let changes, pending.changes.count + changes.count <= Self.capacity {
-                pending.changes += changes
-            } else {
-                pending.changes = []
-                pending.isOverflowing = true
-            }
-        }
+    deinit { finish() }
+
+    /// Begins a watch behind a position, which may be of another manager's store; nil is from now on.
+    ///
+    /// - Returns: nil where this is finished.
+    @discardableResult
+    public func follow(_ filter: WatchFilter, from position: WatchPosition? = nil) -> WatchID? {
+        hub.follow(filter, from: position, for: consumer)
+    }
+
+    public func unfollow(_ id: WatchID) { hub.unfollow(id) }
+
+    /// Lets `next` return although there is nothing.
+    public func wake() {
+        isWoken.store(true, ordering: .releasing)
         signal.yield()
     }
 
-    /// Lets `next` return although nothing changed.
-    public func wake() { signal.yield() }
-
-    /// Ends the watch, which its owner has to do: `next` returns nil from now on.
+    /// Ends the watches: `next` returns nil from now on.
     public func finish() {
         signal.finish()
-        onEnd()
+        hub.leave(consumer)
     }
 
-    /// What changed since the last call; waits for something. `changes` is nil where too much changed to list it. Nil
-    /// when the watch is finished or the task cancelled.
-    public func next() async -> ClusterWatchUpdate? {
-        for await _ in signals {
-            return pending.withLock { pending in
-                defer { pending = Pending() }
-                return ClusterWatchUpdate(changes: pending.isOverflowing ? nil : pending.changes)
-            }
+    /// What there is for the watches, some of them at a time; waits for something. Empty where it was woken for
+    /// nothing. Nil when this is finished, the store is closed or the task cancelled. For one task.
+    public func next() async -> [WatchDelivery]? {
+        while !Task.isCancelled {
+            let deliveries = hub.take(consumer)
+            if isWoken.exchange(false, ordering: .acquiring) || !deliveries.isEmpty { return deliveries }
+            guard await isSignalled() else { return nil }
         }
         return nil
     }
-}
 
-/// Some changes of the cluster's state.
-public struct ClusterWatchUpdate: Sendable {
-    /// nil: anything may have changed.
-    public var changes: [AppliedChange]?
+    private func isSignalled() async -> Bool {
+        for await _ in signals { return true }
+        return false
+    }
 }

@@ -21,7 +21,7 @@ struct StateBacklog {
     var isLarge: Bool { keys.count + transactions.count >= Self.countLimit || byteCount >= Self.byteLimit }
 
     mutating func add(_ news: AppliedCommands) {
-        for change in news.changes { keys.insert(ObjectReference(kind: change.kind, id: change.id)) }
+        for change in news.changes { keys.insert(change.change.object) }
         records += news.records
         transactions += news.transactions
         byteCount += news.byteCount

@@ -26,7 +26,7 @@ struct EventRoutes: Sendable {
             }
             // Subscribed before the headers go out, so that what happens from then on is seen.
             var sources = [engine.events.subscribe(since: since)]
-            if let cluster, cluster.membership.controlAvailable { sources.append(cluster.events()) }
+            if let cluster, cluster.membership.controlAvailable { sources.append(cluster.events(since: since)) }
             let streams = sources
             return .stream(contentType: "application/json") { writer in
                 try await Self.pass(streams, filters, until: until, to: writer)

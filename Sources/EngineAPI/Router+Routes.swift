@@ -17,6 +17,7 @@ extension Router {
         ServiceRoutes(cluster: cluster).register(&self)
         PayloadRoutes(cluster: cluster).register(&self)
         HistoryRoutes(cluster: cluster).register(&self)
+        WatchRoutes(cluster: cluster).register(&self)
         BackupRoutes(cluster: cluster).register(&self)
     }
 }

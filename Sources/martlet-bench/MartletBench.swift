@@ -8,7 +8,7 @@ import Logging
 struct MartletBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet-bench", abstract: "Single measurements for scripts/bench.",
-        subcommands: [StoreMake.self, StoreStart.self, StoreSnapshot.self, StoreRestore.self])
+        subcommands: [StoreMake.self, StoreStart.self, StoreSnapshot.self, StoreRestore.self, Watch.self])
 
     static func print(_ findings: JSONValue) {
         Swift.print(String(decoding: findings.serialized(), as: UTF8.self))
@@ -72,5 +72,31 @@ struct StoreRestore: AsyncParsableCommand {
     func run() async throws {
         let bench = StoreBench(directory: directory, logger: MartletBench.logger)
         MartletBench.print(try await bench.restore(from: path))
+    }
+}
+
+struct Watch: AsyncParsableCommand {
+    @Argument(help: "An empty directory.") var directory: String
+    @Option(
+        help: "own: each watch is about a task of its own. all: all are about every task.",
+        transform: { text in
+            guard let pattern = WatchBench.Pattern(rawValue: text) else { throw ValidationError("own or all") }
+            return pattern
+        })
+    var pattern: WatchBench.Pattern
+    @Option var watchers = 1_000
+    @Option(help: "Who take for the watches.") var consumers = 4
+    @Option(help: "Of tasks.") var changes = 100_000
+
+    func validate() throws {
+        guard (1...1_000_000).contains(watchers), (1...10_000).contains(consumers), changes > 0 else {
+            throw ValidationError("--watchers is of 1 to 1000000, --consumers of 1 to 10000, --changes at least 1")
+        }
+    }
+
+    func run() async throws {
+        let bench = WatchBench(directory: directory, logger: MartletBench.logger)
+        MartletBench.print(
+            try await bench.run(pattern, watchers: watchers, consumers: consumers, changes: changes))
     }
 }

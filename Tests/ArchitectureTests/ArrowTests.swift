@@ -11,7 +11,8 @@ import Testing
         ["CLinux", "CGuardedStart", "CLab", "CSQLite", "CSeccomp", "CArchive"],
         [
             "Values", "JSON", "HTTPMessages", "OCI", "RuntimeProtocol", "RuntimeSpec", "EngineModel", "NetworkModel",
-            "RaftCore", "ClusterModel", "ClusterHistory", "Scheduling", "Orchestration", "SessionModel", "AgentModel",
+            "RaftCore", "ClusterModel", "ClusterHistory", "WatchModel", "Scheduling", "Orchestration", "SessionModel",
+            "AgentModel",
         ],
         ["LinuxSystem", "Executors", "SQLite", "Netlink", "Cgroups", "Seccomp", "SystemdUnits", "Archive"],
         [

@@ -25,7 +25,7 @@ import Values
         var state = ClusterState()
         #expect(
             try apply(&state, .putConfig(config("1", "a"), expected: 0))
-                == [AppliedChange(kind: .config, id: "1", action: .create)])
+                == [AppliedChange(kind: .config, id: "1", action: .create, after: .config(name: "a"))])
         try apply(&state, .putSecret(secret("1", "a"), expected: 0))
         #expect(throws: Refusal.alreadyExists(kind: .config, name: "a")) {
             try apply(&state, .putConfig(config("2", "a"), expected: 0))

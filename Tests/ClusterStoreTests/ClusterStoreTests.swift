@@ -8,6 +8,7 @@ import SQLite
 import TestSupport
 import Testing
 import Values
+import WatchModel
 
 @Suite struct ClusterStoreTests {
     private func command(_ index: UInt64, _ mutations: Mutation...) throws -> CommittedCommand {
@@ -129,12 +130,59 @@ import Values
     @Test func watchersLearnWhatChanged() async throws {
         let folder = try TemporaryDirectory()
         let store = try ClusterStore(directory: folder.path, logger: Logger(label: "test"))
-        let watch = store.watch(Set(ObjectKind.allCases))
+        let watch = store.watch([.service])
         _ = try store.apply([command(1, .putService(service("1", "a"), expected: 0))])
         _ = try store.apply([command(2, .removeService("1", expected: nil))])
-        let update = await watch.next()
-        #expect(update?.changes?.map(\.action) == [.create, .remove])
+        var changes: [RevisedChange] = []
+        while changes.count < 2, let deliveries = await watch.next() {
+            for case .changes(let more, _) in deliveries.map(\.update) { changes += more }
+        }
+        #expect(changes.map(\.change.action) == [.create, .remove] && changes.map(\.revision) == [1, 2])
+        #expect(changes.map { $0.change.before?.name } == [nil, "a"])
+        #expect(changes.map { $0.change.after?.name } == ["a", nil])
+        watch.wake()
+        #expect(await watch.next() == [])
         watch.finish()
         #expect(await watch.next() == nil)
+    }
+
+    @Test("A watcher goes on at another manager where it stood; where that cannot tell, it says so")
+    func watchesFromARevision() async throws {
+        let folder = try TemporaryDirectory()
+        let logger = Logger(label: "test")
+        let one = try ClusterStore(directory: folder.path + "/one", logger: logger)
+        let commands = try (1...5 as ClosedRange<UInt64>).map {
+            try command($0, .putService(service("\($0)", "\($0)"), expected: 0))
+        }
+        _ = try one.apply(Array(commands[..<3]))
+        let position = one.state.position
+        let two = try ClusterStore(directory: folder.path + "/two", logger: logger)
+        let watch = two.watch()
+        watch.follow(.kinds([.service]), from: position)
+        // It is behind the one that the watcher comes from.
+        _ = try two.apply(Array(commands[..<2]))
+        _ = try two.apply(Array(commands[2...]))
+        guard case .changes(let changes, 5) = await watch.next()?.first?.update else {
+            return #expect(Bool(false), "no changes")
+        }
+        #expect(changes.map(\.revision) == [4, 5])
+        watch.finish()
+        // After a start it holds nothing of before.
+        two.close()
+        let again = try ClusterStore(directory: folder.path + "/two", logger: logger)
+        let late = again.watch()
+        late.follow(.kinds([.service]), from: position)
+        #expect(await late.next()?.map(\.update) == [.resynchronise(again.state.position)])
+        // A state that is replaced is news for those that are there.
+        let file = folder.path + "/snapshot"
+        _ = try one.apply(
+            try (4...9 as ClosedRange<UInt64>).map {
+                try command($0, .putService(service("\($0)", "\($0)"), expected: 0))
+            })
+        _ = try one.writeSnapshot(to: file)
+        try again.install(snapshot: file, index: 9)
+        #expect(await late.next()?.map(\.update) == [.resynchronise(one.state.position)])
+        again.close()
+        #expect(await late.next() == nil, "a store that is closed ends its watches")
     }
 }

@@ -2,29 +2,6 @@ import ClusterModel
 import JSON
 import Values
 
-/// Which object: its kind and identifier.
-public struct ObjectReference: Hashable, Comparable, Sendable {
-    public var kind: ObjectKind
-    public var id: String
-
-    public init(kind: ObjectKind, id: String) {
-        self.kind = kind
-        self.id = id
-    }
-
-    public static func < (one: ObjectReference, other: ObjectReference) -> Bool {
-        (one.kind.rawValue, one.id) < (other.kind.rawValue, other.id)
-    }
-
-    /// Whether somebody asks for such objects, so that the history keeps them; the others are made by the cluster.
-    public var hasSpecification: Bool {
-        switch kind {
-        case .cluster, .node, .service, .network, .config, .secret: true
-        case .task, .attachment: false
-        }
-    }
-}
-
 extension ClusterState {
     /// An object's name for people, its specification as JSON, its version, and when that was written.
     func specification(
