@@ -11,10 +11,21 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         /// For so long no leader lasts: each is cut off or crashes a moment after it was elected, by chance.
         case storm(duration: Milliseconds)
         /// Some hosts are cut off from the leader and the rest; then the leader is cut off alone, while those that
-        /// heard it last crash and are back at once.
-        case changeSides(before: Milliseconds, duration: Milliseconds)
+        /// heard it last crash and are back at once. Where it is quiet, nothing new is appended before that, so that
+        /// those who heard nothing lack nothing and may be elected.
+        case changeSides(before: Milliseconds, isQuiet: Bool, duration: Milliseconds)
         /// The leader hands over, and is cut off right after.
         case handOverAndCut(delay: Milliseconds, duration: Milliseconds)
+        /// The leader is cut off together with a minority.
+        case minority(duration: Milliseconds)
+        /// Some members go, or are exchanged jointly; as soon as the leader acts on that, it is cut off with as many of
+        /// the members after the change as are a majority of them, newcomers first.
+        case changeAndCut(isJoint: Bool, duration: Milliseconds)
+        /// The leader is cut off while it is asked for much. So long after the next one was elected everybody else
+        /// trims the log, and the cut ends: what the first has beyond the others is covered by their snapshots.
+        case strand(delay: Milliseconds)
+        /// Clients lose no time, and each call goes to another host.
+        case haste(duration: Milliseconds)
         /// The leader's disk is slow for a while, and some members are far away; then it crashes, and is back soon.
         case leaderStumbles(latency: Milliseconds, downtime: Milliseconds)
         /// The leader is cut off, and the others crash and come back while they elect another.
@@ -29,6 +40,8 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case partition(side: UInt64, duration: Milliseconds)
         /// Of a thousand messages so many are lost, and so many come twice.
         case unreliable(lost: Int, doubled: Int, duration: Milliseconds)
+        /// Of a thousand messages so many come a second time, long after.
+        case echo(perMille: Int, duration: Milliseconds)
         /// Messages take up to so long, and overtake each other.
         case delay(Milliseconds, duration: Milliseconds)
         /// Messages to and from hosts on one side take up to so long.

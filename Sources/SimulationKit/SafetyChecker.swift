@@ -39,6 +39,11 @@ struct SafetyChecker {
         }
     }
 
+    /// State machine safety: a state is only replaced by a later one.
+    mutating func sees(installed index: UInt64, after last: UInt64, by host: UInt64) {
+        if index <= last { note(.stateMachineSafety, "\(host) goes back from \(last) to a snapshot of \(index)") }
+    }
+
     /// State machine safety: no two members apply different entries at one index, and none is left out.
     mutating func sees(applied entry: Entry, after last: UInt64, by host: UInt64) {
         if entry.index != last + 1 { note(.stateMachineSafety, "\(host) applies \(entry.index) after \(last)") }

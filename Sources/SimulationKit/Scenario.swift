@@ -90,7 +90,7 @@ public struct Scenario: Hashable, Sendable {
         let host = random.number(in: 0...members)
         let long = Milliseconds(random.number(in: 100...8_000))
         let short = Milliseconds(random.number(in: 2...60))
-        switch random.number(in: 0..<116) {
+        switch random.number(in: 0..<144) {
         case 0..<13: return .crash(host: host, downtime: long)
         case 13..<16: return .crash(host: host, downtime: short)
         case 16..<20:
@@ -119,8 +119,15 @@ public struct Scenario: Hashable, Sendable {
             return .slowSide(
                 side: random.next(), Milliseconds(random.number(in: 50...2_000)), duration: long)
         case 107..<111:
-            return .changeSides(before: Milliseconds(random.number(in: 500...1_500)), duration: long)
-        case 111..<115: return .handOverAndCut(delay: Milliseconds(random.number(in: 1...15)), duration: long)
+            return .changeSides(
+                before: Milliseconds(random.number(in: 500...2_000)), isQuiet: random.chance(perMille: 500),
+                duration: long)
+        case 111..<117: return .handOverAndCut(delay: Milliseconds(random.number(in: 1...15)), duration: long)
+        case 117..<122: return .minority(duration: long)
+        case 122..<128: return .changeAndCut(isJoint: random.chance(perMille: 500), duration: long)
+        case 128..<134: return .strand(delay: Milliseconds(random.number(in: 1...[50, 300][random.number(in: 0...1)])))
+        case 134..<138: return .echo(perMille: random.number(in: 1...200), duration: long)
+        case 138..<142: return .haste(duration: long)
         default: return .storm(duration: Milliseconds(random.number(in: 5_000...60_000)))
         }
     }

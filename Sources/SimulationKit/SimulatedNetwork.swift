@@ -5,6 +5,8 @@ struct SimulatedNetwork {
         case isolate(UInt64)
         case partition(side: UInt64)
         case unreliable(lost: Int, doubled: Int)
+        /// Of a thousand messages so many come again, long after.
+        case echo(perMille: Int)
         case delay(Milliseconds)
         /// To and from hosts on one side.
         case slowSide(side: UInt64, Milliseconds)
@@ -45,7 +47,7 @@ struct SimulatedNetwork {
             case .cut(let sender, let receiver): sender == from && receiver == to
             case .isolate(let host): host == from || host == to
             case .partition(let side): side >> (from % 64) & 1 != side >> (to % 64) & 1
-            case .unreliable, .delay, .slowSide: false
+            case .unreliable, .echo, .delay, .slowSide: false
             }
         }
     }
@@ -60,6 +62,17 @@ struct SimulatedNetwork {
         return arrival - now
     }
 
+    /// The longest that a message comes after its first copy.
+    private static let latestEcho = 20_000
+
+    /// When a message comes once more, whatever was sent after it; nil where it does not.
+    func echo(using random: inout Randomness) -> Milliseconds? {
+        var chance = 0
+        for case .echo(let perMille) in obstacles.values { chance = max(chance, perMille) }
+        guard chance > 0, random.chance(perMille: chance) else { return nil }
+        return Milliseconds(random.number(in: 1...Self.latestEcho))
+    }
+
     /// When a message's copies arrive; empty where it is lost.
     mutating func delays(
         from: UInt64, to: UInt64, at now: Milliseconds, using random: inout Randomness
@@ -70,7 +83,7 @@ struct SimulatedNetwork {
         var doubled = 0
         for obstacle in obstacles.values {
             switch obstacle {
-            case .cut, .isolate, .partition: break
+            case .cut, .isolate, .partition, .echo: break
             case .unreliable(let losing, let doubling):
                 lost = max(lost, losing)
                 doubled = max(doubled, doubling)

@@ -14,17 +14,36 @@ struct SimulatedClient {
     var body: Simulation.Request.Body = .read(key: 0)
     var isWaitingSince: Milliseconds?
     var host: UInt64 = 1
+    /// When its next call begins.
+    var nextThought: Milliseconds = 0
 }
 
 extension Simulation {
-    private static let patience: Milliseconds = 1_500
+    /// How long a client waits before it asks another host.
+    private var patience: Milliseconds { isHasty ? 60 : 1_500 }
+    private var isHasty: Bool { agenda.now < hasteEnd }
+
+    mutating func thinkLater(_ number: Int, after delay: Milliseconds) {
+        clients[number].nextThought = agenda.now + delay
+        agenda.add(.think(client: number), after: delay)
+    }
+
+    /// Clients lose no time for so long.
+    mutating func hurry(for duration: Milliseconds) {
+        guard !isMending else { return }
+        hasteEnd = max(hasteEnd, agenda.now + duration)
+        for number in clients.indices where clients[number].call == nil {
+            thinkLater(number, after: Milliseconds(random.number(in: 1...10)))
+        }
+    }
 
     /// Begins the next call.
     mutating func think(_ number: Int) {
-        guard clients[number].call == nil else { return }
+        guard clients[number].call == nil, clients[number].nextThought == agenda.now else { return }
+        if isHasty { clients[number].host = random.element(of: hosts.ids) ?? 1 }
         let key = UInt64(random.number(in: 0..<scenario.keys))
         var call = History.Call(client: UInt64(number), key: key, kind: .read, begin: agenda.now)
-        if random.chance(perMille: 550) {
+        if random.chance(perMille: 550), agenda.now >= quietEnd {
             clients[number].sequence += 1
             let sequence = clients[number].sequence
             // A value is of one client and one call.
@@ -49,7 +68,7 @@ extension Simulation {
         if let delay = network.clientDelay(using: &random) {
             agenda.add(.request(host: client.host, request), after: delay)
         }
-        agenda.add(.patience(client: number, token: client.token), after: Self.patience)
+        agenda.add(.patience(client: number, token: client.token), after: patience)
     }
 
     mutating func losePatience(_ number: Int, _ token: Int) {
@@ -114,6 +133,6 @@ extension Simulation {
         history.finish(call, at: agenda.now, seeing: view)
         clients[number].call = nil
         clients[number].isWaitingSince = nil
-        agenda.add(.think(client: number), after: Milliseconds(random.number(in: 10...400)))
+        thinkLater(number, after: Milliseconds(random.number(in: isHasty ? 1...20 : 10...400)))
     }
 }

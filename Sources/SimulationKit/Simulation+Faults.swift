@@ -22,11 +22,16 @@ extension Simulation {
         case .storm(let duration):
             stormEnd = agenda.now + duration
             agenda.add(.gust, after: 0)
-        case .changeSides(let before, let duration): changeSides(before, duration)
+        case .changeSides(let before, let isQuiet, let duration): changeSides(before, isQuiet, duration)
         case .handOverAndCut(let delay, let duration):
             guard let leader else { return }
             handOver(leader)
-            agenda.add(.isolate(leader, duration), after: delay)
+            agenda.add(.obstruct(.isolate(leader), duration), after: delay)
+            agenda.add(.hurry(Self.doubt), after: delay)
+        case .minority(let duration): cutOffMinority(duration)
+        case .changeAndCut(let isJoint, let duration): changeAndCut(isJoint, duration)
+        case .strand(let delay): strand(delay)
+        case .haste(let duration): hurry(for: duration)
         case .leaderStumbles(let latency, let downtime):
             guard let leader else { return }
             hosts[leader]!.latency = latency
@@ -55,6 +60,7 @@ extension Simulation {
         case .partition(let side, let duration): obstruct(.partition(side: side), duration)
         case .unreliable(let lost, let doubled, let duration):
             obstruct(.unreliable(lost: lost, doubled: doubled), duration)
+        case .echo(let perMille, let duration): obstruct(.echo(perMille: perMille), duration)
         case .delay(let time, let duration): obstruct(.delay(time), duration)
         case .slowSide(let side, let time, let duration): obstruct(.slowSide(side: side, time), duration)
         case .slowDisk(let place, let latency, let duration):
@@ -71,15 +77,19 @@ extension Simulation {
             guard number < world.agents.count else { return }
             obstruct(.isolate(world.agents[number].endpoint), duration)
         case .transferLeadership: if let leader { handOver(leader) }
-        case .addMember: addMember()
-        case .removeMember(let place): if let id = host(place) { removeMember(id) }
-        case .exchangeMembers(let count): exchangeMembers(count)
+        case .addMember: changeMembers { $0.proposeMember(by: $1) }
+        case .removeMember(let place): if let id = host(place) { changeMembers { $0.proposeRemoval(id, by: $1) } }
+        case .exchangeMembers(let count):
+            guard let leader else { return }
+            exchange(Array(hosts[leader]!.raft.membership.voters.shuffled(using: &random.generator).prefix(count)))
         case .changeMembers(let count):
-            for _ in 0..<count {
-                if random.chance(perMille: 500) {
-                    addMember()
-                } else if let id = host(random.number(in: 0..<hosts.count)) {
-                    removeMember(id)
+            changeMembers { simulation, leader in
+                for _ in 0..<count {
+                    if simulation.random.chance(perMille: 500) {
+                        simulation.proposeMember(by: leader)
+                    } else if let id = simulation.host(simulation.random.number(in: 0..<simulation.hosts.count)) {
+                        simulation.proposeRemoval(id, by: leader)
+                    }
                 }
             }
         }
@@ -91,72 +101,30 @@ extension Simulation {
         work(leader)
     }
 
-    /// A leader begins its term.
-    mutating func sees(leader id: UInt64, in term: UInt64) {
-        guard term > lastTerm else { return }
-        lastTerm = term
-        elections += 1
-        guard !isMending else { return }
-        if agenda.now < stormEnd {
-            strike(id)
-        } else if !ambushes.isEmpty {
-            let ambush = ambushes.removeFirst()
-            agenda.add(.isolate(id, ambush.duration), after: ambush.delay)
-        }
-    }
-
-    /// Cuts a leader off or lets it crash: mostly before its first entry has come to many, or just after the next one
-    /// has come to some.
-    private mutating func strike(_ id: UInt64) {
-        let delay = Milliseconds(random.number(in: 1...[8, 25, 100, 600][random.number(in: 0..<4)]))
-        if random.chance(perMille: 500) {
-            agenda.add(.isolate(id, Milliseconds(random.number(in: 300...2_500))), after: delay)
-        } else {
-            agenda.add(.stumble(id, Milliseconds(random.number(in: 1...1_500))), after: delay)
-        }
-    }
-
-    /// Leaders that have lasted are struck again.
-    mutating func gust() {
-        guard agenda.now < stormEnd, !isMending else { return }
-        if let leader { strike(leader) }
-        agenda.add(.gust, after: Milliseconds(random.number(in: 1_000...3_000)))
-    }
-
-    private mutating func changeSides(_ before: Milliseconds, _ duration: Milliseconds) {
-        guard let leader else { return }
-        let others = hosts[leader]!.raft.membership.voters.filter { $0 != leader }
-        // With the leader a majority; the rest hears nothing and would vote.
-        let side = Array(others.shuffled(using: &random.generator).prefix(others.count / 2))
-        var mask: UInt64 = 1 << (leader % 64)
-        for id in side { mask |= 1 << (id % 64) }
-        obstruct(.partition(side: mask), before)
-        agenda.add(.turn(leader: leader, side: side, duration), after: before)
-    }
-
-    mutating func turn(_ leader: UInt64, _ side: [UInt64], _ duration: Milliseconds) {
-        obstruct(.isolate(leader), duration)
-        for id in side { crash(id, downtime: Milliseconds(random.number(in: 1...20))) }
-    }
-
     private static let memberLimit = 7
 
-    private mutating func addMember() {
-        guard let leader, canWork(leader), hosts[leader]!.raft.membership.ids.count < Self.memberLimit else { return }
+    /// Has a leader propose changes, one right after the other.
+    private mutating func changeMembers(_ propose: (inout Simulation, UInt64) -> Void) {
+        guard let leader, canWork(leader) else { return }
+        propose(&self, leader)
+        work(leader)
+    }
+
+    private mutating func proposeMember(by leader: UInt64) {
+        guard hosts[leader]!.raft.membership.ids.count < Self.memberLimit else { return }
         let id = nextID
         guard (try? hosts[leader]!.raft.propose(.addLearner(member(id)))) != nil else { return }
         nextID += 1
         addHost(id, SimulatedHost.Disk())
-        work(leader)
     }
 
     /// Jointly: some voters go or become learners, and new ones come, which have nothing yet.
-    private mutating func exchangeMembers(_ count: Int) {
+    mutating func exchange(_ leaving: [UInt64]) {
         guard let leader, canWork(leader) else { return }
         let membership = hosts[leader]!.raft.membership
         var changes: [MembershipChange] = []
         var added: [UInt64] = []
-        for old in membership.voters.shuffled(using: &random.generator).prefix(count) {
+        for old in leaving {
             guard membership.ids.count + added.count < Self.memberLimit else { break }
             changes.append(random.chance(perMille: 700) ? .remove(old) : .demote(old))
             let new = nextID + UInt64(added.count)
@@ -169,12 +137,10 @@ extension Simulation {
         work(leader)
     }
 
-    private mutating func removeMember(_ id: UInt64) {
-        guard let leader, canWork(leader) else { return }
+    mutating func proposeRemoval(_ id: UInt64, by leader: UInt64) {
         let membership = hosts[leader]!.raft.membership
         guard membership[id] != nil, !membership.isVoter(id) || membership.voters.count > 3 else { return }
         _ = try? hosts[leader]!.raft.propose(.remove(id))
-        work(leader)
     }
 
     /// Learners that have caught up get their vote.

@@ -12,6 +12,7 @@ extension Simulation {
         agenda.add(.tick(id, life: life), after: host.tickInterval)
         guard canWork(id) else { return }
         setClock(id)
+        if sideChange != nil { foresee(id) }
         hosts[id]!.raft.tick()
         work(id)
     }
@@ -70,6 +71,7 @@ extension Simulation {
         if host.raft.role == .leader {
             checker.sees(leader: id, in: host.raft.currentTerm)
             sees(leader: id, in: host.raft.currentTerm)
+            sees(electorate: host.raft.membership.electorate, of: id)
         }
     }
 
@@ -94,7 +96,9 @@ extension Simulation {
             checker.sees(written: ready.entries, after: previous, by: id)
         }
         hosts[id]!.write(ready)
-        if let snapshot = ready.snapshot { hosts[id]!.install(snapshot) }
+        guard let snapshot = ready.snapshot else { return }
+        checker.sees(installed: snapshot.index, after: hosts[id]!.appliedIndex, by: id)
+        hosts[id]!.install(snapshot)
     }
 
     private mutating func finish(_ ready: Ready, _ id: UInt64) {
@@ -147,6 +151,7 @@ extension Simulation {
             for delay in network.delays(from: id, to: message.to, at: agenda.now, using: &random) {
                 agenda.add(.deliver(envelope), after: delay)
             }
+            if let delay = network.echo(using: &random) { agenda.add(.deliver(envelope), after: delay) }
         }
     }
 

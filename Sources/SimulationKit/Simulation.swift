@@ -27,7 +27,9 @@ public struct Simulation {
         case thaw(UInt64, life: Int)
         case start(UInt64, life: Int)
         case stumble(UInt64, Milliseconds)
-        case isolate(UInt64, Milliseconds)
+        case obstruct(SimulatedNetwork.Obstacle, Milliseconds)
+        case hurry(Milliseconds)
+        case unstrand(Int)
         case gust
         case plan(UInt64, UInt64)
         case planSoon(UInt64, UInt64)
@@ -46,7 +48,8 @@ public struct Simulation {
         case operatorAnswer(Int, Int, OperatorAnswer)
         case operatorPatience(Int, Int)
         case activate(Int, Int)
-        case turn(leader: UInt64, side: [UInt64], Milliseconds)
+        case part(SideChange, Milliseconds)
+        case turn
         case darkness(Milliseconds)
         case fault(Int)
         case mend(Int)
@@ -95,6 +98,16 @@ public struct Simulation {
     var ambushes: [(delay: Milliseconds, duration: Milliseconds)] = []
     /// Until when no leader lasts.
     var stormEnd: Milliseconds = 0
+    /// Until when clients lose no time.
+    var hasteEnd: Milliseconds = 0
+    /// Until when clients append nothing new.
+    var quietEnd: Milliseconds = 0
+    /// Cuts that end so long after the next leader was elected, behind a trimmed log.
+    var strands: [(obstacle: Int, delay: Milliseconds)] = []
+    /// Under way.
+    var sideChange: SideChange?
+    /// A leader that is cut off as soon as it acts on other voters than those.
+    var changeTrap: (leader: UInt64, electorate: Electorate, duration: Milliseconds)?
     private var lastObstacle = 0
     /// Hosts whose log has become long.
     var trimming: Set<UInt64> = []
@@ -120,18 +133,14 @@ public struct Simulation {
             priority: scenario.hasPriorities ? UInt8(id % 3) : 0)
     }
 
-    /// Something that messages meet for a while.
-    mutating func obstruct(_ obstacle: SimulatedNetwork.Obstacle, _ duration: Milliseconds) {
+    /// Something that messages meet for a while; its number.
+    @discardableResult
+    mutating func obstruct(_ obstacle: SimulatedNetwork.Obstacle, _ duration: Milliseconds) -> Int {
         lastObstacle += 1
         network.add(obstacle, as: lastObstacle)
         agenda.add(.mend(lastObstacle), after: duration)
+        return lastObstacle
     }
-
-    /// Once everything is mended a group is looked at so often, and has to have agreed again at the last look: a member
-    /// that has just come may have the whole log to fetch.
-    private static let looks = 5
-    /// Between two looks, and how long nobody may wait then.
-    private static let recovery: Milliseconds = 60_000
 
     public mutating func run() -> Outcome {
         begin()
@@ -144,19 +153,6 @@ public struct Simulation {
         outcome.changes = world.changes
         outcome.fingerprint = random.next()
         return outcome
-    }
-
-    private mutating func recover() {
-        mend()
-        for look in 1...UInt64(Self.looks) {
-            let end = scenario.duration + look * Self.recovery
-            while checker.violations.isEmpty, let event = agenda.next(before: end) { handle(event) }
-            guard checker.violations.isEmpty else { return }
-            let before = checker
-            checkConvergence()
-            guard look < Self.looks, checker.violations.contains(where: { $0.promise == .convergence }) else { return }
-            checker = before
-        }
     }
 
     private mutating func begin() {
@@ -172,7 +168,7 @@ public struct Simulation {
         }
         for number in 0..<scenario.clients {
             clients.append(SimulatedClient(id: number))
-            agenda.add(.think(client: number), after: 1_000)
+            thinkLater(number, after: 1_000)
         }
         beginServices()
         awaitFault(0)
@@ -189,7 +185,7 @@ public struct Simulation {
         }
     }
 
-    private mutating func handle(_ event: Event) {
+    mutating func handle(_ event: Event) {
         switch event {
         case .tick(let id, let life): tick(id, life)
         case .deliver(let envelope): deliver(envelope)
@@ -199,12 +195,15 @@ public struct Simulation {
             hosts[from]!.raft.snapshotFailed(for: to)
         case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
-        case .isolate(let id, let duration): if !isMending { obstruct(.isolate(id), duration) }
+        case .obstruct(let obstacle, let duration): if !isMending { obstruct(obstacle, duration) }
+        case .hurry(let duration): hurry(for: duration)
+        case .unstrand(let number): unstrand(number)
         case .gust: gust()
         case .plan, .planSoon, .inform, .watchNodes, .toManager, .toAgent, .agentTick, .agentReport, .applyPicture,
             .taskStep, .startAgent, .operate, .wish, .operatorAnswer, .operatorPatience, .activate:
             handleServices(event)
-        case .turn(let leader, let side, let duration): if !isMending { turn(leader, side, duration) }
+        case .part(let change, let before): part(change, before)
+        case .turn: turn()
         case .stumble(let id, let downtime):
             guard !isMending else { return }
             hosts[id]?.latency = SimulatedHost.usualLatency
@@ -258,55 +257,5 @@ public struct Simulation {
         guard number < scenario.faults.count else { return }
         let time = scenario.faults[number].time
         agenda.add(.fault(number), after: min(Agenda<Event>.horizon - 1, time > agenda.now ? time - agenda.now : 0))
-    }
-
-    // MARK: The end
-
-    /// Everything that is wrong ends, and all hosts run.
-    private mutating func mend() {
-        isMending = true
-        ambushes = []
-        stormEnd = 0
-        network.mend()
-        for id in hosts.ids {
-            hosts[id]!.latency = SimulatedHost.usualLatency
-            hosts[id]!.frozenUntil = 0
-            hosts[id]!.setSkew(0, at: agenda.now)
-            if !hosts[id]!.isUp { start(id) }
-            work(id)
-        }
-        mendServices()
-    }
-
-    /// All members have one state, which has everything that was acknowledged, and what clients saw was a view of it.
-    private mutating func checkConvergence() {
-        let leading = hosts.all.filter { $0.isUp && $0.raft.role == .leader }
-        guard let leader = leading.max(by: { $0.raft.currentTerm < $1.raft.currentTerm }),
-            leader.raft.hasCommittedInTerm
-        else {
-            let waited = agenda.now - scenario.duration
-            return checker.note(.convergence, "no leader \(waited) ms after everything was mended")
-        }
-        if leader.isWitness { checker.note(.convergence, "the witness leads although others are there") }
-        let waiting = clients.filter { $0.isWaitingSince.map { agenda.now > $0 + Self.recovery / 2 } ?? false }
-        if let client = waiting.first {
-            checker.note(.convergence, "client \(client.id) has waited since \(client.isWaitingSince!) ms")
-        }
-        for id in leader.raft.membership.voters {
-            guard let host = hosts[id] else { continue }
-            if host.appliedIndex + 50 < leader.appliedIndex {
-                checker.note(.convergence, "\(id) has applied \(host.appliedIndex) of \(leader.appliedIndex)")
-            }
-            let all = leader.state.lists.lists
-            for (key, list) in host.state.lists.lists where !all[key, default: []].starts(with: list) {
-                if host.appliedIndex <= leader.appliedIndex {
-                    checker.note(.convergence, "\(id) has another list \(key) than the leader")
-                }
-            }
-        }
-        for violation in history.violations(given: leader.state.lists.lists) {
-            checker.note(violation.promise, violation.reason)
-        }
-        if scenario.hasServices { checkServices(leader.state.cluster) }
     }
 }

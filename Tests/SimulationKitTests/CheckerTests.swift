@@ -125,6 +125,12 @@ import Values
             } == [.stateMachineSafety])
         #expect(Self.promises { $0.sees(applied: Self.entry(3, 1), after: 1, by: 1) } == [.stateMachineSafety])
     }
+
+    @Test func aStateDoesNotGoBack() {
+        #expect(Self.promises { $0.sees(installed: 9, after: 8, by: 1) } == [])
+        #expect(Self.promises { $0.sees(installed: 8, after: 8, by: 1) } == [.stateMachineSafety])
+        #expect(Self.promises { $0.sees(installed: 3, after: 8, by: 1) } == [.stateMachineSafety])
+    }
 }
 
 /// What is seen of the cluster's state from outside.
