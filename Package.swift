@@ -242,18 +242,19 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // Tests.
-        tests("Values"),
-        tests("JSON", ["Values"]),
+        tests("Values", ["Fuzzing"]),
+        tests("JSON", ["Fuzzing", "Values"]),
         tests("EngineModel", ["JSON", "Values"]),
         tests("LinuxSystem", ["Values", "CLinux", "TestSupport"]),
         tests("Cgroups", ["RuntimeSpec", "LinuxSystem", "RuntimeProtocol", "JSON", "Values", "TestSupport"]),
         tests("Seccomp", ["RuntimeSpec", "RuntimeProtocol", "LinuxSystem", "JSON", "CSeccomp", "TestSupport"]),
-        tests("RaftCore", ["DataDriven", "Values"], exclude: ["Scripts"]),
+        tests("RaftCore", ["DataDriven", "Fuzzing", "Values"], exclude: ["Scripts"]),
         tests("DataDriven"),
+        tests("Fuzzing"),
         tests("SimulationKit", ["RaftCore", "ClusterModel", "Values"]),
         tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
         tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
-        tests("RaftNode", ["RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
+        tests("RaftNode", ["Fuzzing", "RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
         tests("OCI", ["EngineModel", "JSON", "Values"]),
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
         tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
@@ -270,15 +271,15 @@ let package = Package(
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
         tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport", External.logging]),
-        tests("ClusterBackup", ["LinuxSystem", "Values", "TestSupport"]),
-        tests("ClusterPKI", ["ClusterModel", "LinuxSystem", "Values", "TestSupport"]),
+        tests("ClusterBackup", ["Fuzzing", "LinuxSystem", "JSON", "Values", "TestSupport", External.crypto]),
+        tests("ClusterPKI", ["Fuzzing", "ClusterModel", "LinuxSystem", "JSON", "Values", "TestSupport"]),
         tests(
             "ClusterRPC",
             [
-                "ClusterPKI", "JSON", "Values", "LinuxSystem", "TestSupport", External.nioSSL, External.logging,
-                External.grpc,
+                "ClusterPKI", "Fuzzing", "JSON", "Values", "LinuxSystem", "TestSupport", External.nioSSL,
+                External.logging, External.grpc,
             ]),
-        tests("ClusterModel", ["JSON", "Values"]),
+        tests("ClusterModel", ["Fuzzing", "JSON", "Values"]),
         tests("ClusterHistory", ["ClusterModel", "JSON", "Values"]),
         tests("WatchModel", ["ClusterModel", "Values"]),
         tests("Scheduling", ["ClusterModel", "JSON", "Values"]),
@@ -287,14 +288,15 @@ let package = Package(
         tests(
             "ClusterManager",
             [
-                "RaftNode", "ClusterBackup", "ClusterRPC", "ClusterPKI", "SessionModel", "ClusterModel",
-                "EngineModel", "LinuxSystem", "TestSupport", "JSON", "Values", "ClusterStore", External.logging,
+                "Fuzzing", "RaftNode", "ClusterBackup", "ClusterRPC", "ClusterPKI", "ClusterStore", "SessionModel",
+                "ClusterModel", "EngineModel", "LinuxSystem", "TestSupport", "JSON", "Values", External.logging,
             ]),
-        tests("SessionModel", ["ClusterModel", "NetworkModel", "JSON", "Values"]),
+        tests("SessionModel", ["Fuzzing", "ClusterModel", "NetworkModel", "JSON", "Values"]),
         tests(
             "ClusterStore",
             [
-                "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite", "JSON", "Values", "TestSupport",
+                "Fuzzing", "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite", "JSON", "Values",
+                "TestSupport",
                 External.logging,
             ]),
         tests(
@@ -303,10 +305,9 @@ let package = Package(
         tests(
             "EngineAPI",
             [
-                "Engine", "ClusterManager", "EngineModel", "EngineClient", "HTTPMessages", "HTTPTransport",
-                "ClusterModel", "WatchModel", "JSON",
-                "LinuxSystem", "Values", "TestSupport", External.nioCore, External.nioPosix, External.logging,
-                External.lifecycle,
+                "Fuzzing", "Engine", "ClusterManager", "ClusterStore", "EngineModel", "EngineClient", "HTTPMessages",
+                "HTTPTransport", "ClusterModel", "WatchModel", "JSON", "LinuxSystem", "Values", "TestSupport",
+                External.nioCore, External.nioPosix, External.logging, External.lifecycle,
             ]),
         tests("HTTPMessages"),
         tests("Commands", ["EngineClient", "JSON", "Values", "TestSupport"]),
@@ -320,6 +321,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .target(name: "DataDriven", swiftSettings: strict),
+        .target(name: "Fuzzing", dependencies: ["Values"], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["LinuxSystem", "Values"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

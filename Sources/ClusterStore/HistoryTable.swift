@@ -107,7 +107,7 @@ struct HistoryTable {
         }
         if let since = filter.since { require("time >= ?", since.nanosecondsSinceEpoch) }
         if let until = filter.until { require("time <= ?", until.nanosecondsSinceEpoch) }
-        if let before = filter.before { require("revision < ?", before) }
+        if let before = filter.before { require("revision < ?", min(before, UInt64(Int64.max))) }
         if let revision = filter.revision { require("revision = ?", revision) }
         if let kind = filter.kind { require("kind = ?", kind.rawValue) }
         if let object = filter.object {

@@ -23,25 +23,15 @@ struct APIRequest: Sendable {
     }
 
     /// A parameter that is not empty.
-    func text(_ name: String) -> String? { target[name].flatMap { $0.isEmpty ? nil : $0 } }
+    func text(_ name: String) -> String? { target.text(name) }
 
     /// A number; nil where it is missing.
     func number<Number: FixedWidthInteger>(_ name: String, as type: Number.Type = Number.self) throws -> Number? {
-        guard let text = text(name) else { return nil }
-        guard let number = Number(text) else {
-            throw EngineError(.invalidParameter, "invalid value for \(name): \"\(text)\" is not a number")
-        }
-        return number
+        try target.number(name)
     }
 
     /// A moment as Docker's clients send it: seconds since the epoch with an optional fraction, or RFC 3339.
-    func time(_ name: String) throws -> Timestamp? {
-        guard let text = text(name), text != "0" else { return nil }
-        guard let time = Timestamp(dockerText: text) else {
-            throw EngineError(.invalidParameter, "invalid value for \(name): \"\(text)\" is not a time")
-        }
-        return time
-    }
+    func time(_ name: String) throws -> Timestamp? { try target.time(name) }
 
     func filters() throws -> ObjectFilters { try ObjectFilters(parsing: target["filters"] ?? "") }
 
@@ -73,6 +63,27 @@ struct APIRequest: Sendable {
     }
 }
 
+/// The query's parameters as what they stand for.
+extension RequestTarget {
+    func text(_ name: String) -> String? { self[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    func number<Number: FixedWidthInteger>(_ name: String, as type: Number.Type = Number.self) throws -> Number? {
+        guard let text = text(name) else { return nil }
+        guard let number = Number(text) else {
+            throw EngineError(.invalidParameter, "invalid value for \(name): \"\(text)\" is not a number")
+        }
+        return number
+    }
+
+    func time(_ name: String) throws -> Timestamp? {
+        guard let text = text(name), text != "0" else { return nil }
+        guard let time = Timestamp(dockerText: text) else {
+            throw EngineError(.invalidParameter, "invalid value for \(name): \"\(text)\" is not a time")
+        }
+        return time
+    }
+}
+
 extension Timestamp {
     /// Parses `1700000000`, `1700000000.000000123` and RFC 3339.
     init?(dockerText text: String) {
@@ -86,7 +97,7 @@ extension Timestamp {
                 else { return nil }
                 nanoseconds = value
             }
-            guard abs(seconds) < 9_000_000_000 else { return nil }
+            guard (-8_999_999_999...8_999_999_999).contains(seconds) else { return nil }
             self.init(secondsSinceEpoch: seconds, nanoseconds: nanoseconds)
         } else {
             self.init(rfc3339: text)

@@ -3,6 +3,7 @@ import ClusterManager
 import ClusterModel
 import ClusterStore
 import EngineModel
+import HTTPMessages
 import JSON
 
 /// `/martlet`: what Docker's API has no words for. The past of the cluster, the way back, and statements over its
@@ -53,14 +54,20 @@ struct HistoryRoutes: Sendable {
         (cluster.localState?.nodes.values.map { ($0.id, $0.hostname) } ?? []).reduce(into: [:]) { $0[$1.0] = $1.1 }
     }
 
-    private func list(_ request: APIRequest) async throws -> APIResponse {
-        let limit = try request.number("limit", as: Int.self) ?? HistoryFilter().limit
+    /// What a query asks for.
+    static func filter(of query: RequestTarget) throws -> HistoryFilter {
+        let limit = try query.number("limit", as: Int.self) ?? HistoryFilter().limit
         guard limit > 0 else { throw EngineError(.invalidParameter, "invalid limit \(limit): it is a positive number") }
         var filter = HistoryFilter(limit: limit)
-        filter.since = try request.time("since")
-        filter.until = try request.time("until")
-        filter.before = try request.number("before")
-        if let text = request.text("object") { try Self.select(text, &filter) }
+        filter.since = try query.time("since")
+        filter.until = try query.time("until")
+        filter.before = try query.number("before")
+        if let text = query.text("object") { try select(text, &filter) }
+        return filter
+    }
+
+    private func list(_ request: APIRequest) async throws -> APIResponse {
+        let filter = try Self.filter(of: request.target)
         let cluster = try access()
         let records = try await cluster.history(filter, author: request.text("author"))
         let names = Self.names(cluster)

@@ -151,6 +151,8 @@ struct JSONParser {
         if isIntegral, let value = Int64(characters) { return .integer(value) }
         if isIntegral, let value = UInt64(characters) { return .unsigned(value) }
         guard let value = Double(characters), value.isFinite else { throw failure("number out of range") }
+        // As it is written again.
+        if let value = Int64(exactly: value) { return .integer(value) }
         return .number(value)
     }
 

@@ -2,7 +2,7 @@
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
-    /// A number without fraction and exponent that fits 64 bits.
+    /// A whole number that fits 64 bits, also where it is written with an exponent.
     case integer(Int64)
     /// Such a number beyond the largest of `integer`, below 2^64.
     case unsigned(UInt64)

@@ -6,7 +6,8 @@ public enum RaftCodecError: Error, Hashable, Sendable {
     case trailingBytes(Int)
     /// A length or count beyond its limit.
     case tooLarge
-    /// A number of more than 64 bits, text that is not UTF-8, a member without identity.
+    /// A number of more than 64 bits, an index or a term of more than 63, text that is not UTF-8, a member without
+    /// identity.
     case malformed
 }
 
@@ -66,6 +67,13 @@ struct ByteReader {
             if next & 0x80 == 0 { return value }
         }
         throw .malformed
+    }
+
+    /// An index, a term or a file's length: SQLite keeps no larger ones, and the next one is a number as well.
+    mutating func ordinal() throws(RaftCodecError) -> UInt64 {
+        let value = try number()
+        guard value <= UInt64(Int64.max) else { throw .malformed }
+        return value
     }
 
     mutating func count(limit: Int) throws(RaftCodecError) -> Int {

@@ -24,7 +24,7 @@ extension RaftMessage {
         let kind = try reader.byte()
         from = try reader.number()
         to = try reader.number()
-        term = try reader.number()
+        term = try reader.ordinal()
         body = try reader.body(kind)
         try reader.finish()
     }
@@ -105,34 +105,34 @@ extension ByteWriter {
 extension ByteReader {
     mutating func body(_ kind: UInt8) throws(RaftCodecError) -> RaftMessage.Body {
         switch kind {
-        case 1: .preVoteRequest(lastIndex: try number(), lastTerm: try number())
+        case 1: .preVoteRequest(lastIndex: try ordinal(), lastTerm: try ordinal())
         case 2: .preVoteResponse(granted: try flag())
-        case 3: .voteRequest(lastIndex: try number(), lastTerm: try number(), isTransfer: try flag())
+        case 3: .voteRequest(lastIndex: try ordinal(), lastTerm: try ordinal(), isTransfer: try flag())
         case 4: .voteResponse(granted: try flag())
         case 5: try append()
-        case 6: .appendAccepted(index: try number())
-        case 7: .appendRejected(rejected: try number(), hint: try number(), hintTerm: try number())
-        case 8: .heartbeat(commit: try number(), read: try number())
+        case 6: .appendAccepted(index: try ordinal())
+        case 7: .appendRejected(rejected: try ordinal(), hint: try ordinal(), hintTerm: try ordinal())
+        case 8: .heartbeat(commit: try ordinal(), read: try number())
         case 9: .heartbeatResponse(read: try number())
         case 10: .snapshotChunk(try snapshotChunk())
-        case 11: .snapshotReceived(index: try number(), received: try number())
+        case 11: .snapshotReceived(index: try ordinal(), received: try ordinal())
         case 12: .timeoutNow
         case 13: .readIndex(request: try number())
-        case 14: .readIndexResponse(request: try number(), index: try number())
+        case 14: .readIndexResponse(request: try number(), index: try ordinal())
         case 15: .proposals(try commands())
         default: throw .unknownKind(kind)
         }
     }
 
     private mutating func append() throws(RaftCodecError) -> RaftMessage.Body {
-        let previousIndex = try number()
-        let previousTerm = try number()
-        let commit = try number()
+        let previousIndex = try ordinal()
+        let previousTerm = try ordinal()
+        let commit = try ordinal()
         let count = try count(limit: RaftMessage.entryLimit)
-        guard previousIndex < UInt64(Int64.max) else { throw .malformed }
+        guard previousIndex < UInt64(Int64.max) - UInt64(count) else { throw .malformed }
         var entries: [Entry] = []
         for offset in 0..<count {
-            let term = try number()
+            let term = try ordinal()
             let kind = try byte()
             let payload = try Entry.Payload(kind: kind, encoded: data(limit: Entry.commandByteLimit))
             entries.append(Entry(index: previousIndex + UInt64(offset) + 1, term: term, payload: payload))
@@ -149,13 +149,13 @@ extension ByteReader {
     }
 
     private mutating func snapshotChunk() throws(RaftCodecError) -> SnapshotChunk {
-        let index = try number()
-        let term = try number()
+        let index = try ordinal()
+        let term = try ordinal()
         let metadata = SnapshotMetadata(index: index, term: term, membership: try membership())
-        let byteCount = try number()
+        let byteCount = try ordinal()
         let checksum = try number()
         return SnapshotChunk(
-            metadata: metadata, byteCount: byteCount, checksum: checksum, offset: try number(),
+            metadata: metadata, byteCount: byteCount, checksum: checksum, offset: try ordinal(),
             bytes: try data(limit: SnapshotChunk.byteLimit))
     }
 }

@@ -64,7 +64,9 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Parses RFC 3339 (section 5.6) with any offset; nil for anything else or outside the years 1678 to 2261.
+    private static let years: ClosedRange<Int64> = 1678...2261
+
+    /// Parses RFC 3339 (section 5.6) with any offset; nil for anything else or outside the years 1678 to 2261, in UTC.
     public init?(rfc3339 text: some StringProtocol) {
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, bytes[4] == 0x2d, bytes[7] == 0x2d, bytes[10] | 0x20 == 0x74, bytes[13] == 0x3a,
@@ -72,7 +74,7 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
             let day = Self.number(bytes[8..<10]), let hour = Self.number(bytes[11..<13]),
             let minute = Self.number(bytes[14..<16]), let second = Self.number(bytes[17..<19]),
             (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60,
-            (1678...2261).contains(year)
+            Self.years.contains(year)
         else { return nil }
         var index = 19
         var nanoseconds: Int64 = 0
@@ -101,6 +103,10 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
         let seconds =
             Self.days(fromCivil: year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset
         self.init(secondsSinceEpoch: seconds, nanoseconds: nanoseconds)
+        // It is to be read again as it is written.
+        guard Self.years.contains(Self.civil(fromDays: (seconds - (seconds < 0 ? 86_399 : 0)) / 86_400).year) else {
+            return nil
+        }
     }
 
     public init(from decoder: any Decoder) throws {

@@ -23,7 +23,7 @@ import Values
     }
 
     /// The bytes between the lines of PEM (RFC 7468).
-    private static func der(_ pem: String) throws -> [UInt8] {
+    static func der(_ pem: String) throws -> [UInt8] {
         let lines = pem.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("-----") }
         return try #require(Base64.decode(lines.joined()))
     }

@@ -20,6 +20,9 @@ import Values
         let value = try JSONValue(parsing: #" {"b": [1, 2.5, -0, 1e2], "a":"x\u00e9\ud83d\ude00\n", "c": {}} "#)
         #expect(value.text == #"{"a":"xé😀\n","b":[1,2.5,0,100],"c":{}}"#)
         #expect(try JSONValue(parsing: value.text).text == value.text)
+        // As a value, too: what was asked for and what is read of the log are the same.
+        #expect(try JSONValue(parsing: value.text) == value)
+        #expect(try JSONValue(parsing: "[1e3,-2.0,-0.0,1e19]") == [1_000, -2, 0, .number(1e19)])
     }
 
     @Test(

@@ -101,6 +101,16 @@ import Values
         #expect(throws: RaftCodecError.malformed) {
             try RaftMessage(decoding: [1, 6] + [UInt8](repeating: 0xff, count: 9) + [2, 0, 0, 0])
         }
+        // Terms and indices after which there is no other: heartbeats and snapshots of such a leader.
+        #expect(throws: RaftCodecError.malformed) {
+            try RaftMessage(decoding: Self.bytes("0108 01 02 ffffffffffffffffff01 06 02"))
+        }
+        #expect(throws: RaftCodecError.malformed) {
+            try RaftMessage(decoding: Self.bytes("010a 01 02 03 ffffffffffffffffff01 03 00 04 01 02 00"))
+        }
+        #expect(throws: RaftCodecError.malformed) {
+            try RaftMessage(decoding: Self.bytes("0105 01 02 03 feffffffffffffff7f 02 03 01 03 00 00"))
+        }
         // A member without identity, and text that is not UTF-8.
         #expect(throws: RaftCodecError.malformed) { try Membership(encoded: Self.bytes("01 00 00 00 01")) }
         #expect(throws: RaftCodecError.malformed) { try Membership(encoded: Self.bytes("01 01 01 ff 00 01")) }

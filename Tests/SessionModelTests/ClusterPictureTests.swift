@@ -7,7 +7,7 @@ import Values
 
 @Suite struct ClusterPictureTests {
     /// Two nodes, a service with a virtual address, an alias and a published port, one task on each node.
-    private func state(servingOn serving: Set<String>) throws -> ClusterState {
+    func state(servingOn serving: Set<String>) throws -> ClusterState {
         var state = ClusterState()
         var mutations: [Mutation] = []
         let cluster = ClusterObject(

@@ -1,0 +1,53 @@
+import ClusterModel
+import Fuzzing
+import JSON
+import SessionModel
+import Testing
+import Values
+
+@testable import ClusterManager
+
+/// What hosts ask managers for, and what a host keeps of the answers, broken.
+@Suite struct RequestFuzzTests {
+    private func check<Value: Codable & Equatable>(_ name: String, _ examples: Value...) throws {
+        let report = Fuzzer(name).run(
+            try examples.map { try JSONCoding.encode($0) }, decode: { try JSONCoding.decode(Value.self, from: $0) },
+            encode: { try JSONCoding.encode($0) })
+        #expect(report.finding == nil)
+    }
+
+    private static let peers = [
+        PeerAddress(nodeID: "a", address: "192.0.2.1:2377", isManager: true),
+        PeerAddress(nodeID: "b", address: "[fd00::1]:2377", isManager: false),
+    ]
+
+    @Test func joining() throws {
+        let description = NodeDescription(
+            hostname: "h", platform: .init(architecture: "x86_64"),
+            resources: .init(nanoCPUs: 4_000_000_000, memoryBytes: 1 << 33),
+            engine: .init(engineVersion: "1"))
+        try check(
+            "join-requests",
+            EnrolRequest(
+                token: "SWMTKN-1-x-y", request: "-----BEGIN CERTIFICATE REQUEST-----\n", description: description,
+                address: "", port: 2377, availability: .drain))
+        try check(
+            "join-answers",
+            EnrolResponse(
+                nodeID: "n", clusterID: "c", isManager: true, certificate: "pem", roots: "pem", address: "192.0.2.9",
+                managers: Self.peers))
+        try check("renewals", RenewRequest(request: "pem"))
+        try check("raft-join-requests", JoinRaftRequest(member: .max, address: "192.0.2.9:2377"))
+        try check(
+            "raft-join-answers",
+            JoinRaftResponse(members: [.init(id: 7, nodeID: "n", address: "192.0.2.9:2377")], dataKeys: nil))
+    }
+
+    @Test func nodeRecords() throws {
+        try check(
+            "node-records",
+            NodeRecord(
+                nodeID: "n", clusterID: "c", isManager: true, raftMember: 5, isOpen: true, address: "fd00::1",
+                port: 2377, managers: Self.peers))
+    }
+}

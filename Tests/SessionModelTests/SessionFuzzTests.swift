@@ -1,0 +1,42 @@
+import ClusterModel
+import Fuzzing
+import NetworkModel
+import SessionModel
+import Testing
+import Values
+
+/// What hosts and managers say to each other in a session, broken.
+@Suite struct SessionFuzzTests {
+    private static let revision = PlanRevision(history: "c", index: 7)
+
+    @Test func agentMessages() throws {
+        let description = NodeDescription(
+            hostname: "h", platform: .init(architecture: "x86_64"),
+            resources: .init(nanoCPUs: 4_000_000_000, memoryBytes: 1 << 33),
+            engine: .init(engineVersion: "1", labels: ["a": "b"]))
+        var status = TaskStatus(timestamp: .epoch, state: .failed, message: "m", err: "e")
+        status.containerStatus = .init(containerID: "0123", pid: 42, exitCode: -1)
+        let observation = TaskObservation(
+            taskID: "t", nodeID: "n", status: status, isReady: false, readinessCounter: 18_446_744_073_709_551_615)
+        let messages: [AgentMessage] = [
+            .hello(AgentHello(description: description, bootID: "b")), .report([observation, observation]),
+            .receipt(HostReceipt(revision: Self.revision, failure: "no")),
+            .receipt(HostReceipt(revision: Self.revision)),
+            .heartbeat,
+        ]
+        let report = Fuzzer("session-agent").run(
+            try messages.map { try $0.encoded() }, decode: { try AgentMessage(decoding: $0) },
+            encode: { try $0.encoded() })
+        #expect(report.finding == nil)
+    }
+
+    @Test func managerMessages() throws {
+        let state = try ClusterPictureTests().state(servingOn: ["t1"])
+        let picture = try #require(ClusterPicture(state, history: "c").host("n1"))
+        let messages: [ManagerMessage] = [.picture(picture), .unchanged(Self.revision), .heartbeat]
+        let report = Fuzzer("session-manager").run(
+            try messages.map { try $0.encoded() }, decode: { try ManagerMessage(decoding: $0) },
+            encode: { try $0.encoded() })
+        #expect(report.finding == nil)
+    }
+}
