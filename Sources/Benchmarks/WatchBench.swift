@@ -36,9 +36,9 @@ public struct WatchBench: Sendable {
     /// - Parameter changes: how many are applied, of tasks in turn.
     public func run(_ pattern: Pattern, watchers: Int, consumers: Int, changes: Int) async throws -> JSONValue {
         let store = try ClusterStore(directory: directory, logger: logger)
+        let held = try memory(pattern, watchers, store)
         let taskIDs = try makeTasks(pattern == .own ? watchers : 1_000, store)
         let commands = try self.commands(changes, of: taskIDs, store)
-        let before = try ProcessMemory.now().resident
         let groups = (0..<consumers).map { _ in store.watch() }
         for number in 0..<watchers {
             let filter: WatchFilter =
@@ -46,7 +46,6 @@ public struct WatchBench: Sendable {
                 ? .objects([ObjectReference(kind: .task, id: taskIDs[number])]) : .kinds([ObjectKind.task])
             groups[number % consumers].follow(filter)
         }
-        let held = try ProcessMemory.now().resident - before
         let concerned = pattern == .own ? 1 : watchers
         let tally = Tally(expected: changes * concerned)
         let begin = Clock.sinceBoot()
@@ -76,6 +75,23 @@ public struct WatchBench: Sendable {
             "applySeconds": .number(applied), "seconds": .number(seconds),
             "deliveriesPerSecond": .number(Double(counts.changes) / seconds),
         ]
+    }
+
+    /// What watches add to the memory of a process that has freed none yet, in bytes.
+    private func memory(_ pattern: Pattern, _ watchers: Int, _ store: ClusterStore) throws -> Int {
+        var generator = SplitMix64(seed: 2)
+        let before = try ProcessMemory.now().resident
+        let group = store.watch()
+        defer { group.finish() }
+        for _ in 0..<watchers {
+            switch pattern {
+            case .own:
+                let task = ObjectReference(kind: .task, id: Identifiers.swarm(using: &generator))
+                group.follow(.objects([task]))
+            case .all: group.follow(.kinds([ObjectKind.task]))
+            }
+        }
+        return try ProcessMemory.now().resident - before
     }
 
     private func makeTasks(_ count: Int, _ store: ClusterStore) throws -> [String] {

@@ -80,6 +80,15 @@ public struct ChangeWindow: Sendable {
         return (found, max(head, revision))
     }
 
+    /// The changes of a revision that `isWanted` lets through, where they are held.
+    func changes(at revision: UInt64, where isWanted: (AppliedChange) -> Bool) -> [RevisedChange] {
+        let segment = firstSegment(after: revision - 1)
+        guard segment < segments.count else { return [] }
+        let changes = segments[segment].changes
+        return changes[Self.first(after: revision - 1, in: changes)...].prefix { $0.revision == revision }
+            .filter { isWanted($0.change) }
+    }
+
     /// The last revision before a moment of which the changes since are held; the floor where that lies after it.
     public func revision(before time: Timestamp) -> UInt64 {
         for segment in segments where segment.changes[segment.changes.count - 1].time >= time {

@@ -27,6 +27,8 @@ public struct WatchDelivery: Hashable, Sendable {
 public struct Watchers: Sendable {
     /// Changes in one update, but for what belongs to the last revision in it.
     static let changesPerUpdate = 1_024
+    /// Revisions that a watch is due for one by one; where there are more, it looks through all since the first.
+    static let pendingLimit = 32
     /// Updates that a consumer takes at once.
     static let deliveriesPerTake = 256
 
@@ -35,6 +37,8 @@ public struct Watchers: Sendable {
         /// It has, or does not need, what is up to here, and when it is idle also what is up to `marked`.
         var position: UInt64
         var isDue = false
+        /// Where it is due: the revisions that concern it. None: any behind its position may.
+        var pending: [UInt64] = []
         /// Its position is of no history that is known here.
         var isLost = false
         var consumer: Int
@@ -149,6 +153,7 @@ public struct Watchers: Sendable {
                 if slots[slot].watch?.isDue == false {
                     slots[slot].watch!.position = max(slots[slot].watch!.position, marked)
                 }
+                slots[slot].watch!.pending = []
                 if isRenewed { slots[slot].watch!.isLost = true }
                 if let consumer = makeDue(UInt32(slot)) { woken.append(consumer) }
             }
@@ -159,9 +164,16 @@ public struct Watchers: Sendable {
     }
 
     private mutating func mark(_ slot: UInt32, by change: RevisedChange, _ woken: inout [Int]) {
-        guard let watch = slots[Int(slot)].watch, !watch.isDue, change.revision > watch.position else { return }
+        let revision = change.revision
+        guard let watch = slots[Int(slot)].watch, revision > watch.position else { return }
+        if watch.isDue {
+            guard let last = watch.pending.last, last != revision else { return }
+            slots[Int(slot)].watch!.pending = watch.pending.count < Self.pendingLimit ? watch.pending + [revision] : []
+            return
+        }
         // What came before did not concern it.
-        slots[Int(slot)].watch!.position = change.revision - 1
+        slots[Int(slot)].watch!.position = revision - 1
+        slots[Int(slot)].watch!.pending = [revision]
         if let consumer = makeDue(slot) { woken.append(consumer) }
     }
 
@@ -189,10 +201,8 @@ public struct Watchers: Sendable {
             guard let watch = slots[Int(slot)].watch else { continue }
             let id = WatchID(slot: slot, generation: slots[Int(slot)].generation)
             slots[Int(slot)].watch!.isDue = false
-            guard !watch.isLost, window.history == history,
-                let (changes, upTo) = window.changes(
-                    after: watch.position, limit: Self.changesPerUpdate, where: watch.filter.matches)
-            else {
+            slots[Int(slot)].watch!.pending = []
+            guard !watch.isLost, window.history == history, let (changes, upTo) = changes(for: watch, in: window) else {
                 slots[Int(slot)].watch!.isLost = false
                 slots[Int(slot)].watch!.position = window.head
                 deliveries.append(WatchDelivery(watch: id, update: .resynchronise(window.position)))
@@ -200,10 +210,21 @@ public struct Watchers: Sendable {
             }
             scanned += changes.count
             slots[Int(slot)].watch!.position = upTo
-            if upTo < window.head { _ = makeDue(slot) }
+            // What came since the last mark marks it again.
+            if watch.pending.isEmpty, upTo < window.head { _ = makeDue(slot) }
             if !changes.isEmpty { deliveries.append(WatchDelivery(watch: id, update: .changes(changes, upTo: upTo))) }
         }
         return deliveries
+    }
+
+    /// nil where some are missing.
+    private func changes(for watch: Watch, in window: ChangeWindow) -> (changes: [RevisedChange], upTo: UInt64)? {
+        let isWanted = watch.filter.matches
+        guard !watch.pending.isEmpty else {
+            return window.changes(after: watch.position, limit: Self.changesPerUpdate, where: isWanted)
+        }
+        guard watch.position >= window.floor else { return nil }
+        return (watch.pending.flatMap { window.changes(at: $0, where: isWanted) }, marked)
     }
 
     private func isKnown(_ consumer: WatchConsumer) -> Bool {

@@ -107,6 +107,21 @@ import Values
         #expect(found.count == 2 && found.values.allSatisfy { $0 == Array(1...3_000) })
     }
 
+    @Test("One that is due for many revisions among others gets all of them", arguments: [1, 32, 33, 100])
+    mutating func manyRevisions(count: Int) {
+        window = ChangeWindow(at: WatchPosition(history: "h", revision: 0))
+        let consumer = watchers.addConsumer()
+        _ = watchers.add(.objects([ObjectReference(kind: .task, id: "t")]), for: consumer, in: window)
+        for _ in 0..<count {
+            change(.task, "t")
+            change(.task, "u")
+            _ = watchers.mark(window)
+        }
+        let updates = watchers.take(consumer, from: window).map(\.update)
+        let expected = window.changes(after: 0) { $0.id == "t" }!.changes
+        #expect(expected.count == count && updates == [.changes(expected, upTo: UInt64(2 * count))])
+    }
+
     /// What a watch is told that begins behind a position.
     private mutating func resume(from history: String, _ revision: UInt64, _ consumer: WatchConsumer) -> WatchUpdate? {
         let position = WatchPosition(history: history, revision: revision)
