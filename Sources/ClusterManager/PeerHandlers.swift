@@ -54,7 +54,7 @@ struct PeerHandlers: ClusterHandlers {
         }
         let (messages, continuation) = AsyncThrowingStream.makeStream(
             of: AgentMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 do {
                     for try await bytes in inbound {
@@ -67,15 +67,17 @@ struct PeerHandlers: ClusterHandlers {
                 } catch {
                     continuation.finish(throwing: error)
                 }
+                return false
             }
             group.addTask {
                 try await manager.sessions.serve(nodeID: peer.nodeID, inbound: messages) { message in
                     try await outbound.write(message.encoded())
                 }
+                return true
             }
             defer { group.cancelAll() }
-            try await group.next()
-            try await group.next()
+            // Whoever has said all may still be served; whoever is served no more would wait for ever.
+            while let isOver = try await group.next() { if isOver { break } }
         }
     }
 

@@ -18,7 +18,7 @@ struct ClusterPolicyCommand: EngineCommand {
     var demoteAfter: String?
     @Option(
         help: ArgumentHelp(
-            "A worker that votes, so that one of two managers can be lost; it keeps the end of raft's log and no state.",
+            "A worker that votes, so that one of two managers can be lost. It keeps the end of raft's log.",
             discussion: "none ends that.", valueName: "node"))
     var witness: String?
 
