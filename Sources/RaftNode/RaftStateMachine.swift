@@ -37,21 +37,10 @@ public protocol RaftStateMachine: AnyObject, Sendable {
     /// and after it threw a `DatabaseError` for a full disk.
     func install(snapshot path: String, index: UInt64) throws
 
-    /// Whether there is a state at all: a witness has none (dissertation, section 11.7.2 speaks of such members).
+    /// Whether there is a state at all: a witness has none.
     var hasState: Bool { get }
 }
 
 extension RaftStateMachine {
     public var hasState: Bool { true }
-}
-
-/// What stands for the state machine on a witness: commands pass it, snapshots are only their place in the log.
-public final class NoStateMachine: RaftStateMachine {
-    public init() {}
-
-    public var hasState: Bool { false }
-    public var appliedIndex: UInt64 { 0 }
-    public func apply(_ commands: [CommittedCommand]) -> [[UInt8]] { commands.map { _ in [] } }
-    public func writeSnapshot(to path: String) -> UInt64? { nil }
-    public func install(snapshot path: String, index: UInt64) {}
 }
