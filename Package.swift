@@ -127,7 +127,11 @@ let package = Package(
                 "ClusterStore", "RaftNode", "WatchModel", "ClusterModel", "EngineModel", "Executors", "LinuxSystem",
                 "JSON", "Values", External.logging,
             ]),
-        layer("Chaos", ["EngineClient", "Lab", "SQLite", "LinuxSystem", "JSON", "Values"]),
+        layer(
+            "Chaos",
+            [
+                "EngineClient", "Lab", "ClusterPKI", "DatabaseCipher", "SQLite", "LinuxSystem", "JSON", "Values",
+            ]),
         layer(
             "RuntimeCommands",
             [
@@ -139,9 +143,10 @@ let package = Package(
         layer(
             "ClusterManager",
             [
-                "RaftNode", "ClusterStore", "ClusterBackup", "ClusterPKI", "ClusterRPC", "Orchestration", "Scheduling",
-                "SessionModel", "WatchModel", "ClusterHistory", "NetworkModel", "ClusterModel", "EngineModel",
-                "Executors", "LinuxSystem", "JSON", "Values", External.logging,
+                "RaftNode", "ClusterStore", "ClusterBackup", "ClusterPKI", "ClusterRPC", "DatabaseCipher",
+                "Orchestration", "Scheduling", "SessionModel", "WatchModel", "ClusterHistory", "NetworkModel",
+                "ClusterModel", "EngineModel", "SQLite", "Executors", "LinuxSystem", "JSON", "Values",
+                External.logging,
             ]),
         layer(
             "Agent",
@@ -167,13 +172,14 @@ let package = Package(
                 "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite", "Executors", "LinuxSystem",
                 "JSON", "Values", External.logging,
             ]),
+        layer("DatabaseCipher", ["SQLite", "Values", External.crypto, External.cryptoExtras]),
         layer(
-            "ClusterBackup", ["LinuxSystem", "JSON", "Values", External.crypto, External.cryptoExtras]),
+            "ClusterBackup", ["SQLite", "LinuxSystem", "JSON", "Values", External.crypto, External.cryptoExtras]),
         layer(
             "ClusterPKI",
             [
-                "ClusterModel", "LinuxSystem", "JSON", "Values", External.certificates, External.asn1,
-                External.crypto,
+                "ClusterModel", "DatabaseCipher", "LinuxSystem", "JSON", "Values", External.certificates,
+                External.asn1, External.crypto,
             ]),
         layer(
             "ClusterRPC",
@@ -252,9 +258,11 @@ let package = Package(
         tests("DataDriven"),
         tests("Fuzzing"),
         tests("SimulationKit", ["RaftCore", "ClusterModel", "Values"]),
-        tests("SQLite", ["Values", "LinuxSystem", "TestSupport"]),
+        tests("SQLite", ["DatabaseCipher", "Values", "LinuxSystem", "TestSupport"]),
         tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
-        tests("RaftNode", ["Fuzzing", "RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
+        tests(
+            "RaftNode",
+            ["DatabaseCipher", "Fuzzing", "RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
         tests("OCI", ["EngineModel", "JSON", "Values"]),
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
         tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
@@ -271,8 +279,11 @@ let package = Package(
         tests("Netlink", ["LinuxSystem", "Values", "TestSupport"]),
         tests("Dataplane", ["NetworkModel", "Netlink", "LinuxSystem", "Values", "TestSupport"]),
         tests("NameService", ["NetworkModel", "LinuxSystem", "Values", "TestSupport", External.logging]),
+        tests("DatabaseCipher", ["SQLite", "LinuxSystem", "Values", "TestSupport"]),
         tests("ClusterBackup", ["Fuzzing", "LinuxSystem", "JSON", "Values", "TestSupport", External.crypto]),
-        tests("ClusterPKI", ["Fuzzing", "ClusterModel", "LinuxSystem", "JSON", "Values", "TestSupport"]),
+        tests(
+            "ClusterPKI",
+            ["DatabaseCipher", "Fuzzing", "ClusterModel", "LinuxSystem", "JSON", "Values", "TestSupport"]),
         tests(
             "ClusterRPC",
             [
@@ -295,9 +306,8 @@ let package = Package(
         tests(
             "ClusterStore",
             [
-                "Fuzzing", "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite", "JSON", "Values",
-                "TestSupport",
-                External.logging,
+                "DatabaseCipher", "Fuzzing", "RaftNode", "ClusterHistory", "WatchModel", "ClusterModel", "SQLite",
+                "LinuxSystem", "JSON", "Values", "TestSupport", External.logging,
             ]),
         tests(
             "Engine",

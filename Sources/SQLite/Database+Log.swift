@@ -40,4 +40,19 @@ extension Database {
                 code: FileCode.write, systemError: error.errno, message: "\(error)", statement: path)
         }
     }
+
+    /// `Disk.replace` among the host's files.
+    static func replaceHostFile(_ path: String, by other: String) throws(DatabaseError) {
+        do throws(SystemError) {
+            let directory = Files.parent(of: path)
+            try Files.synchronizeDirectory(directory)
+            let file = try Descriptor.open(other, O_RDONLY)
+            try syscall("fsync", on: other) { fsync(file.rawValue) }
+            try syscall("rename", on: other) { rename(other, path) }
+            try Files.synchronizeDirectory(directory)
+        } catch {
+            throw DatabaseError(
+                code: FileCode.write, systemError: error.errno, message: "\(error)", statement: path)
+        }
+    }
 }

@@ -60,6 +60,9 @@ public final class Database {
         self.disk = disk
         connection = opened
         sqlite3_busy_timeout(connection, Self.busyTimeoutMilliseconds)
+        if var reserved = disk.map({ Int32($0.reservedByteCount) }), reserved > 0 {
+            sqlite3_file_control(connection, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved)
+        }
         try setPragma("foreign_keys", "ON")
         guard access == .readWrite else { return }
         try setPragma("journal_mode", "WAL")
@@ -241,8 +244,12 @@ public final class Database {
     private func failure(_ code: Int32, _ sql: String) -> DatabaseError {
         // What is there otherwise belongs to an earlier error.
         let isSystemError = [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 0xff)
+        let message =
+            code == FileCode.data
+            ? "a page is not what was written, or lies under a key that is not known"
+            : String(cString: sqlite3_errmsg(connection))
         return DatabaseError(
-            code: code, systemError: isSystemError ? sqlite3_system_errno(connection) : 0,
-            message: String(cString: sqlite3_errmsg(connection)), statement: sql)
+            code: code, systemError: isSystemError ? sqlite3_system_errno(connection) : 0, message: message,
+            statement: sql)
     }
 }

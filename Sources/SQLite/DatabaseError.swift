@@ -31,7 +31,9 @@ public struct DatabaseError: Error, Hashable, CustomStringConvertible {
     }
 
     /// The file does not hold what SQLite has written to it.
-    public var isDamage: Bool { primaryCode == SQLITE_CORRUPT || primaryCode == SQLITE_NOTADB }
+    public var isDamage: Bool {
+        primaryCode == SQLITE_CORRUPT || primaryCode == SQLITE_NOTADB || code == FileCode.data
+    }
 
     public var description: String { "SQLite \(code): \(message) (\(statement))" }
 }

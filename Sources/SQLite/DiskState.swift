@@ -113,6 +113,22 @@ struct DiskState: Sendable {
         return .success(())
     }
 
+    /// The directory synced, the other file synced, renamed, and the directory synced again.
+    mutating func replace(_ path: String, by other: String) -> Result<Void, FileRefusal> {
+        guard isPowered, let number = names[other] else { return .failure(FileRefusal(FileCode.write, ENOENT)) }
+        if isPowerFailing() || fails(.sync, path) { return .failure(FileRefusal(FileCode.directorySync)) }
+        synchronizeDirectory(of: path)
+        if isPowerFailing() || fails(.sync, other) { return .failure(FileRefusal(FileCode.sync)) }
+        files[number]?.synchronize()
+        let old = names[path]
+        rename(path, to: number)
+        rename(other, to: nil)
+        if let old { removeUnreachable(old) }
+        if isPowerFailing() || fails(.sync, path) { return .failure(FileRefusal(FileCode.directorySync)) }
+        synchronizeDirectory(of: path)
+        return .success(())
+    }
+
     private static func parent(of path: String) -> Substring {
         path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)
     }

@@ -66,6 +66,10 @@ public final class FaultyDisk: Disk, Volume {
 
     public func renew(_ path: String) throws(DatabaseError) { try Database.renewHostFile(path) }
 
+    public func replace(_ path: String, by other: String) throws(DatabaseError) {
+        try Database.replaceHostFile(path, by: other)
+    }
+
     /// What fails from now on.
     public var faults: DiskFaults {
         get { state.withLock { $0.faults } }

@@ -1,9 +1,6 @@
-import CSQLite
-import Glibc
-
 /// A file of the host's with faults, as one connection has it open.
-final class FaultyFile: VirtualFile {
-    private let real: HostFile
+final class FaultyFile: HostedFile {
+    let real: HostFile
     private let path: String
     /// Nil where nothing is kept back.
     private let held: HeldWrites?
@@ -58,30 +55,4 @@ final class FaultyFile: VirtualFile {
     }
 
     func byteCount() throws(FileRefusal) -> Int { max(try real.byteCount(), held?.end ?? 0) }
-
-    func lock(_ level: Int32) throws(FileRefusal) { try real.lock(level) }
-
-    func unlock(_ level: Int32) throws(FileRefusal) { try real.unlock(level) }
-
-    func isReserved() throws(FileRefusal) -> Bool { try real.isReserved() }
-
-    func control(_ operation: Int32, _ argument: UnsafeMutableRawPointer?) -> Int32 {
-        real.control(operation, argument)
-    }
-
-    var sectorByteCount: Int32 { real.sectorByteCount }
-
-    var characteristics: Int32 { real.characteristics }
-
-    func sharedRegion(
-        _ number: Int, byteCount: Int, extending: Bool
-    ) throws(FileRefusal) -> UnsafeMutableRawPointer? {
-        try real.sharedRegion(number, byteCount: byteCount, extending: extending)
-    }
-
-    func lockShared(_ slots: Range<Int>, _ flags: Int32) throws(FileRefusal) { try real.lockShared(slots, flags) }
-
-    func sharedBarrier() { real.sharedBarrier() }
-
-    func unmapShared(deleting: Bool) throws(FileRefusal) { try real.unmapShared(deleting: deleting) }
 }

@@ -38,10 +38,13 @@ final class HostFile {
 
     func close() { _ = methods.xClose(file) }
 
-    /// Fills what lies behind the file's end with zeros.
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileRefusal) {
+    /// Fills what lies behind the file's end with zeros; whether everything lay before it.
+    @discardableResult
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileRefusal) -> Bool {
         let code = methods.xRead(file, buffer.baseAddress, Int32(buffer.count), Int64(offset))
-        if code != FileCode.shortRead { try Self.check(code) }
+        if code == FileCode.shortRead { return false }
+        try Self.check(code)
+        return true
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileRefusal) {

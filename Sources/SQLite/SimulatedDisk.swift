@@ -73,13 +73,14 @@ public final class SimulatedDisk: Disk, Volume {
     /// stays visible, durable or not.
     public func killProcess() { state.withLock { $0.killProcess() } }
 
-    public func renew(_ path: String) throws(DatabaseError) {
-        do throws(FileRefusal) {
-            try change { $0.renew(path) }
-        } catch {
-            throw DatabaseError(
-                code: error.code, systemError: error.systemError, message: "disk I/O error", statement: path)
-        }
+    public func renew(_ path: String) throws(DatabaseError) { try asking(path) { $0.renew(path) } }
+
+    public func replace(_ path: String, by other: String) throws(DatabaseError) {
+        try asking(path) { $0.replace(path, by: other) }
+    }
+
+    private func asking(_ path: String, _ body: (inout DiskState) -> Result<Void, FileRefusal>) throws(DatabaseError) {
+        do { try change(body) } catch { throw DatabaseError(error, path) }
     }
 
     /// The paths of all files, in order.

@@ -193,4 +193,5 @@ enum FileCode {
     static let sharedLock = SQLITE_IOERR | 20 << 8
     static let sharedMap = SQLITE_IOERR | 21 << 8
     static let deleteMissing = SQLITE_IOERR | 23 << 8
+    static let data = SQLITE_IOERR | 32 << 8
 }

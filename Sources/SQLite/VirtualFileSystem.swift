@@ -22,16 +22,16 @@ final class VirtualFileSystem: @unchecked Sendable {
     private let table: UnsafeMutablePointer<sqlite3_vfs>
     private let namePointer: UnsafeMutablePointer<CChar>
     private weak var volume: (any Volume)?
-    /// The file system that was the default when this one was made: the host's own.
+    /// The one beneath: that of the name given, or the one that was the default when this one was made.
     let host: UnsafeMutablePointer<sqlite3_vfs>
     let name: String
 
     /// Bytes of a path.
     private static let pathByteLimit: Int32 = 1_024
 
-    init(name: String) {
+    init(name: String, over beneath: String? = nil) {
         self.name = name
-        guard let host = sqlite3_vfs_find(nil) else { preconditionFailure("SQLite has no default file system") }
+        guard let host = sqlite3_vfs_find(beneath) else { preconditionFailure("SQLite lacks a file system") }
         self.host = host
         namePointer = strdup(name)
         table = .allocate(capacity: 1)

@@ -17,8 +17,7 @@ import Testing
         ["LinuxSystem", "Executors", "SQLite", "Netlink", "Cgroups", "Seccomp", "SystemdUnits", "Archive"],
         [
             "NameService", "Dataplane", "ContainerRuntime", "Containment", "ContainerShim", "ImageStore", "ClusterPKI",
-            "ClusterRPC", "ClusterStore", "ClusterBackup",
-            "RaftNode", "HTTPTransport",
+            "ClusterRPC", "ClusterStore", "ClusterBackup", "DatabaseCipher", "RaftNode", "HTTPTransport",
         ],
         ["Engine", "Agent", "ClusterManager"],
         ["EngineClient", "Lab", "EngineAPI", "Commands", "RuntimeCommands", "SimulationKit", "Chaos", "Benchmarks"],

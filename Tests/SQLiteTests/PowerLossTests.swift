@@ -1,9 +1,23 @@
+import DatabaseCipher
 import SQLite
 import Testing
 
 /// Random transactions, and power that fails at any moment: what SQLite promises, and what the disk may do to it.
 @Suite struct PowerLossTests {
     private static let path = "/data/test.sqlite"
+
+    private let cipher: PageCipher
+
+    init() throws {
+        var keys = DatabaseKeys()
+        keys.add()
+        cipher = try #require(keys.cipher(for: .log))
+    }
+
+    /// Where databases are opened: on the disk as it is, or sealed.
+    private func disk(_ disk: SimulatedDisk, sealed: Bool) -> any Disk {
+        sealed ? SealedDisk(cipher, over: disk) : disk
+    }
 
     private struct Generator: RandomNumberGenerator {
         var state: UInt64
@@ -23,8 +37,10 @@ import Testing
         func allows(_ found: [Int64: Int64]) -> Bool { found == acknowledged || pending.contains(found) }
     }
 
-    @Test("after a loss of power everything acknowledged is there, and nothing half", arguments: [0, 1, 2, 3])
-    func recovers(part: Int) async throws {
+    @Test(
+        "after a loss of power everything acknowledged is there, and nothing half", arguments: [0, 1, 2, 3],
+        [false, true])
+    func recovers(part: Int, sealed: Bool) async throws {
         var survivors = 0
         for seed in 0..<75 {
             // Other tests wait for things to happen in time.
@@ -36,10 +52,10 @@ import Testing
             for life in 0..<4 {
                 disk.losePower(afterOperations: Int.random(in: 0..<120, using: &generator))
                 var failures = 0
-                try? live(on: disk, &model, &generator, &failures)
+                try? live(on: disk, sealed, &model, &generator, &failures)
                 disk.losePower()
                 disk.restorePower()
-                let database = try Database(path: Self.path, on: disk)
+                let database = try Database(path: Self.path, on: self.disk(disk, sealed: sealed))
                 #expect(try database.pragma("integrity_check") == .text("ok"), "seed \(seed), life \(life)")
                 let found = try contents(database)
                 if found != model.acknowledged { survivors += 1 }
@@ -52,8 +68,10 @@ import Testing
 
     /// After a sync that failed, what was written is still visible, also to who opens the file anew, and may never
     /// reach the disk.
-    @Test("nor where writes and syncs fail before that, if the log is renewed first", arguments: [0, 1, 2, 3])
-    func recoversAfterErrors(part: Int) async throws {
+    @Test(
+        "nor where writes and syncs fail before that, if the log is renewed first", arguments: [0, 1, 2, 3],
+        [false, true])
+    func recoversAfterErrors(part: Int, sealed: Bool) async throws {
         var failures = 0
         for seed in 1_000 + part * 50..<1_000 + (part + 1) * 50 {
             await Task.yield()
@@ -64,11 +82,11 @@ import Testing
                 disk.faults.perMillion = [.write: 10_000, .sync: 50_000]
                 disk.losePower(afterOperations: Int.random(in: 0..<150, using: &generator))
                 while disk.isPowered {
-                    do { try live(on: disk, &model, &generator, &failures) } catch { failures += 1 }
+                    do { try live(on: disk, sealed, &model, &generator, &failures) } catch { failures += 1 }
                 }
                 disk.faults = DiskFaults()
                 disk.restorePower()
-                let found = try contents(Database(path: Self.path, on: disk))
+                let found = try contents(Database(path: Self.path, on: self.disk(disk, sealed: sealed)))
                 try #require(model.allows(found), "seed \(seed), life \(life)")
                 model = Model(acknowledged: found)
             }
@@ -88,12 +106,14 @@ import Testing
 
     /// Works until the power fails or there is nothing more to do.
     private func live(
-        on disk: SimulatedDisk, _ model: inout Model, _ generator: inout Generator, _ failures: inout Int
+        on beneath: SimulatedDisk, _ sealed: Bool, _ model: inout Model, _ generator: inout Generator,
+        _ failures: inout Int
     ) throws {
+        let disk = disk(beneath, sealed: sealed)
         try Database.renewLog(of: Self.path, on: disk)
         var database = try Database(path: Self.path, on: disk)
         // Killed, it does not tidy up.
-        defer { if generator.next() % 2 == 0 { disk.killProcess() } }
+        defer { if generator.next() % 2 == 0 { beneath.killProcess() } }
         let found = try contents(database)
         try #require(model.allows(found))
         if found != model.acknowledged { model = Model(acknowledged: found) }
@@ -115,7 +135,7 @@ import Testing
             default:
                 do { try change(database, &model, &generator) } catch {
                     // Without power, or by chance, the connection is given up.
-                    guard disk.isPowered, Bool.random(using: &generator) else { throw error }
+                    guard beneath.isPowered, Bool.random(using: &generator) else { throw error }
                     failures += 1
                 }
             }
