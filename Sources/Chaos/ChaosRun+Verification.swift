@@ -3,7 +3,6 @@ import Glibc
 import JSON
 import Lab
 import LinuxSystem
-import SQLite
 
 extension ChaosRun {
     /// The client that reads everything in the end.
@@ -94,25 +93,12 @@ extension ChaosRun {
         var tables: Set<[String]> = []
         for host in hosts {
             let directory = try lab.dataPath(host)
-            let names = try Files.list(directory + "/cluster").filter { $0.hasSuffix(".sqlite") }
-            guard names.contains("raft.sqlite"), names.contains(where: { $0.hasPrefix("state-") }) else {
-                violations.append("\(host) has no state: \(names)")
-                continue
-            }
-            for path in names.map({ directory + "/cluster/" + $0 }) + [directory + "/engine.sqlite"] {
-                do {
-                    let database = try Database(path: path)
-                    let words = try database.query("PRAGMA integrity_check") { $0.text(0) }
-                    if words != ["ok"] { violations.append("\(host): \(path): \(words.prefix(5))") }
-                    guard path.contains("/state-") else { continue }
-                    tables.insert(
-                        try database.query("SELECT id || name || version || body FROM config ORDER BY id") {
-                            $0.text(0)
-                        }
-                    )
-                } catch {
-                    violations.append("\(host): \(path): \(error)")
-                }
+            do {
+                let (damage, configs) = try HostDatabases(directory: directory).check()
+                violations += damage.map { "\(host): \($0)" }
+                tables.insert(configs)
+            } catch {
+                violations.append("\(host) has no state: \(error)")
             }
         }
         if tables.count > 1 { violations.append("the files of managers hold different configs") }

@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import LinuxSystem
+import SQLite
 import Values
 
 import struct Crypto.SHA256
@@ -14,25 +15,26 @@ public struct BackupReader {
 
     /// Reads a backup to its end and writes its state into a new file.
     ///
+    /// - Parameter disk: which seals the file where it can.
     /// - Returns: the manifest, when everything was as it should be. The file at `path` is whole then, and on the disk;
     ///   otherwise it is of no use.
     public static func read(
-        from descriptor: Int32, passphrase: [UInt8]?, state path: String
+        from descriptor: Int32, passphrase: [UInt8]?, state path: String, on disk: SealedDisk? = nil
     ) throws(BackupError) -> BackupManifest {
         var reader = BackupReader(descriptor)
         var cipher = try reader.begin(passphrase)
         var content = BackupContent()
         do {
-            let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            var file = try ArrivingDatabaseFile(path: path, on: disk)
             var isLast = false
             while !isLast {
                 var piece: [UInt8]
                 (piece, isLast) = try reader.piece(isSealed: cipher != nil)
                 if cipher != nil { piece = try cipher!.open(piece, isLast: isLast) }
-                try Bytes.writeAll(file.rawValue, try content.take(piece))
+                try file.add(content.take(piece))
             }
             try reader.end()
-            try syscall("fsync", on: path) { fsync(file.rawValue) }
+            try file.finish()
         } catch let error as BackupError {
             throw error
         } catch {

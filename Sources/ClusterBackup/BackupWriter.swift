@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import LinuxSystem
+import SQLite
 import Values
 
 import struct Crypto.SHA256
@@ -30,17 +31,21 @@ public struct BackupWriter {
 
     /// Writes a whole backup.
     ///
-    /// - Parameter state: the path of the state's file, which the manifest describes.
+    /// - Parameters:
+    ///   - state: the path of the state's file, which the manifest describes.
+    ///   - disk: which may have sealed it; in the backup it is not sealed by that.
     public static func write(
-        _ manifest: BackupManifest, state path: String, to descriptor: Int32, passphrase: [UInt8]?
+        _ manifest: BackupManifest, state path: String, on disk: SealedDisk? = nil, to descriptor: Int32,
+        passphrase: [UInt8]?
     ) throws(BackupError) {
         let salt = (0..<BackupPreamble.Encryption.saltByteCount).map { _ in UInt8.random(in: 0...255) }
-        try write(manifest, state: path, to: descriptor, passphrase: passphrase, .init(salt: Hex.encode(salt)))
+        try write(
+            manifest, state: path, on: disk, to: descriptor, passphrase: passphrase, .init(salt: Hex.encode(salt)))
     }
 
     static func write(
-        _ manifest: BackupManifest, state path: String, to descriptor: Int32, passphrase: [UInt8]?,
-        _ encryption: BackupPreamble.Encryption
+        _ manifest: BackupManifest, state path: String, on disk: SealedDisk? = nil, to descriptor: Int32,
+        passphrase: [UInt8]?, _ encryption: BackupPreamble.Encryption
     ) throws(BackupError) {
         var writer = try BackupWriter(to: descriptor, passphrase: passphrase, encryption)
         let text: [UInt8]
@@ -48,9 +53,9 @@ public struct BackupWriter {
         try writer.add(BackupPreamble.number(UInt32(text.count)) + text)
         var count: UInt64 = 0
         do {
-            let file = try Descriptor.open(path, O_RDONLY)
+            let file = try DatabaseFile(path: path, on: disk)
             while true {
-                let bytes = try Bytes.read(file.rawValue, upTo: 1 << 20)
+                let bytes = try file.read(at: count, upTo: 1 << 20)
                 if bytes.isEmpty { break }
                 count += UInt64(bytes.count)
                 try writer.add(bytes)
@@ -94,14 +99,16 @@ public struct BackupWriter {
     }
 }
 
-/// The SHA-256 of a file.
+/// The SHA-256 of a state's file, as it would lie there if it were not sealed.
 public enum FileDigest {
-    public static func of(_ path: String) throws(SystemError) -> (digest: Digest, byteCount: UInt64) {
-        let file = try Descriptor.open(path, O_RDONLY)
+    public static func of(
+        _ path: String, on disk: SealedDisk? = nil
+    ) throws(SystemError) -> (digest: Digest, byteCount: UInt64) {
+        let file = try DatabaseFile(path: path, on: disk)
         var digest = SHA256()
         var count: UInt64 = 0
         while true {
-            let bytes = try Bytes.read(file.rawValue, upTo: 1 << 20)
+            let bytes = try file.read(at: count, upTo: 1 << 20)
             if bytes.isEmpty { return (Digest(sha256: digest.finalize()), count) }
             count += UInt64(bytes.count)
             digest.update(data: bytes)

@@ -22,8 +22,9 @@ public final class PreparedBackup: Sendable {
     /// Writes the backup to a descriptor; it waits for whoever reads, on a thread of its own.
     public func write(to descriptor: Int32, passphrase: [UInt8]?) async throws {
         let (manifest, path) = (manifest, path)
-        try await reader.read { _ in
-            try BackupWriter.write(manifest, state: path, to: descriptor, passphrase: passphrase)
+        try await reader.read { store in
+            try BackupWriter.write(
+                manifest, state: path, on: store.snapshotDisk, to: descriptor, passphrase: passphrase)
         }
     }
 }
@@ -46,8 +47,8 @@ extension ControlPlane {
             let manifest = try await reader.read { store in
                 do {
                     _ = try store.writeSnapshot(to: path)
-                    let mark = try ClusterStore.mark(ofCopy: path)
-                    let (digest, byteCount) = try FileDigest.of(path)
+                    let mark = try store.mark(ofCopy: path)
+                    let (digest, byteCount) = try FileDigest.of(path, on: store.snapshotDisk)
                     return BackupManifest(
                         clusterID: mark.cluster?.id ?? "", history: mark.cluster?.historyID ?? "",
                         revision: mark.index, time: mark.time, term: term, nodeID: record.nodeID,

@@ -83,6 +83,9 @@ extension ControlPlane {
     func keepKeys(_ manager: Manager) async {
         var done: KeyDuty?
         repeat {
+            do { try forgetOlderDatabaseKeys(manager) } catch {
+                logger.warning("an older key could not be forgotten", metadata: ["reason": "\(error)"])
+            }
             let duty = KeyDuty(state: manager.store.state, term: manager.isLeading ? manager.raft.status.term : nil)
             guard duty != done else { continue }
             do {

@@ -1,5 +1,6 @@
 import ClusterModel
 import ClusterPKI
+import DatabaseCipher
 import EngineModel
 import LinuxSystem
 import Logging
@@ -35,11 +36,18 @@ extension ControlPlane {
         }
     }
 
-    /// A worker has no data keys, and nothing locks what it has.
+    /// The keys of this host's databases, of which the first is made where there is none: before anything is written
+    /// under it, it is on the disk.
+    func databaseKeys() throws -> DatabaseKeys {
+        try changeKeys { if $0.databaseKeys.isEmpty { $0.databaseKeys.add() } }.databaseKeys
+    }
+
+    /// A worker has no data keys and no databases, and nothing locks what it has.
     func forgetManagersKeys() throws {
         try recordWrites.withLock { _ in
             guard var keys = shared.withLock(\.keys) else { return }
             keys.dataKeys = DataKeys()
+            keys.databaseKeys = DatabaseKeys()
             try KeyFile(keys, lock: KeyLock()).save(directory: directory)
             shared.withLock { [keys] shared in
                 shared.keys = keys
@@ -85,17 +93,31 @@ extension ControlPlane {
         let text = try await text(.unlockKey, of: cluster)
         let wanted = text.isEmpty ? nil : try UnlockKey(parsing: text)
         try recordWrites.withLock { _ in
-            let (keys, known, current) = shared.withLock { ($0.keys, $0.lock, $0.manager) }
+            let (known, lockBefore, current) = shared.withLock { ($0.keys, $0.lock, $0.manager) }
             // A host that has left, and has other keys by now, is nothing to this cluster.
-            guard let keys, current === manager else { return }
-            var lock = known
+            guard var keys = known, current === manager else { return }
+            var lock = lockBefore
             if lock.follow(wanted, version: cluster.version.index) {
+                // Who could read the keys of before shall not read what is written from the next start on.
+                if wanted != nil {
+                    keys.databaseKeys = manager.databaseKeys
+                    keys.databaseKeys.add()
+                }
                 try KeyFile(keys, lock: lock).save(directory: directory)
                 logger.info(
                     "this host's keys were written under another lock", metadata: ["locked": "\(wanted != nil)"])
             }
-            shared.withLock { [lock] in $0.lock = lock }
+            shared.withLock { [keys, lock] in ($0.keys, $0.lock) = (keys, lock) }
         }
+    }
+
+    /// Forgets the older keys of this host's databases as soon as nothing is under them any more.
+    func forgetOlderDatabaseKeys(_ manager: Manager) throws {
+        let (keys, current) = shared.withLock { ($0.keys?.databaseKeys, $0.manager) }
+        guard let keys, keys.hasOlder, current === manager, keys == manager.databaseKeys, manager.needsNewestKeyAlone
+        else { return }
+        try changeKeys { if $0.databaseKeys == keys { $0.databaseKeys.removeOlder() } }
+        logger.info("the databases are under another key than before")
     }
 
     /// Gives a cluster the unlock key that its specification asks for, or takes it away.

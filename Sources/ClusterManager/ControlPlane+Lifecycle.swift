@@ -40,7 +40,7 @@ extension ControlPlane {
             nodeID: nodeID, clusterID: clusterID, history: clusterID, isManager: true, raftMember: member.id,
             isOpen: false, address: "",
             port: configuration.port, managers: [])
-        let manager = try Manager(directory: directory, connector: connector, logger: logger)
+        let manager = try Manager(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
         try await manager.raft.bootstrap(member)
         var cluster = ClusterObject(
             id: clusterID, createdAt: now, spec: SwarmSpecification.standard, rootCertificate: authority.certificatePEM,
@@ -79,12 +79,12 @@ extension ControlPlane {
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         shared.withLock { $0.record = record }
         if record.isManager {
-            let manager = try Manager(directory: directory, connector: connector, logger: logger)
+            let manager = try Manager(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
             takeUp(manager)
             becomeManagerSoon()
         }
         if record.isWitness == true {
-            let witness = try Witness(directory: directory, connector: connector, logger: logger)
+            let witness = try Witness(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
             shared.withLock { $0.witness = witness }
             becomeWitnessSoon()
         }

@@ -81,6 +81,7 @@ extension ControlPlane {
             (record.address, record.port) = try HostAddresses.advertised(
                 advertiseAddr, listen: listenAddr, defaultPort: record.port)
         }
+        let disks = try ManagerDisks(databaseKeys())
         let before = record
         var generator = SystemRandomNumberGenerator()
         record.raftMember = RaftMember.newID(using: &generator)
@@ -88,9 +89,10 @@ extension ControlPlane {
         record.managers = [PeerAddress(nodeID: record.nodeID, address: record.clusterAddress, isManager: true)]
         await stopParts()
         do {
-            let store = try ClusterStore(directory: directory, logger: logger)
+            let store = try ClusterStore(directory: directory, on: disks.state, logger: logger)
             try await refound(
-                directory, record, store, isFreshHost: false, note: "recovered from the loss of the other managers")
+                directory, record, store, on: disks.log, isFreshHost: false,
+                note: "recovered from the loss of the other managers")
             try adopt(record)
         } catch {
             try await resume(before, unlockKey: lock.key)

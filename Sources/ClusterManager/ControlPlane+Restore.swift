@@ -2,10 +2,12 @@ import ClusterBackup
 import ClusterModel
 import ClusterPKI
 import ClusterStore
+import DatabaseCipher
 import EngineModel
 import JSON
 import LinuxSystem
 import RaftNode
+import SQLite
 import SessionModel
 import Values
 
@@ -51,10 +53,14 @@ extension ControlPlane {
         do {
             let thread = StateReader(store: manager.store)
             let file = stage + "/received"
+            var databaseKeys = DatabaseKeys()
+            databaseKeys.add()
+            let disks = try ManagerDisks(databaseKeys)
             let manifest = try await thread.read { _ in
-                try BackupReader.read(from: descriptor, passphrase: request.passphrase, state: file)
+                try BackupReader.read(from: descriptor, passphrase: request.passphrase, state: file, on: disks.state)
             }
-            let record = try await assemble(manifest, file, address: address, port: port, on: thread)
+            let record = try await assemble(
+                manifest, file, databaseKeys, disks, address: address, port: port, on: thread)
             await stopParts()
             try await clean()
             try Files.rename(stage, to: directory)
@@ -83,15 +89,16 @@ extension ControlPlane {
 
     /// Puts the cluster's directory together in the stage: the state, a log of one, the identity, the record.
     private func assemble(
-        _ manifest: BackupManifest, _ file: String, address: String, port: UInt16, on thread: StateReader
+        _ manifest: BackupManifest, _ file: String, _ databaseKeys: DatabaseKeys, _ disks: ManagerDisks,
+        address: String, port: UInt16, on thread: StateReader
     ) async throws -> NodeRecord {
         let stage = stage
         let store = try await thread.read { [logger] _ in
-            let mark = try ClusterStore.checkedMark(ofCopy: file)
+            let mark = try ClusterStore.checkedMark(ofCopy: file, on: disks.state)
             guard mark.index == manifest.revision, mark.cluster?.id == manifest.clusterID else {
                 throw BackupError.damaged("its state is not the one that its manifest names")
             }
-            let store = try ClusterStore(directory: stage, logger: logger)
+            let store = try ClusterStore(directory: stage, on: disks.state, logger: logger)
             try store.install(snapshot: file, index: mark.index)
             try Files.removeTree(file)
             return store
@@ -103,7 +110,8 @@ extension ControlPlane {
             keyPEM: String(decoding: rootKey, as: UTF8.self), certificatePEM: cluster.rootCertificate)
         let now = Clock.now()
         let identity = try authority.makeIdentity(for: manifest.nodeID, role: .manager, at: now)
-        try KeyFile(HostKeys(identity: identity, dataKeys: keys ?? DataKeys()), lock: KeyLock()).save(directory: stage)
+        let hostKeys = HostKeys(identity: identity, dataKeys: keys ?? DataKeys(), databaseKeys: databaseKeys)
+        try KeyFile(hostKeys, lock: KeyLock()).save(directory: stage)
         try Files.writeDurably("\(stage)/\(Self.rootsFile)", Array(authority.certificatePEM.utf8))
         var generator = SystemRandomNumberGenerator()
         var record = NodeRecord(
@@ -112,7 +120,7 @@ extension ControlPlane {
             port: port, managers: [])
         record.managers = [PeerAddress(nodeID: record.nodeID, address: record.clusterAddress, isManager: true)]
         try await refound(
-            stage, record, store, isFreshHost: true,
+            stage, record, store, on: disks.log, isFreshHost: true,
             note: "restored from the backup of revision \(manifest.revision)", after: manifest.term)
         try record.save(directory: stage)
         return record
@@ -121,20 +129,23 @@ extension ControlPlane {
     /// Makes a directory that of a group of one, with one transaction that says what is other than before: among it
     /// the history, which is the record's.
     ///
-    /// - Parameter isFreshHost: nothing of what the state says runs on this host.
+    /// - Parameters:
+    ///   - disk: of raft's log.
+    ///   - isFreshHost: nothing of what the state says runs on this host.
     func refound(
-        _ directory: String, _ record: NodeRecord, _ store: ClusterStore, isFreshHost: Bool, note: String,
-        after term: UInt64 = 0
+        _ directory: String, _ record: NodeRecord, _ store: ClusterStore, on disk: SealedDisk, isFreshHost: Bool,
+        note: String, after term: UInt64 = 0
     ) async throws {
         let member = RaftMember(id: record.raftMember, nodeID: record.nodeID, address: record.clusterAddress)
-        _ = try RaftNode.refound(directory: directory, as: member, stateMachine: store, after: term)
+        _ = try RaftNode.refound(directory: directory, as: member, stateMachine: store, on: disk, after: term)
         let renewal = ClusterRenewal(
             state: store.state, nodeID: record.nodeID, member: record.raftMember, address: record.address,
             clusterAddress: record.clusterAddress, description: configuration.description, isFreshHost: isFreshHost,
             now: Clock.now())
         guard let history = record.history else { preconditionFailure("a renewed cluster begins a history") }
         let mutations = renewal.mutations(history: history)
-        let raft = try RaftNode(directory: directory, transport: NoTransport(), stateMachine: store, logger: logger)
+        let raft = try RaftNode(
+            directory: directory, transport: NoTransport(), stateMachine: store, on: disk, logger: logger)
         do {
             for await status in raft.statusChanges() where status.isLeading || status.failure != nil { break }
             try await Proposer(store: store, raft: raft).propose(

@@ -171,7 +171,7 @@ extension ControlPlane {
         } else {
             // What a demotion that was cut short left behind.
             if record.raftMember == 0 { try removeState() }
-            manager = try Manager(directory: directory, connector: connector, logger: logger)
+            manager = try Manager(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
         }
         var generator = SystemRandomNumberGenerator()
         let member =

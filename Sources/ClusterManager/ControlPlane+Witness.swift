@@ -58,7 +58,7 @@ extension ControlPlane {
         if let present = shared.withLock(\.witness) { return present }
         // What an attempt that was cut short left behind.
         if record.raftMember == 0 { try removeState() }
-        let witness = try Witness(directory: directory, connector: connector, logger: logger)
+        let witness = try Witness(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
         shared.withLock { $0.witness = witness }
         return witness
     }

@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterRPC
 import ClusterStore
+import DatabaseCipher
 import EngineModel
 import JSON
 import LinuxSystem
@@ -19,18 +20,27 @@ final class Manager: Sendable {
     let reader: StateReader
     /// Runs statements of clients, which may take a while.
     let queries: StateReader
+    /// Under which its databases were opened, and where they lie.
+    let databaseKeys: DatabaseKeys
+    private let disks: ManagerDisks
+    private let snapshotDirectory: String
     private let channels: RaftChannels
     private let connector: ClusterConnector
     private let logger: Logger
     private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
     private let watching = Mutex<[Task<Void, Never>]>([])
 
-    init(directory: String, connector: ClusterConnector, logger: Logger) throws {
+    /// - Parameter keys: of this host's databases.
+    init(directory: String, keys: DatabaseKeys, connector: ClusterConnector, logger: Logger) throws {
         self.logger = logger
         self.connector = connector
-        store = try ClusterStore(directory: directory, logger: logger)
+        databaseKeys = keys
+        disks = try ManagerDisks(keys)
+        snapshotDirectory = directory + "/snapshots"
+        store = try ClusterStore(directory: directory, on: disks.state, logger: logger)
         channels = RaftChannels(connector: connector, logger: logger)
-        raft = try RaftNode(directory: directory, transport: channels, stateMachine: store, logger: logger)
+        raft = try RaftNode(
+            directory: directory, transport: channels, stateMachine: store, on: disks.log, logger: logger)
         sessions = SessionServer(store: store, logger: logger)
         reader = StateReader(store: store)
         queries = StateReader(store: store)
@@ -90,6 +100,13 @@ final class Manager: Sendable {
     /// A node says that it is reached at an address.
     func note(_ address: String, of nodeID: String) {
         channels.note(address, of: nodeID, beside: raft.status.members.map(\.member))
+    }
+
+    /// Whether nothing is left under an older one of the keys that it began with: databases were written anew when they
+    /// were opened, snapshots are soon after.
+    var needsNewestKeyAlone: Bool {
+        guard let names = try? Files.list(snapshotDirectory) else { return false }
+        return names.allSatisfy { disks.state.hasSealed(snapshotDirectory + "/" + $0) }
     }
 
     /// Who leads; waits a little for an election to end.

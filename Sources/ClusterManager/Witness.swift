@@ -1,18 +1,21 @@
 import ClusterRPC
+import DatabaseCipher
 import Logging
 import RaftNode
 
-/// This host's part in raft as the cluster's witness: a vote and the end of the log. It has no state and no keys, and
+/// This host's part in raft as the cluster's witness: a vote and the end of the log. It has no state and no data keys, and
 /// answers nobody's requests.
 final class Witness: Sendable {
     let raft: RaftNode
     private let channels: RaftChannels
     private let following: Task<Void, Never>
 
-    init(directory: String, connector: ClusterConnector, logger: Logger) throws {
+    /// - Parameter keys: of this host's databases.
+    init(directory: String, keys: DatabaseKeys, connector: ClusterConnector, logger: Logger) throws {
         let channels = RaftChannels(connector: connector, logger: logger)
         let raft = try RaftNode(
-            directory: directory, transport: channels, stateMachine: NoStateMachine(), logger: logger)
+            directory: directory, transport: channels, stateMachine: NoStateMachine(), on: ManagerDisks(keys).log,
+            logger: logger)
         (self.channels, self.raft) = (channels, raft)
         following = Task {
             for await status in raft.statusChanges() {

@@ -16,6 +16,7 @@ import WatchModel
 public final class ClusterStore: RaftStateMachine {
     private let directory: String
     private let logger: Logger
+    private let disk: SealedDisk?
     private let current: Mutex<ClusterState>
     private let writer: StateWriter
     private let hub: WatchHub
@@ -24,15 +25,21 @@ public final class ClusterStore: RaftStateMachine {
     private static let pointerName = "state-current"
 
     /// Opens the state in a directory, or begins an empty one.
-    public init(directory: String, logger: Logger) throws(ClusterStoreError) {
+    ///
+    /// - Parameter disk: which seals the state's file, also one that an earlier version left open, and snapshots; nil
+    ///   leaves them open.
+    public init(directory: String, on disk: SealedDisk? = nil, logger: Logger) throws(ClusterStoreError) {
         self.directory = directory
+        self.disk = disk
         self.logger = logger
         do {
             try Files.makeDirectories(directory, mode: 0o700)
             let pointer = directory + "/" + Self.pointerName
             let name = Files.exists(pointer) ? try Files.text(pointer) : "state-0.sqlite"
             let path = directory + "/" + name
-            let database = try StateDatabase(path: path)
+            try Self.removeLeftovers(directory, except: name)
+            try disk?.adopt(path)
+            let database = try StateDatabase(path: path, on: disk)
             let state = try database.load()
             current = Mutex(state)
             hub = try WatchHub(at: state.position)
@@ -60,7 +67,7 @@ public final class ClusterStore: RaftStateMachine {
     /// thread may wait for the disk.
     func reader() throws -> Database {
         try writer.catchUp()
-        return try Database(path: writer.path, access: .readOnly)
+        return try Database(path: writer.path, access: .readOnly, on: disk)
     }
 
     /// A look at changes, without a watch yet.
@@ -80,6 +87,8 @@ public final class ClusterStore: RaftStateMachine {
     }
 
     // MARK: RaftStateMachine
+
+    public var snapshotDisk: SealedDisk? { disk }
 
     public var appliedIndex: UInt64 { current.withLock(\.index) }
 
@@ -111,24 +120,26 @@ public final class ClusterStore: RaftStateMachine {
     public func writeSnapshot(to path: String) throws -> UInt64? {
         // A reader of its own, so that nothing waits for the copy.
         try reader().vacuum(into: path)
-        let copy = try Database(path: path, access: .readOnly)
+        let copy = try Database(path: path, access: .readOnly, on: disk)
         return try copy.first("SELECT idx FROM applied") { $0.unsigned(0) }
     }
 
     /// How far the state in a copy has come, and its cluster, without loading the rest.
-    public static func mark(
+    public func mark(
         ofCopy path: String
     ) throws -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
-        try StateDatabase(copy: Database(path: path, access: .readOnly)).mark()
+        try StateDatabase(copy: Database(path: path, access: .readOnly, on: disk)).mark()
     }
 
     /// The same of a copy that comes from elsewhere: as far as SQLite can tell it holds together. Whether its objects
     /// can be read shows when it is installed.
+    ///
+    /// - Parameter disk: which may have sealed it.
     public static func checkedMark(
-        ofCopy path: String
+        ofCopy path: String, on disk: SealedDisk? = nil
     ) throws(ClusterStoreError) -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
         do {
-            let copy = try Database(path: path, access: .readOnly)
+            let copy = try Database(path: path, access: .readOnly, on: disk)
             let check = try copy.query("PRAGMA quick_check(1)") { $0.text(0) }
             guard check == ["ok"] else { throw ClusterStoreError.corrupted(path: path, reason: check.joined()) }
             return try StateDatabase(copy: copy).mark()
@@ -146,7 +157,7 @@ public final class ClusterStore: RaftStateMachine {
         let target = directory + "/" + name
         let (database, state): (StateDatabase, ClusterState)
         do {
-            (database, state) = try Self.copy(path, to: target, index: index)
+            (database, state) = try copy(path, to: target, index: index)
             try Files.writeDurably(directory + "/" + Self.pointerName, Array(name.utf8), mode: 0o600)
         } catch {
             // It is tried again where the disk is full: what is half made would keep it so.
@@ -159,16 +170,16 @@ public final class ClusterStore: RaftStateMachine {
     }
 
     /// A durable copy of a snapshot that holds what it should.
-    private static func copy(
+    private func copy(
         _ path: String, to target: String, index: UInt64
     ) throws -> (StateDatabase, ClusterState) {
-        let reader = try Database(path: path, access: .readOnly)
+        let reader = try Database(path: path, access: .readOnly, on: disk)
         try reader.vacuum(into: target)
         do {
             let file = try Descriptor.open(target, O_RDONLY)
             try syscall("fsync", on: target) { fsync(file.rawValue) }
         }
-        let database = try StateDatabase(path: target)
+        let database = try StateDatabase(path: target, on: disk)
         do {
             let state = try database.load()
             guard state.index == index else {
@@ -177,6 +188,14 @@ public final class ClusterStore: RaftStateMachine {
             return (database, state)
         } catch let error as JSONError {
             throw ClusterStoreError.corrupted(path: path, reason: error.description)
+        }
+    }
+
+    /// Removes what a crash has left of states that were replaced.
+    private static func removeLeftovers(_ directory: String, except current: String) throws(SystemError) {
+        for name in try Files.list(directory)
+        where name.hasPrefix("state-") && name.contains(".sqlite") && !name.hasPrefix(current) {
+            try Files.removeTree(directory + "/" + name)
         }
     }
 

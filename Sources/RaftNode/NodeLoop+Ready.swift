@@ -60,6 +60,7 @@ extension NodeLoop {
         let replaced = snapshot
         snapshot = file
         isSnapshotDamaged = false
+        noteSeal()
         trimTarget = 0
         received[metadata.index] = nil
         if let replaced { storage.removeFile(replaced.name) }

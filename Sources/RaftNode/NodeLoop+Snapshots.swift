@@ -8,6 +8,13 @@ extension NodeLoop {
     /// After a snapshot that could not be written (5 s).
     static let snapshotRetryTicks: UInt64 = 100
 
+    /// To be called where there is another snapshot on record.
+    func noteSeal() {
+        isSnapshotOpen = false
+        guard let snapshot, let disk = stateMachine.snapshotDisk else { return }
+        isSnapshotOpen = !disk.hasSealed(storage.snapshotDirectory + "/" + snapshot.name)
+    }
+
     // Writing.
 
     func startSnapshotIfDue() {
@@ -15,7 +22,7 @@ extension NodeLoop {
         let newest = snapshot?.metadata.index ?? 0
         let count = raft.appliedIndex.saturatingSubtract(newest)
         let isDue = count >= trimming.entriesPerSnapshot || appliedBytes >= trimming.bytesPerSnapshot && count > 0
-        guard isDue || isSnapshotDamaged else { return }
+        guard isDue || isSnapshotDamaged || isSnapshotOpen else { return }
         let name = "snapshot-\(raft.appliedIndex)-\(raft.currentTerm)-\(now)"
         // One of an earlier life that is to be replaced: another tick, another name.
         guard name != snapshot?.name else { return }
@@ -37,7 +44,7 @@ extension NodeLoop {
     ) -> Result<SnapshotFile.Written?, RaftError> {
         do {
             guard let index = try stateMachine.writeSnapshot(to: path) else { return .success(nil) }
-            let (byteCount, checksum) = try SnapshotFile.seal(path)
+            let (byteCount, checksum) = try SnapshotFile.seal(path, on: stateMachine.snapshotDisk)
             return .success(.init(index: index, name: name, byteCount: byteCount, checksum: checksum))
         } catch {
             RaftStorage.removeFile(at: path)
@@ -55,7 +62,7 @@ extension NodeLoop {
         case .success(nil): nextSnapshotTick = now + Self.snapshotRetryTicks
         case .success(let written?):
             let newest = snapshot?.metadata.index ?? 0
-            let isNews = written.index > newest || written.index == newest && isSnapshotDamaged
+            let isNews = written.index > newest || written.index == newest && (isSnapshotDamaged || isSnapshotOpen)
             guard let raft, isNews, written.index <= raft.appliedIndex, let term = raft.term(at: written.index)
             else { return storage.removeFile(written.name) }
             let metadata = SnapshotMetadata(
@@ -75,6 +82,7 @@ extension NodeLoop {
             if let snapshot { storage.removeFile(snapshot.name) }
             snapshot = file
             isSnapshotDamaged = false
+            isSnapshotOpen = false
             self.raft?.snapshotWritten(metadata)
             trimTarget = metadata.index.saturatingSubtract(trimming.keptEntries)
             logger.info(
@@ -129,7 +137,8 @@ extension NodeLoop {
             return
         }
         do {
-            let sender = try SnapshotSender(snapshot, directory: storage.snapshotDirectory, now: now)
+            let sender = try SnapshotSender(
+                snapshot, directory: storage.snapshotDirectory, on: stateMachine.snapshotDisk, now: now)
             senders[id] = sender
             logger.info(
                 "sending a snapshot", metadata: ["member": "\(id)", "index": "\(snapshot.metadata.index)"])
@@ -180,7 +189,8 @@ extension NodeLoop {
             if receiver?.isAbout(chunk, from: sender) != true {
                 guard chunk.offset == 0 else { return acknowledge(chunk.metadata.index, 0, to: sender) }
                 if let receiver { storage.removeFile(receiver.partialName) }
-                receiver = try SnapshotReceiver(chunk, from: sender, directory: storage.snapshotDirectory)
+                receiver = try SnapshotReceiver(
+                    chunk, from: sender, directory: storage.snapshotDirectory, on: stateMachine.snapshotDisk)
             }
             guard let receiver else { return }
             switch try receiver.add(chunk) {

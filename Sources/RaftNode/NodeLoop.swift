@@ -50,6 +50,8 @@ final class NodeLoop: @unchecked Sendable {
     var snapshot: SnapshotFile?
     /// Its file does not hold what was written: it is written anew, and sent to nobody until then.
     var isSnapshotDamaged = false
+    /// Its file is one of an earlier version, not sealed, or under an older key: it is written anew.
+    var isSnapshotOpen = false
     var isWritingSnapshot = false
     /// In ticks: not before, since the last attempt failed.
     var nextSnapshotTick: UInt64 = 0
@@ -77,7 +79,7 @@ final class NodeLoop: @unchecked Sendable {
         self.logger = logger
         storage = try RaftStorage(directory: directory, on: disk)
         let contents = try storage.load(hasState: stateMachine.hasState)
-        scrubber = Scrubber(storage, limits.scrubbing, mailbox)
+        scrubber = Scrubber(storage, limits.scrubbing, mailbox, snapshotDisk: stateMachine.snapshotDisk)
         member = contents.member
         snapshot = contents.snapshot
         isRemovalRecorded = contents.isRemoved
@@ -88,7 +90,7 @@ final class NodeLoop: @unchecked Sendable {
             return
         }
         if stateMachine.appliedIndex < contents.base.index, let snapshot {
-            guard snapshot.isWhole(in: storage.snapshotDirectory) else {
+            guard snapshot.isWhole(in: storage.snapshotDirectory, on: stateMachine.snapshotDisk) else {
                 throw storage.damaged(.snapshotFile(snapshot.name))
             }
             try Self.install(snapshot, into: stateMachine, directory: storage.snapshotDirectory)
@@ -98,6 +100,7 @@ final class NodeLoop: @unchecked Sendable {
         restored.applied = max(stateMachine.appliedIndex, contents.base.index)
         tailMark = contents.base.index
         raft = try Self.makeRaft(member, restored, timing)
+        noteSeal()
         if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }
         noteAddresses()
         if raft?.membership.voters == [member.id] { raft?.campaign() }

@@ -1,5 +1,6 @@
 import LinuxSystem
 import RaftCore
+import SQLite
 
 extension RaftNode {
     /// What a new group begins with.
@@ -17,11 +18,13 @@ extension RaftNode {
     ///
     /// - Parameters:
     ///   - member: with a new identity.
+    ///   - disk: as for `init`.
     ///   - term: the new group's terms are larger than this one and than those of the log.
     public static func refound(
-        directory: String, as member: RaftMember, stateMachine: any RaftStateMachine, after term: UInt64 = 0
+        directory: String, as member: RaftMember, stateMachine: any RaftStateMachine, on disk: SealedDisk? = nil,
+        after term: UInt64 = 0
     ) throws(RaftError) -> Refounding {
-        let storage = try RaftStorage(directory: directory)
+        let storage = try RaftStorage(directory: directory, on: disk)
         let contents = try storage.load()
         storage.removeLeftovers(except: contents.snapshot)
         if let snapshot = contents.snapshot, stateMachine.appliedIndex < contents.base.index {
@@ -39,7 +42,7 @@ extension RaftNode {
             guard let index = try stateMachine.writeSnapshot(to: path), index > 0 else {
                 throw RaftError.storage("there is no state to begin with")
             }
-            let (byteCount, checksum) = try SnapshotFile.seal(path)
+            let (byteCount, checksum) = try SnapshotFile.seal(path, on: stateMachine.snapshotDisk)
             let metadata = SnapshotMetadata(
                 index: index, term: last, membership: Membership([.init(member: member, isVoter: true)]))
             let file = SnapshotFile(metadata: metadata, name: name, byteCount: byteCount, checksum: checksum)

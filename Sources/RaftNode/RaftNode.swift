@@ -30,15 +30,16 @@ public final class RaftNode: Sendable {
     ///
     /// - Parameters:
     ///   - timing: how long the node waits for what; the defaults suit hosts on one network.
+    ///   - disk: which seals `raft.sqlite`, also one that an earlier version left open; nil leaves it open.
     /// - Throws: `damaged` where the files do not hold what was written, `storage` where they cannot be read or do not
     ///   belong together.
     public convenience init(
         directory: String, transport: any RaftTransport, stateMachine: any RaftStateMachine,
-        timing: RaftTiming = RaftTiming(), logger: Logger
+        timing: RaftTiming = RaftTiming(), on disk: SealedDisk? = nil, logger: Logger
     ) throws(RaftError) {
         try self.init(
             directory: directory, transport: transport, stateMachine: stateMachine, timing: timing,
-            limits: RaftLimits(), on: nil, logger: logger)
+            limits: RaftLimits(), on: disk, logger: logger)
     }
 
     init(

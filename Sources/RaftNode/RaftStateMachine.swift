@@ -1,3 +1,5 @@
+import SQLite
+
 /// A command that the group has committed.
 public struct CommittedCommand: Sendable {
     /// Its place in the log; rises, with gaps where the log holds entries of Raft's own.
@@ -19,6 +21,10 @@ public struct CommittedCommand: Sendable {
 /// done within a fraction of the election timeout. `appliedIndex` is read when the node starts; `writeSnapshot` is
 /// called on a thread of its own beside `apply`.
 public protocol RaftStateMachine: AnyObject, Sendable {
+    /// The disk that seals the snapshots, which then are databases; nil where they are sent as they lie there. What is
+    /// sent is not sealed, and what arrives is where it can be.
+    var snapshotDisk: SealedDisk? { get }
+
     /// The index of the last command that the state contains; 0 for a fresh state. The node applies what follows it.
     /// After a crash it may be lower than it was, never higher than what was applied.
     var appliedIndex: UInt64 { get }
@@ -43,4 +49,5 @@ public protocol RaftStateMachine: AnyObject, Sendable {
 
 extension RaftStateMachine {
     public var hasState: Bool { true }
+    public var snapshotDisk: SealedDisk? { nil }
 }

@@ -32,6 +32,7 @@ final class RaftStorage {
         do throws(DatabaseError) {
             // An earlier life may have ended with a sync that failed.
             try Database.renewLog(of: directory + "/" + Self.fileName, on: disk)
+            try (disk as? SealedDisk)?.adopt(directory + "/" + Self.fileName)
             database = try Database(path: directory + "/" + Self.fileName, durability: .full, on: disk)
         } catch {
             throw Self.failure(error, directory)

@@ -17,11 +17,13 @@ final class Scrubber: Sendable {
     private let database: String
     private let snapshotDirectory: String
     private let disk: (any Disk)?
+    private let snapshotDisk: SealedDisk?
     private let pace: RaftScrubbing
     private let mailbox: Mailbox
     private let state = Monitor(State())
 
-    init(_ storage: RaftStorage, _ pace: RaftScrubbing, _ mailbox: Mailbox) {
+    init(_ storage: RaftStorage, _ pace: RaftScrubbing, _ mailbox: Mailbox, snapshotDisk: SealedDisk?) {
+        self.snapshotDisk = snapshotDisk
         database = storage.path
         disk = storage.disk
         snapshotDirectory = storage.snapshotDirectory
@@ -137,12 +139,14 @@ final class Scrubber: Sendable {
 
     /// Whether a snapshot's file fits its checksum; nil where it was stopped.
     private func isWhole(_ snapshot: RaftTables.File) -> Bool? {
-        guard let file = try? Descriptor.open(snapshotDirectory + "/" + snapshot.name, O_RDONLY) else { return false }
+        guard let file = try? DatabaseFile(path: snapshotDirectory + "/" + snapshot.name, on: snapshotDisk) else {
+            return false
+        }
         var checksum = SnapshotChecksum()
         var byteCount: UInt64 = 0
         while true {
             guard pause(pace.stepPauseMilliseconds) else { return nil }
-            guard let piece = try? Bytes.read(file.rawValue, upTo: pace.bytesPerStep) else { return false }
+            guard let piece = try? file.read(at: byteCount, upTo: pace.bytesPerStep) else { return false }
             if piece.isEmpty { return byteCount == snapshot.byteCount && checksum.value == snapshot.checksum }
             checksum.add(piece)
             byteCount += UInt64(piece.count)

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import RaftCore
+import SQLite
 
 /// A snapshot on this host's disk, whole and durable.
 struct SnapshotFile: Sendable, Hashable {
@@ -22,28 +23,30 @@ struct SnapshotFile: Sendable, Hashable {
     private static let pieceByteCount = 1 << 20
 
     /// Makes a file durable and measures it.
-    static func seal(_ path: String) throws(SystemError) -> (byteCount: UInt64, checksum: UInt64) {
+    static func seal(_ path: String, on disk: SealedDisk?) throws(SystemError) -> (byteCount: UInt64, checksum: UInt64)
+    {
         let file = try Descriptor.open(path, O_RDONLY)
         try syscall("fsync", on: path) { fsync(file.rawValue) }
         try Files.synchronizeDirectory(Files.parent(of: path))
-        return try measure(file)
+        return try measure(DatabaseFile(path: path, on: disk))
     }
 
     /// Whether the file holds what was written.
-    func isWhole(in directory: String) -> Bool {
-        guard let file = try? Descriptor.open(directory + "/" + name, O_RDONLY),
+    func isWhole(in directory: String, on disk: SealedDisk?) -> Bool {
+        guard let file = try? DatabaseFile(path: directory + "/" + name, on: disk),
             let (byteCount, checksum) = try? Self.measure(file)
         else { return false }
         return byteCount == self.byteCount && checksum == self.checksum
     }
 
+    /// What is measured is what is sent.
     private static func measure(
-        _ file: borrowing Descriptor
+        _ file: borrowing DatabaseFile
     ) throws(SystemError) -> (byteCount: UInt64, checksum: UInt64) {
         var byteCount: UInt64 = 0
         var checksum = SnapshotChecksum()
         while true {
-            let piece = try Bytes.read(file.rawValue, upTo: pieceByteCount)
+            let piece = try file.read(at: byteCount, upTo: pieceByteCount)
             if piece.isEmpty { return (byteCount, checksum.value) }
             byteCount += UInt64(piece.count)
             checksum.add(piece)

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import RaftCore
+import SQLite
 
 /// Sends one snapshot's file to one member, a few chunks ahead of what it has acknowledged.
 final class SnapshotSender {
@@ -12,17 +13,18 @@ final class SnapshotSender {
     static let patienceTicks: UInt64 = 600
 
     let file: SnapshotFile
-    private let descriptor: Descriptor
+    private let bytes: DatabaseFile
     private var acknowledged: UInt64 = 0
     private var sent: UInt64 = 0
     private var hasSentAny = false
     private var lastNews: UInt64
     private var lastSending: UInt64
 
-    init(_ file: SnapshotFile, directory: String, now: UInt64) throws(SystemError) {
+    /// - Parameter disk: as of `RaftStateMachine`.
+    init(_ file: SnapshotFile, directory: String, on disk: SealedDisk?, now: UInt64) throws(SystemError) {
         self.file = file
         // An open file can still be read after a newer snapshot has replaced it.
-        descriptor = try Descriptor.open(directory + "/" + file.name, O_RDONLY)
+        bytes = try DatabaseFile(path: directory + "/" + file.name, on: disk)
         lastNews = now
         lastSending = now
     }
@@ -65,12 +67,6 @@ final class SnapshotSender {
     }
 
     private func read(at offset: UInt64) throws(SystemError) -> [UInt8] {
-        let count = Int(min(UInt64(SnapshotChunk.byteLimit), file.byteCount - offset))
-        var buffer = [UInt8](repeating: 0, count: count)
-        let received = try syscall("pread", on: file.name) {
-            pread(descriptor.rawValue, &buffer, count, off_t(offset))
-        }
-        buffer.removeLast(count - received)
-        return buffer
+        try bytes.read(at: offset, upTo: Int(min(UInt64(SnapshotChunk.byteLimit), file.byteCount - offset)))
     }
 }

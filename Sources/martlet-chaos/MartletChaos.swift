@@ -17,6 +17,8 @@ struct MartletChaos: AsyncParsableCommand {
     @Option(help: "Clients at work at once.") var clients = 10
     @Option(help: "The lab's name.") var lab = "chaos"
     @Option(help: "N of the lab's subnet 10.N.0.0/24.") var subnet: UInt8 = 76
+    @Option(help: "Look only whether the databases in this data directory, whose daemon does not run, are whole.")
+    var check: String?
     @Option(help: "Where to keep what is needed to look at a broken promise. (default: /var/tmp/martlet-chaos-SEED)")
     var keep: String?
 
@@ -27,6 +29,12 @@ struct MartletChaos: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let check {
+            let damage = try HostDatabases(directory: check).check().damage
+            for line in damage { print(line) }
+            if !damage.isEmpty { throw ExitCode(1) }
+            return
+        }
         let begin = ContinuousClock.now
         let options = ChaosOptions(
             seed: seed, duration: .seconds(Int(minutes * 60)), managers: managers, clients: clients, lab: lab,

@@ -1,4 +1,5 @@
 import ClusterModel
+import DatabaseCipher
 import Glibc
 import JSON
 import LinuxSystem
@@ -22,7 +23,10 @@ import Values
         var generator = SystemRandomNumberGenerator()
         var dataKeys = DataKeys()
         dataKeys.add(using: &generator)
-        keys = HostKeys(identity: identity, dataKeys: dataKeys)
+        var databaseKeys = DatabaseKeys()
+        databaseKeys.add()
+        databaseKeys.add()
+        keys = HostKeys(identity: identity, dataKeys: dataKeys, databaseKeys: databaseKeys)
         folder = try TemporaryDirectory("keys")
     }
 
@@ -35,8 +39,11 @@ import Values
     /// What nobody may read who only has the disk.
     private var secrets: [String] {
         let lines = keys.identity.keyPEM.split(separator: "\n").dropFirst().dropLast().map(String.init)
-        let dataKeys = String(decoding: (try? JSONCoding.encode(keys.dataKeys)) ?? [], as: UTF8.self)
-        return lines + [String(dataKeys.split(separator: "\"").max { $0.count < $1.count } ?? "")]
+        let others = [try? JSONCoding.encode(keys.dataKeys), try? JSONCoding.encode(keys.databaseKeys)].map { bytes in
+            let parts: [Substring] = String(decoding: bytes ?? [], as: UTF8.self).split(separator: "\"")
+            return String(parts.max { $0.count < $1.count } ?? "")
+        }
+        return lines + others
     }
 
     private func readable(in directory: String) throws -> [String] {
@@ -134,7 +141,8 @@ import Values
             try Files.write(old[1], JSONCoding.encode(keys.dataKeys))
         }
         try write()
-        #expect(try load().open().0 == keys)
+        // It knew of no database keys.
+        #expect(try load().open().0 == HostKeys(identity: keys.identity, dataKeys: keys.dataKeys))
         #expect(try Files.list(directory) == ["keys.json"])
         // The old files were not removed yet.
         try write()

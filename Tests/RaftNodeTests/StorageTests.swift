@@ -1,3 +1,4 @@
+import DatabaseCipher
 import LinuxSystem
 import RaftCore
 import SQLite
@@ -12,11 +13,20 @@ import Values
     private let folder: TemporaryDirectory
     private let member = RaftMember(id: 7, nodeID: "node7", address: "10.0.0.7:2377")
 
-    init() throws { folder = try TemporaryDirectory("raft-storage") }
+    private let cipher: PageCipher
+
+    init() throws {
+        folder = try TemporaryDirectory("raft-storage")
+        var keys = DatabaseKeys()
+        keys.add()
+        cipher = try #require(keys.cipher(for: .log))
+    }
 
     private var path: String { folder.path + "/raft.sqlite" }
 
-    private func open(_ disk: SimulatedDisk) throws -> RaftStorage { try RaftStorage(directory: folder.path, on: disk) }
+    private func open(_ disk: SimulatedDisk, sealed: Bool = false) throws -> RaftStorage {
+        try RaftStorage(directory: folder.path, on: sealed ? SealedDisk(cipher, over: disk) : disk)
+    }
 
     private func entry(_ index: UInt64, _ term: UInt64, _ text: String = "x") -> Entry {
         Entry(index: index, term: term, payload: .command(Array(text.utf8)))
@@ -61,8 +71,10 @@ import Values
         #expect(try open(disk).load().isRemoved)
     }
 
-    @Test("after a loss of power everything that was saved is there, and nothing half", arguments: [0, 1, 2, 3])
-    func powerLoss(part: Int) async throws {
+    @Test(
+        "after a loss of power everything that was saved is there, and nothing half", arguments: [0, 1, 2, 3],
+        [false, true])
+    func powerLoss(part: Int, sealed: Bool) async throws {
         var survivors = 0
         for seed in UInt64(part) * 75..<UInt64(part + 1) * 75 {
             // Other tests wait for things to happen in time.
@@ -72,10 +84,10 @@ import Values
             var model = Model()
             for life in 0..<3 {
                 disk.losePower(afterOperations: Int.random(in: 0..<60, using: &generator))
-                try? live(on: disk, &model, &generator)
+                try? live(on: disk, sealed, &model, &generator)
                 disk.losePower()
                 disk.restorePower()
-                let found = Same(try open(disk).load())
+                let found = Same(try open(disk, sealed: sealed).load())
                 if found != Same(model.acknowledged) { survivors += 1 }
                 try #require(model.allows(found), "seed \(seed), life \(life)")
                 model = Model(acknowledged: found.contents)
@@ -84,8 +96,9 @@ import Values
         #expect(survivors > 0, "what was not acknowledged may well be there")
     }
 
-    @Test("nor where syncs fail before that, and the node is started again", arguments: [0, 1, 2, 3])
-    func failedSyncs(part: Int) async throws {
+    @Test(
+        "nor where syncs fail before that, and the node is started again", arguments: [0, 1, 2, 3], [false, true])
+    func failedSyncs(part: Int, sealed: Bool) async throws {
         var failures = 0
         for seed in 5_000 + UInt64(part) * 50..<5_000 + UInt64(part + 1) * 50 {
             await Task.yield()
@@ -96,11 +109,11 @@ import Values
                 disk.faults.perMillion = [.sync: 50_000]
                 disk.losePower(afterOperations: Int.random(in: 0..<150, using: &generator))
                 while disk.isPowered {
-                    do { try live(on: disk, &model, &generator) } catch { failures += 1 }
+                    do { try live(on: disk, sealed, &model, &generator) } catch { failures += 1 }
                 }
                 disk.faults = DiskFaults()
                 disk.restorePower()
-                let found = Same(try open(disk).load())
+                let found = Same(try open(disk, sealed: sealed).load())
                 try #require(model.allows(found), "seed \(seed), life \(life)")
                 model = Model(acknowledged: found.contents)
             }
@@ -109,8 +122,10 @@ import Values
     }
 
     /// Works until something fails.
-    private func live(on disk: SimulatedDisk, _ model: inout Model, _ generator: inout SplitMix64) throws {
-        let storage = try open(disk)
+    private func live(
+        on disk: SimulatedDisk, _ sealed: Bool, _ model: inout Model, _ generator: inout SplitMix64
+    ) throws {
+        let storage = try open(disk, sealed: sealed)
         // Killed, it does not tidy up.
         defer { if generator.next() % 2 == 0 { disk.killProcess() } }
         let found = Same(try storage.load())

@@ -53,8 +53,50 @@ extension ClusterTests {
             }
         }
 
+        /// The hosts on whose disks a text is found.
+        private func hosts(showing text: String) async throws -> [String] {
+            var found: [String] = []
+            for host in ["h1", "h2", "h3"] {
+                let result = try await cluster().lab.exec(on: host, ["grep", "-rlaF", text, "/var/lib/martlet"])
+                if result.code != 1 { found.append("\(host): \(String(decoding: result.output, as: UTF8.self))") }
+            }
+            return found
+        }
+
+        /// The identifier of the key that a host's log lies under: it stands open on each page.
+        private func databaseKey(_ host: String) async throws -> String {
+            let command = "dd if=/var/lib/martlet/cluster/raft.sqlite bs=1 skip=4048 count=8 2>/dev/null | od -An -tx1"
+            let result = try await cluster().lab.exec(on: host, ["sh", "-c", command])
+            return String(decoding: result.output, as: UTF8.self).filter { !$0.isWhitespace }
+        }
+
         private func containers(_ host: String) async throws -> [String] {
             try await cluster().words(.docker, on: host, "ps", "--no-trunc", "--format", "{{.ID}}").sorted()
+        }
+
+        @Test("What managers share lies encrypted on their disks, under a key of each host's own")
+        func encrypted() async throws {
+            let cluster = try cluster()
+            let folder = try TemporaryDirectory("config")
+            let (data, encoded) = ("the data of a config", Base64.encode(Array("the data of a config".utf8)))
+            try Files.write(folder.path("data"), data)
+            try await cluster.output(
+                .docker, "config", "create", "--label", "note=easily-found", "conf", folder.path("data"))
+            var keys: Set<String> = []
+            for host in ["h1", "h2", "h3"] {
+                // It waits for the file.
+                let seen = try await cluster.output(.martlet, on: host, "sql", "SELECT body FROM config")
+                #expect(seen.contains("easily-found") && seen.contains(encoded))
+                let key = try await databaseKey(host)
+                #expect(try await keyFile(host).pretty().contains("\"\(key)\""))
+                keys.insert(key)
+            }
+            #expect(keys.count == 3)
+            for form in ["easily-found", data, encoded] {
+                #expect(try await hosts(showing: form) == [])
+            }
+            let own = try await cluster.output(.docker, on: "h1", "info", "--format", "{{.Swarm.NodeID}}")
+            #expect(try await hosts(showing: own).count > 0, "the search finds what lies there open")
         }
 
         @Test("A manager that restarts is locked, its containers go on, and its key alone makes it a manager again")
@@ -62,6 +104,7 @@ extension ClusterTests {
             let cluster = try cluster()
             #expect(try await cluster.refusal(.docker, "swarm", "unlock-key").contains("no unlock key is set"))
             #expect(try await keyFile("h2")["box"] == nil)
+            let databaseKey = try await databaseKey("h2")
             let told = try await cluster.output(.docker, "swarm", "update", "--autolock=true")
             let key = try await cluster.output(.docker, on: "h3", "swarm", "unlock-key", "-q")
             #expect(key.hasPrefix("SWMKEY-1-") && key.utf8.count == 52 && told.contains(key))
@@ -90,6 +133,7 @@ extension ClusterTests {
             #expect(unlocked.succeeded, "\(unlocked.errorOutput)")
             #expect(try await state("h2") == "active")
             try await cluster.waitForReadyNodes(3, on: "h2")
+            #expect(try await self.databaseKey("h2") != databaseKey, "the one of before lay there open")
             #expect(try await containers("h2") == before)
             #expect(try await unlock("h2", key).errorOutput.contains("swarm is not locked"))
             try await cluster.output(.docker, on: "h2", "service", "update", "-d", "--label-add", "a=b", "web")
@@ -128,7 +172,7 @@ extension ClusterTests {
             let key = try await cluster.output(.docker, "swarm", "unlock-key", "-q")
             let token = try await cluster.output(.docker, "swarm", "join-token", "-q", "manager")
             try await restart("h2")
-            for form in [String(key.dropFirst(9)), String(token.suffix(25)), "PRIVATE KEY"] {
+            for form in [String(key.dropFirst(9)), String(token.suffix(25)), "PRIVATE KEY", "easily-found"] {
                 for host in ["h1", "h2", "h3"] {
                     let found = try await cluster.lab.exec(on: host, ["grep", "-rlaF", form, "/var/lib/martlet"])
                     #expect(found.code == 1, "\(String(decoding: found.output, as: UTF8.self))")
