@@ -3,8 +3,8 @@ import DatabaseCipher
 import Logging
 import RaftNode
 
-/// This host's part in raft as the cluster's witness: a vote and the end of the log. It has no state and no data keys, and
-/// answers nobody's requests.
+/// This host's part in raft as the cluster's witness: a vote and the end of the log. It has no state and no data keys,
+/// and answers nobody's requests.
 final class Witness: Sendable {
     let raft: RaftNode
     private let channels: RaftChannels

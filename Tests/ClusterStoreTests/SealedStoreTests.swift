@@ -63,8 +63,8 @@ import Values
             #expect(try store.mark(ofCopy: snapshot).index == 4)
         }
         #expect(try whatShows() == [])
-        #expect(throws: ClusterStoreError.self) { try ClusterStore.state(inCopy: snapshot) }
-        #expect(try ClusterStore.state(inCopy: snapshot, on: disk).configs.count == 2)
+        #expect(throws: ClusterStoreError.self) { try ClusterStore.checkedMark(ofCopy: snapshot) }
+        #expect(try ClusterStore.checkedMark(ofCopy: snapshot, on: disk).index == 4)
         #expect(try ClusterStore(directory: directory, on: disk, logger: logger).appliedIndex == 4)
         #expect(throws: ClusterStoreError.self, "without the key") {
             try ClusterStore(directory: directory, on: Self.disk(), logger: logger)

@@ -60,7 +60,7 @@ import Testing
         for chunk in chunks(of: input) {
             if receiver?.isAbout(chunk, from: 2) != true {
                 guard chunk.offset == 0 else { continue }
-                receiver = try SnapshotReceiver(chunk, from: 2, directory: directory)
+                receiver = try SnapshotReceiver(chunk, from: 2, directory: directory, on: nil)
             }
             guard let current = receiver else { continue }
             switch try current.add(chunk) {
@@ -68,7 +68,7 @@ import Testing
             case .damaged: receiver = nil
             case .whole(let file):
                 receiver = nil
-                guard file.metadata == chunk.metadata, file.isWhole(in: directory) else {
+                guard file.metadata == chunk.metadata, file.isWhole(in: directory, on: nil) else {
                     return .wrong("another file")
                 }
                 verdict = .taken
