@@ -265,7 +265,9 @@ let package = Package(
             ["DatabaseCipher", "Fuzzing", "RaftCore", "SQLite", "LinuxSystem", "Values", "TestSupport"]),
         tests("OCI", ["EngineModel", "JSON", "Values"]),
         tests("Archive", ["CLinux", "LinuxSystem", "Values", "TestSupport"]),
-        tests("ImageStore", ["OCI", "Archive", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
+        tests(
+            "ImageStore",
+            ["OCI", "Archive", "Executors", "LinuxSystem", "JSON", "Values", "TestSupport", External.logging]),
         tests("RuntimeProtocol", ["RuntimeSpec", "JSON", "Values"]),
         tests("RuntimeSpec", ["JSON"]),
         tests(

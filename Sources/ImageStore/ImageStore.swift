@@ -36,11 +36,14 @@ public final class ImageStore: Sendable {
     let writer = Mutex(())
     let unpacking = KeyGate()
     private let lock: Descriptor
+    /// What a daemon that was killed had just forked keeps its lock until it runs another program.
+    static let lockPatienceMilliseconds: UInt32 = 3_000
+    private static let lockPauseMilliseconds: UInt32 = 20
 
     /// Opens the store at `directory`, makes it where there is none, and removes what a crash left half-made.
     ///
-    /// Throws a conflict where another process has it open. An image whose blobs are damaged is left out, with a
-    /// warning.
+    /// Throws a conflict where another process has it open for longer than `lockPatienceMilliseconds`. An image whose
+    /// blobs are damaged is left out, with a warning.
     public init(directory: String, logger: Logger) throws {
         paths = StorePaths(directory: directory)
         self.logger = logger
@@ -52,8 +55,13 @@ public final class ImageStore: Sendable {
             try Files.makeDirectories(path, mode: 0o700)
         }
         lock = try Descriptor.open(paths.lock, O_RDWR | O_CREAT, mode: 0o600)
-        guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-            throw ImageStoreError(.conflict, "the image store at \(directory) is open in another process")
+        var attemptsLeft = Self.lockPatienceMilliseconds / Self.lockPauseMilliseconds
+        while flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 {
+            guard attemptsLeft > 0 else {
+                throw ImageStoreError(.conflict, "the image store at \(directory) is open in another process")
+            }
+            attemptsLeft -= 1
+            usleep(Self.lockPauseMilliseconds * 1_000)
         }
         try emptyStaging()
         try readCatalog()
