@@ -18,7 +18,10 @@ public enum BackupError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .foreign: "this is no backup of a Martlet cluster"
         case .unknownVersion(let version):
-            "the backup has format \(version), which this version does not know (it knows \(BackupPreamble.version))"
+            """
+            the backup has format \(version), which this version of martletd does not know (it knows up to \
+            \(BackupPreamble.version)): restore it with the version that wrote it, or a newer one
+            """
         case .truncated: "the backup is cut off"
         case .damaged(let what): "the backup is damaged: \(what)"
         case .passphraseNeeded: "the backup is encrypted: its passphrase is needed"

@@ -15,6 +15,8 @@ public struct BackupManifest: Hashable, Sendable, Codable {
     public var nodeID: String
     public var writtenAt: Timestamp
     public var version: String
+    /// The cluster's version; nil for the first.
+    public var clusterVersion: Int?
     /// The state's SQLite file.
     public var stateBytes: UInt64
     public var stateDigest: Digest
@@ -24,7 +26,7 @@ public struct BackupManifest: Hashable, Sendable, Codable {
 
     public init(
         clusterID: String, history: String, revision: UInt64, time: Timestamp, term: UInt64, nodeID: String,
-        writtenAt: Timestamp, version: String, stateBytes: UInt64, stateDigest: Digest,
+        writtenAt: Timestamp, version: String, clusterVersion: Int? = nil, stateBytes: UInt64, stateDigest: Digest,
         dataKeys: JSONValue? = nil
     ) {
         self.clusterID = clusterID
@@ -35,6 +37,7 @@ public struct BackupManifest: Hashable, Sendable, Codable {
         self.nodeID = nodeID
         self.writtenAt = writtenAt
         self.version = version
+        self.clusterVersion = clusterVersion
         self.stateBytes = stateBytes
         self.stateDigest = stateDigest
         self.dataKeys = dataKeys

@@ -9,7 +9,9 @@ import Values
 /// the state's SQLite file.
 public struct BackupPreamble: Hashable, Sendable, Codable {
     static let magic = Array("MARTLETB".utf8)
-    static let version: UInt32 = 1
+    /// 2 where the cluster has a version: who knows only format 1 would not look at it.
+    static let version: UInt32 = 2
+    static let versionWithoutClusters: UInt32 = 1
     /// The longest preamble and the longest manifest, in bytes.
     static let byteLimit = 64 << 10
     /// The most of the content that is in one piece, in bytes.
@@ -42,13 +44,11 @@ public struct BackupPreamble: Hashable, Sendable, Codable {
         }
     }
 
-    /// The bytes with which a backup begins.
-    var encoded: [UInt8] {
-        get throws(BackupError) {
-            let text: [UInt8]
-            do { text = try JSONCoding.encode(self) } catch { throw .storage("\(error)") }
-            return Self.magic + Self.number(Self.version) + Self.number(UInt32(text.count)) + text
-        }
+    /// The bytes with which a backup of a version begins.
+    func encoded(_ version: UInt32) throws(BackupError) -> [UInt8] {
+        let text: [UInt8]
+        do { text = try JSONCoding.encode(self) } catch { throw .storage("\(error)") }
+        return Self.magic + Self.number(version) + Self.number(UInt32(text.count)) + text
     }
 
     static func number(_ value: UInt32) -> [UInt8] {

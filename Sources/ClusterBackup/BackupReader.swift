@@ -49,7 +49,9 @@ public struct BackupReader {
         do { start = try take(16) } catch BackupError.truncated { throw .foreign }
         guard start.starts(with: BackupPreamble.magic) else { throw .foreign }
         let version = BackupPreamble.number(start[8..<12])
-        guard version == BackupPreamble.version else { throw .unknownVersion(version) }
+        guard (BackupPreamble.versionWithoutClusters...BackupPreamble.version).contains(version) else {
+            throw .unknownVersion(version)
+        }
         let length = Int(BackupPreamble.number(start[12..<16]))
         guard length <= BackupPreamble.byteLimit else { throw .damaged("its beginning is too long") }
         let text = try take(length)

@@ -14,15 +14,16 @@ public struct BackupWriter {
     private var pending: [UInt8] = []
 
     /// - Parameters:
+    ///   - version: the format's.
     ///   - passphrase: nil leaves the backup unencrypted.
     ///   - encryption: with 16 random bytes of salt.
     private init(
-        to descriptor: Int32, passphrase: [UInt8]?, _ encryption: BackupPreamble.Encryption
+        to descriptor: Int32, _ version: UInt32, passphrase: [UInt8]?, _ encryption: BackupPreamble.Encryption
     ) throws(BackupError) {
         self.descriptor = descriptor
         var preamble = BackupPreamble()
         if passphrase != nil { preamble.encryption = encryption }
-        let beginning = try preamble.encoded
+        let beginning = try preamble.encoded(version)
         if let encryption = preamble.encryption, let passphrase {
             cipher = try BackupCipher(encryption, passphrase: passphrase, beginning: beginning)
         }
@@ -47,7 +48,9 @@ public struct BackupWriter {
         _ manifest: BackupManifest, state path: String, on disk: SealedDisk? = nil, to descriptor: Int32,
         passphrase: [UInt8]?, _ encryption: BackupPreamble.Encryption
     ) throws(BackupError) {
-        var writer = try BackupWriter(to: descriptor, passphrase: passphrase, encryption)
+        let version =
+            (manifest.clusterVersion ?? 1) > 1 ? BackupPreamble.version : BackupPreamble.versionWithoutClusters
+        var writer = try BackupWriter(to: descriptor, version, passphrase: passphrase, encryption)
         let text: [UInt8]
         do { text = try JSONCoding.encode(manifest) } catch { throw .storage("\(error)") }
         try writer.add(BackupPreamble.number(UInt32(text.count)) + text)

@@ -5,14 +5,16 @@ import JSON
 public struct EarlierSpecifications: Sendable {
     let specifications: [ObjectReference: (name: String, document: JSONValue)]
     let historyID: String?
+    let version: ClusterVersion
 
     public init(of transaction: Transaction, in state: ClusterState) {
         var specifications: [ObjectReference: (name: String, document: JSONValue)] = [:]
-        for case let object? in transaction.mutations.lazy.map(\.specified) {
+        for case let object? in transaction.mutations.lazy.map({ $0.specified(in: state) }) {
             guard let (name, document, _, _) = state.specification(of: object) else { continue }
             specifications[object] = (name, document)
         }
         self.specifications = specifications
         historyID = state.cluster?.historyID
+        version = state.version
     }
 }

@@ -39,7 +39,8 @@ public struct HistoryRecord: Hashable, Sendable {
 
 extension HistoryRecord {
     /// What the entry at `after.index` did to specifications: one record for each object whose specification is another
-    /// than before, in the order of the changes. That the cluster begins a new history is a change of it, too.
+    /// than before, in the order of the changes. That the cluster begins a new history, or gets a higher version, is a
+    /// change of it, too.
     public static func records(
         of transaction: Transaction, changes: [AppliedChange], from before: EarlierSpecifications,
         to after: ClusterState
@@ -50,7 +51,9 @@ extension HistoryRecord {
             guard object.hasSpecification, seen.insert(object).inserted else { return nil }
             let old = before.specifications[object]
             let new = after.specification(of: object)
-            let isRenewed = change.kind == .cluster && before.historyID != after.cluster?.historyID
+            let isRenewed =
+                change.kind == .cluster
+                && (before.historyID != after.cluster?.historyID || before.version != after.version)
             guard old?.document != new?.document || isRenewed, let name = new?.name ?? old?.name else { return nil }
             return HistoryRecord(
                 revision: after.index, time: after.time, author: transaction.author, note: transaction.note,

@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPKI
 import ClusterRPC
+import ClusterStore
 import EngineModel
 import RaftNode
 
@@ -66,6 +67,13 @@ extension EngineError {
         }
     }
 
+    init(_ error: ClusterStoreError) {
+        switch error {
+        case .unsupportedVersion, .newerFile: self.init(.invalidParameter, error.description)
+        case .unknownCommand, .corrupted, .storage: self.init(.internalError, error.description)
+        }
+    }
+
     init(_ failure: RPCFailure) {
         if let kind = Kind(rawValue: failure.kind.rawValue), failure.source == .handler {
             self.init(kind, failure.message)
@@ -81,6 +89,7 @@ extension EngineError {
         case let error as RPCFailure: self.init(error)
         case let error as Refusal: self.init(error)
         case let error as PKIError: self.init(error)
+        case let error as ClusterStoreError: self.init(error)
         default: self.init(.internalError, "\(error)")
         }
     }

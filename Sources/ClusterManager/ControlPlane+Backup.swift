@@ -52,7 +52,9 @@ extension ControlPlane {
                     return BackupManifest(
                         clusterID: mark.cluster?.id ?? "", history: mark.cluster?.historyID ?? "",
                         revision: mark.index, time: mark.time, term: term, nodeID: record.nodeID,
-                        writtenAt: Clock.now(), version: version, stateBytes: byteCount, stateDigest: digest,
+                        writtenAt: Clock.now(), version: version,
+                        clusterVersion: mark.version > .first ? mark.version.number : nil, stateBytes: byteCount,
+                        stateDigest: digest,
                         dataKeys: try JSONCoding.decode(JSONValue.self, from: JSONCoding.encode(dataKeys)))
                 } catch {
                     try? Files.removeTree(path)

@@ -134,7 +134,7 @@ extension ControlPlane {
                 let enrolment = EnrolRequest(
                     token: request.joinToken, request: key.requestPEM, description: configuration.description,
                     address: address, port: port,
-                    availability: availability)
+                    availability: availability, supported: configuration.supportedVersions)
                 let (bytes, roots) = try await ClusterConnector.enrol(
                     at: remote, expecting: token.digest, JSONCoding.encode(enrolment), timeout: .seconds(20))
                 let response = try JSONCoding.decode(EnrolResponse.self, from: bytes)
@@ -185,6 +185,9 @@ extension ControlPlane {
                 do {
                     return try await connector.call(
                         method, payload, to: ClusterPeer(nodeID: manager.nodeID, address: address))
+                } catch let error where error.source == .handler && error.kind == .conflict {
+                    // The leader's last word.
+                    throw error
                 } catch {
                     failure = error
                 }

@@ -40,7 +40,7 @@ extension ControlPlane {
             nodeID: nodeID, clusterID: clusterID, history: clusterID, isManager: true, raftMember: member.id,
             isOpen: false, address: "",
             port: configuration.port, managers: [])
-        let manager = try Manager(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
+        let manager = try makeManager()
         try await manager.raft.bootstrap(member)
         var cluster = ClusterObject(
             id: clusterID, createdAt: now, spec: SwarmSpecification.standard, rootCertificate: authority.certificatePEM,
@@ -53,12 +53,22 @@ extension ControlPlane {
             id: nodeID, createdAt: now, spec: NodeSpec(role: .manager), description: configuration.description,
             status: NodeStatus(state: .ready, addr: ""), clusterAddress: "")
         node.raftMember = member.id
+        // A new cluster has all that its first manager knows.
+        let version = configuration.supportedVersions.highest
+        let raising: [Mutation] = version > .first ? [.raiseVersion(to: version)] : []
         try await manager.proposeHere(
-            [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)], by: .node(id: nodeID, client: nil))
+            raising + [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)],
+            by: .node(id: nodeID, client: nil))
         // The record comes last: without it the next start begins anew.
         setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
         try adopt(record)
         takeUp(manager)
+    }
+
+    func makeManager() throws -> Manager {
+        try Manager(
+            directory: directory, keys: databaseKeys(), versions: configuration.versions, connector: connector,
+            logger: logger)
     }
 
     /// Lets a manager work, and follows what its state says of this host's keys.
@@ -79,7 +89,7 @@ extension ControlPlane {
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         shared.withLock { $0.record = record }
         if record.isManager {
-            let manager = try Manager(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
+            let manager = try makeManager()
             takeUp(manager)
             becomeManagerSoon()
         }

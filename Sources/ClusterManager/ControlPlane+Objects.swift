@@ -133,6 +133,7 @@ extension ControlPlane {
             try await checkLoss(of: node.id, in: state)
         }
         if spec.role == .manager, state.isWitness(node.id) { throw .isWitness(node.id) }
+        if node.spec.role == .worker, spec.role == .manager { try await requireSupport(of: node, in: state) }
         node.spec = spec
         try await propose([.putNode(node, expected: version)])
     }

@@ -89,7 +89,8 @@ extension ControlPlane {
         record.managers = [PeerAddress(nodeID: record.nodeID, address: record.clusterAddress, isManager: true)]
         await stopParts()
         do {
-            let store = try ClusterStore(directory: directory, on: disks.state, logger: logger)
+            let store = try ClusterStore(
+                directory: directory, on: disks.state, supported: configuration.supportedVersions, logger: logger)
             try await refound(
                 directory, record, store, on: disks.log, isFreshHost: false,
                 note: "recovered from the loss of the other managers")

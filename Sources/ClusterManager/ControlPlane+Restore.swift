@@ -93,12 +93,13 @@ extension ControlPlane {
         address: String, port: UInt16, on thread: StateReader
     ) async throws -> NodeRecord {
         let stage = stage
+        let supported = configuration.supportedVersions
         let store = try await thread.read { [logger] _ in
-            let mark = try ClusterStore.checkedMark(ofCopy: file, on: disks.state)
+            let mark = try ClusterStore.checkedMark(ofCopy: file, on: disks.state, supported: supported)
             guard mark.index == manifest.revision, mark.cluster?.id == manifest.clusterID else {
                 throw BackupError.damaged("its state is not the one that its manifest names")
             }
-            let store = try ClusterStore(directory: stage, on: disks.state, logger: logger)
+            let store = try ClusterStore(directory: stage, on: disks.state, supported: supported, logger: logger)
             try store.install(snapshot: file, index: mark.index)
             try Files.removeTree(file)
             return store

@@ -171,7 +171,7 @@ extension ControlPlane {
         } else {
             // What a demotion that was cut short left behind.
             if record.raftMember == 0 { try removeState() }
-            manager = try Manager(directory: directory, keys: databaseKeys(), connector: connector, logger: logger)
+            manager = try makeManager()
         }
         var generator = SystemRandomNumberGenerator()
         let member =
@@ -208,7 +208,8 @@ extension ControlPlane {
 
     /// Asks the managers for this member's place in raft; the first answer begins its log.
     private func askForPlace(_ member: RaftMember, _ manager: Manager, _ record: NodeRecord) async throws {
-        let question = JoinRaftRequest(member: member.id, address: member.address)
+        let question = JoinRaftRequest(
+            member: member.id, address: member.address, supported: configuration.supportedVersions)
         let known = try await askManagers(
             ClusterMethodNames.joinRaft, JSONCoding.encode(question), record, until: { isStepDue })
         let response = try JSONCoding.decode(JoinRaftResponse.self, from: known)

@@ -41,7 +41,8 @@ extension ControlPlane {
             ?? RaftMember(
                 id: RaftMember.newID(using: &generator), nodeID: record.nodeID, address: record.clusterAddress,
                 isWitness: true)
-        let question = JoinRaftRequest(member: member.id, address: member.address)
+        let question = JoinRaftRequest(
+            member: member.id, address: member.address, supported: configuration.supportedVersions)
         let answer = try await askManagers(
             ClusterMethodNames.joinRaft, JSONCoding.encode(question), record, until: { isStepDue })
         guard witness.raft.status.member == nil else { return }
@@ -88,6 +89,7 @@ extension ControlPlane {
                 throw EngineError(
                     .invalidParameter, "node \(id) is a manager: demote it before it can be the cluster's witness")
             }
+            try await requireSupport(of: node, in: state)
         }
         if let current { try await checkLoss(of: current, in: state) }
     }

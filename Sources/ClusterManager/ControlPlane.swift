@@ -215,6 +215,10 @@ public final class ControlPlane: Sendable {
     /// identifier, so that it is applied once.
     func attempt(_ mutations: [Mutation], note: String? = nil) async throws(EngineError) -> ProposalAnswer {
         let manager = try manager()
+        // A leader of an older version would not know what it is asked for.
+        if let objection = manager.store.state.objection(to: Transaction(time: .epoch, mutations: mutations)) {
+            throw EngineError(objection)
+        }
         var generator = SystemRandomNumberGenerator()
         let request = ProposalRequest(
             id: Identifiers.swarm(using: &generator), client: RequestOrigin.client, note: note, mutations: mutations)
@@ -336,6 +340,8 @@ enum ClusterMethodNames {
     static let rotateKeys = "leader.rotate"
     /// The leader asks a manager whether it has a data key: its identifier to a boolean.
     static let holdsKey = "manager.key"
+    /// A manager asks another one about its program: nothing to `ManagerVersions`.
+    static let version = "manager.version"
 }
 
 /// Lets one through at a time, in order.

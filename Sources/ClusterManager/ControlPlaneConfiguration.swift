@@ -8,10 +8,17 @@ public struct ControlPlaneConfiguration: Sendable {
     public var port: UInt16
     /// What this host says of itself.
     public var description: NodeDescription
+    /// The versions of clusters that this host can be a manager of.
+    public var supportedVersions = SupportedVersions.own
 
     public init(directory: String, port: UInt16 = 2377, description: NodeDescription) {
         self.directory = directory
         self.port = port
         self.description = description
+    }
+
+    /// What this host says to other managers of its program.
+    var versions: ManagerVersions {
+        ManagerVersions(program: description.engine.engineVersion, supported: supportedVersions)
     }
 }

@@ -12,6 +12,8 @@ struct EnrolRequest: Hashable, Codable {
     var address: String
     var port: UInt16
     var availability: NodeSpec.Availability
+    /// What it can be a manager of; nil where its program does not say it.
+    var supported: SupportedVersions?
 }
 
 /// What a host gets to be part of the cluster.
@@ -37,6 +39,8 @@ struct RenewRequest: Hashable, Codable {
 struct JoinRaftRequest: Hashable, Codable {
     var member: UInt64
     var address: String
+    /// nil where its program does not say it.
+    var supported: SupportedVersions?
 }
 
 /// What a new member of raft has to know: the others, and the keys of what is sealed in the state.

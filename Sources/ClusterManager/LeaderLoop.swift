@@ -18,15 +18,20 @@ final class LeaderLoop: Sendable {
     private let proposer: Proposer
     private let sessions: SessionServer
     private let connector: ClusterConnector
+    private let survey: ManagerSurvey
+    private let gate: SharedVersionGate
     let term: UInt64
     let logger: Logger
 
     init(
-        proposer: Proposer, sessions: SessionServer, connector: ClusterConnector, term: UInt64, logger: Logger
+        proposer: Proposer, sessions: SessionServer, connector: ClusterConnector, survey: ManagerSurvey,
+        gate: SharedVersionGate, term: UInt64, logger: Logger
     ) {
         self.proposer = proposer
         self.sessions = sessions
         self.connector = connector
+        self.survey = survey
+        self.gate = gate
         self.term = term
         self.logger = logger
     }
@@ -38,6 +43,9 @@ final class LeaderLoop: Sendable {
             group.addTask { await self.watchNodes() }
             group.addTask { await self.keepMembers() }
             group.addTask { await self.tellSilent() }
+            group.addTask { [self] in
+                await VersionKeeper(proposer: proposer, survey: survey, gate: gate, term: term, logger: logger).run()
+            }
         }
     }
 

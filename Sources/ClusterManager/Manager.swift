@@ -24,6 +24,9 @@ final class Manager: Sendable {
     let databaseKeys: DatabaseKeys
     private let disks: ManagerDisks
     private let snapshotDirectory: String
+    /// Which versions the programs of the managers support.
+    let survey: ManagerSurvey
+    let gate = SharedVersionGate()
     private let channels: RaftChannels
     private let connector: ClusterConnector
     private let logger: Logger
@@ -31,17 +34,21 @@ final class Manager: Sendable {
     private let watching = Mutex<[Task<Void, Never>]>([])
 
     /// - Parameter keys: of this host's databases.
-    init(directory: String, keys: DatabaseKeys, connector: ClusterConnector, logger: Logger) throws {
+    init(
+        directory: String, keys: DatabaseKeys, versions: ManagerVersions, connector: ClusterConnector, logger: Logger
+    ) throws {
         self.logger = logger
         self.connector = connector
         databaseKeys = keys
         disks = try ManagerDisks(keys)
         snapshotDirectory = directory + "/snapshots"
-        store = try ClusterStore(directory: directory, on: disks.state, logger: logger)
+        store = try ClusterStore(
+            directory: directory, on: disks.state, supported: versions.supported, logger: logger)
         channels = RaftChannels(connector: connector, logger: logger)
         raft = try RaftNode(
             directory: directory, transport: channels, stateMachine: store, on: disks.log, logger: logger)
         sessions = SessionServer(store: store, logger: logger)
+        survey = ManagerSurvey(versions: versions, raft: raft, connector: connector)
         reader = StateReader(store: store)
         queries = StateReader(store: store)
     }
@@ -73,7 +80,8 @@ final class Manager: Sendable {
             guard status.isLeading, leading == nil else { return }
             logger.info("this manager leads", metadata: ["term": "\(status.term)"])
             let loop = LeaderLoop(
-                proposer: proposer, sessions: sessions, connector: connector, term: status.term, logger: logger)
+                proposer: proposer, sessions: sessions, connector: connector, survey: survey, gate: gate,
+                term: status.term, logger: logger)
             leading = (status.term, Task { await loop.run() })
         }
     }

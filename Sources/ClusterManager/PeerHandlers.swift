@@ -133,6 +133,11 @@ extension ControlPlane {
             }
             return try await services.call(method, payload)
         }
+        if method == ClusterMethodNames.version {
+            // Before it has a place in raft, too.
+            guard peer?.role != .worker else { throw EngineError(.forbidden, "a worker has nothing to ask a manager") }
+            return try JSONCoding.encode(configuration.versions)
+        }
         if method == ClusterMethodNames.holdsKey, let manager = shared.withLock(\.manager) {
             try requireManager(peer, manager)
             return try await JSONCoding.encode(holdsKey(JSONCoding.decode(String.self, from: payload)))
@@ -151,7 +156,7 @@ extension ControlPlane {
         switch method {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
-            let request = try JSONCoding.decode(ProposalRequest.self, from: payload)
+            let request = try ProposalRequest.coding.decode(ProposalRequest.self, from: payload)
             return try await JSONCoding.encode(
                 manager.proposer.propose(
                     request.mutations, by: .node(asker, through: request.client), note: request.note, id: request.id))
@@ -204,6 +209,10 @@ extension ControlPlane {
             throw EngineError(
                 .invalidParameter,
                 "rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster")
+        }
+        let supported = request.supported ?? .unstated
+        if isManager, !supported.contains(state.version) {
+            throw EngineError.unsupported(state.version, by: supported)
         }
         guard IPAddress(request.address) != nil, request.port > 0 else {
             throw EngineError(.invalidParameter, "the joining host has no valid address: \"\(request.address)\"")
@@ -260,7 +269,14 @@ extension ControlPlane {
         let members = manager.raft.status.members
         // Asked again for one that is there already. The leader gives it its vote when it has caught up, and notes it
         // in the node's row then (LeaderLoop.keepMembers).
-        if !members.contains(where: { $0.member == member }) { addLearner(member, manager, beside: members) }
+        if !members.contains(where: { $0.member == member }) {
+            let supported = request.supported ?? .unstated
+            let needed = manager.gate.value.withLock {
+                $0.admit(member.id, supported, to: manager.store.state.version, term: manager.raft.status.term)
+            }
+            if let needed { throw EngineError.unsupported(needed, by: supported) }
+            addLearner(member, manager, beside: members)
+        }
         // Where the keys are lost, the new manager is one all the same. A witness has nothing to open.
         let keys = isWitness ? nil : try? await dataKeys()
         return try JSONCoding.encode(
@@ -279,7 +295,9 @@ extension ControlPlane {
                     do { try await manager.raft.removeMember(old.member.id) } catch RaftError.unknownMember {}
                 }
                 try await manager.raft.addLearner(member)
+                manager.gate.value.withLock { $0.joined(member.id) }
             } catch {
+                manager.gate.value.withLock { $0.failed(member.id) }
                 logger.error(
                     "a manager could not be added to raft",
                     metadata: ["node": "\(member.nodeID)", "reason": "\(error)"])

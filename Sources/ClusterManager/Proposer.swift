@@ -20,6 +20,9 @@ struct Proposer: Sendable {
     ) async throws -> ProposalAnswer {
         let transaction = Transaction(
             time: max(Clock.now(), store.state.time), id: id, author: author, note: note, mutations: mutations)
+        if let objection = store.state.objection(to: transaction) {
+            return ProposalAnswer(index: store.state.index, refusal: objection)
+        }
         let (index, result) = try await raft.propose(JSONCoding.encode(transaction), inTerm: term)
         return ProposalAnswer(index: index, refusal: try CommandOutcome(decoding: result).refusal)
     }
@@ -32,6 +35,9 @@ struct ProposalRequest: Hashable, Codable {
     var client: String?
     var note: String?
     var mutations: [Mutation]
+
+    /// A leader proposes what it was asked for, or nothing.
+    static let coding = JSONCoding.exact(ignoring: Transaction.retiredMembers)
 }
 
 /// What became of a proposal.

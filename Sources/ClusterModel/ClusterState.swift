@@ -7,6 +7,8 @@ public struct ClusterState: Sendable {
     public private(set) var index: UInt64 = 0
     /// The time of the last entry.
     public private(set) var time = Timestamp.epoch
+    /// What transactions may contain; it never falls.
+    public private(set) var version = ClusterVersion.first
     public private(set) var cluster: ClusterObject?
     public private(set) var nodes = TreeDictionary<String, NodeObject>()
     public private(set) var services = TreeDictionary<String, ServiceObject>()
@@ -48,6 +50,7 @@ public struct ClusterState: Sendable {
         time = max(time, transaction.time)
         recentTransactions.advance(to: index)
         if let id = transaction.id, recentTransactions.contains(id) { return [] }
+        if let objection = objection(to: transaction) { throw objection }
         var changes: [AppliedChange] = []
         if transaction.mutations.count == 1 {
             // One alone checks before it changes anything: nothing has to be kept to go back to.
@@ -65,11 +68,19 @@ public struct ClusterState: Sendable {
 
     /// Applies a mutation, and says what the object was and is.
     private mutating func summed(_ mutation: Mutation) throws(Refusal) -> AppliedChange? {
-        let before = mutation.specified.flatMap { summary(of: $0) }
+        let before = mutation.specified(in: self).flatMap { summary(of: $0) }
         guard var change = try apply(mutation) else { return nil }
         change.before = before
         change.after = summary(of: change.object)
         return change
+    }
+
+    /// Why a transaction cannot be proposed in a cluster of this version, where managers may not understand it.
+    public func objection(to transaction: Transaction) -> Refusal? {
+        guard let needs = transaction.needs, needs > transaction.versionAfter(version) else { return nil }
+        return .notAllowed(
+            "this needs cluster version \(needs), and the cluster has \(version) until every manager supports a higher "
+                + "one")
     }
 
     private func check(
@@ -204,6 +215,10 @@ public struct ClusterState: Sendable {
             }
             return try secrets.put(object, expected: expected, at: index, time)
         case .removeSecret(let id, let expected): return try secrets.remove(id, expected: expected)
+        case .raiseVersion(let higher):
+            guard higher > self.version else { return nil }
+            self.version = higher
+            return cluster.map { AppliedChange(kind: .cluster, id: $0.id, action: .update) }
         case .observe(let observation): return observe(observation)
         case .observeNode(let id, let status, let description):
             guard var node = nodes[id] else { return nil }
@@ -357,11 +372,12 @@ extension ClusterState {
     public init(
         index: UInt64, time: Timestamp, cluster: ClusterObject?, nodes: [NodeObject], services: [ServiceObject],
         tasks: [TaskObject], networks: [NetworkObject], attachments: [AttachmentObject], configs: [ConfigObject],
-        secrets: [SecretObject], recentTransactions: [AppliedTransaction]
+        secrets: [SecretObject], recentTransactions: [AppliedTransaction], version: ClusterVersion = .first
     ) {
         self.recentTransactions = RecentTransactions(recentTransactions, at: index)
         self.index = index
         self.time = time
+        self.version = version
         self.cluster = cluster
         for node in nodes { self.nodes[node.id] = node }
         for service in services { self.services[service.id] = service }

@@ -39,6 +39,29 @@ public enum Mutation: Hashable, Sendable, Codable {
     case observe(TaskObservation)
     /// What a node's session says: its state, and its description where it is new; ignored where the node is gone.
     case observeNode(id: String, NodeStatus, NodeDescription?)
+    /// The leader's decision that all managers understand more; a lower version than the present one changes nothing.
+    case raiseVersion(to: ClusterVersion)
+}
+
+extension Mutation {
+    /// The lowest version of a cluster whose managers all understand it.
+    public var requiredVersion: ClusterVersion {
+        switch self {
+        case .raiseVersion(let version): max(version, .stated)
+        // Leaders of the first would take the witness out of raft again.
+        case .putCluster(let object, _): object.managerPolicy.witness == nil ? .first : .stated
+        case .putNode, .removeNode, .putService, .removeService, .createTask, .removeTask, .desire,
+            .assign, .explain, .orphan, .allocate, .progress, .allocateGateway, .moveCursor, .putNetwork,
+            .removeNetwork, .putAttachment, .removeAttachment, .putConfig, .removeConfig, .putSecret, .removeSecret,
+            .observe, .observeNode:
+            .first
+        }
+    }
+
+    /// What it raises the cluster's version to; nil where it does not.
+    var raisedVersion: ClusterVersion? {
+        if case .raiseVersion(let version) = self { version } else { nil }
+    }
 }
 
 /// A task's status as its agent reports it.
@@ -68,10 +91,12 @@ public struct Transaction: Hashable, Sendable, Codable {
     public var author: Author?
     /// What its author says of it, for the history: `rollback to 17`.
     public var note: String?
+    /// The lowest version of a cluster whose managers all understand it; nil for the first.
+    public var needs: ClusterVersion?
     public var mutations: [Mutation]
 
     enum CodingKeys: String, CodingKey {
-        case time, id, note, mutations
+        case time, id, note, needs, mutations
         // Entries of the first versions have a text under "author".
         case author = "by"
     }
@@ -84,6 +109,16 @@ public struct Transaction: Hashable, Sendable, Codable {
         self.author = author
         self.note = note
         self.mutations = mutations
+        let required = mutations.lazy.map(\.requiredVersion).max() ?? .first
+        needs = required > .first ? required : nil
+    }
+
+    /// What members earlier versions wrote that nobody reads any more. None may ever mean something else.
+    public static let retiredMembers: Set<String> = ["author", "session"]
+
+    /// The version that a cluster has after it where it had `version` before.
+    func versionAfter(_ version: ClusterVersion) -> ClusterVersion {
+        mutations.lazy.compactMap(\.raisedVersion).reduce(version) { max($0, $1) }
     }
 }
 

@@ -26,9 +26,10 @@ public struct ObjectReference: Hashable, Comparable, Sendable {
 
 extension Mutation {
     /// The object that it writes, where that has a specification.
-    public var specified: ObjectReference? {
+    public func specified(in state: ClusterState) -> ObjectReference? {
         switch self {
         case .putCluster(let object, _): ObjectReference(kind: .cluster, id: object.id)
+        case .raiseVersion: state.cluster.map { ObjectReference(kind: .cluster, id: $0.id) }
         case .putNode(let object, _): ObjectReference(kind: .node, id: object.id)
         case .removeNode(let id, _), .allocateGateway(let id, _), .observeNode(let id, _, _):
             ObjectReference(kind: .node, id: id)

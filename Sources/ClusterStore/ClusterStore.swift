@@ -15,6 +15,7 @@ import WatchModel
 /// The file follows a fraction of a second behind; after a crash Raft applies again what it lacks.
 public final class ClusterStore: RaftStateMachine {
     private let directory: String
+    private let supported: SupportedVersions
     private let logger: Logger
     private let disk: SealedDisk?
     private let current: Mutex<ClusterState>
@@ -26,11 +27,16 @@ public final class ClusterStore: RaftStateMachine {
 
     /// Opens the state in a directory, or begins an empty one.
     ///
-    /// - Parameter disk: which seals the state's file, also one that an earlier version left open, and snapshots; nil
-    ///   leaves them open.
-    public init(directory: String, on disk: SealedDisk? = nil, logger: Logger) throws(ClusterStoreError) {
+    /// - Parameters:
+    ///   - disk: which seals the state's file, also one that an earlier version left open, and snapshots; nil leaves
+    ///     them open.
+    ///   - supported: the versions of clusters whose transactions are applied.
+    public init(
+        directory: String, on disk: SealedDisk? = nil, supported: SupportedVersions = .own, logger: Logger
+    ) throws(ClusterStoreError) {
         self.directory = directory
         self.disk = disk
+        self.supported = supported
         self.logger = logger
         do {
             try Files.makeDirectories(directory, mode: 0o700)
@@ -41,13 +47,13 @@ public final class ClusterStore: RaftStateMachine {
             try disk?.adopt(path)
             let database = try StateDatabase(path: path, on: disk)
             let state = try database.load()
+            // One that is empty gets its version with what it is given.
+            if state.index > 0 { try supported.check(state.version) }
             current = Mutex(state)
             hub = try WatchHub(at: state.position)
             writer = try StateWriter(database, path: path, index: state.index)
-        } catch let error as JSONError {
-            throw .corrupted(path: directory, reason: error.description)
         } catch {
-            throw .storage("\(error)")
+            throw ClusterStoreError(error, path: directory)
         }
     }
 
@@ -97,12 +103,7 @@ public final class ClusterStore: RaftStateMachine {
         var news = AppliedCommands(state: state)
         var results: [[UInt8]] = []
         for command in commands {
-            let transaction: Transaction
-            do {
-                transaction = try JSONCoding.decode(Transaction.self, from: command.bytes)
-            } catch {
-                throw ClusterStoreError.unknownCommand(index: command.index, reason: error.description)
-            }
+            let transaction = try CommandReader(supported: supported).read(command)
             var outcome = CommandOutcome(refusal: nil)
             do throws(Refusal) {
                 try news.add(transaction, at: command.index)
@@ -120,35 +121,33 @@ public final class ClusterStore: RaftStateMachine {
     public func writeSnapshot(to path: String) throws -> UInt64? {
         // A reader of its own, so that nothing waits for the copy.
         try reader().vacuum(into: path)
-        let copy = try Database(path: path, access: .readOnly, on: disk)
-        return try copy.first("SELECT idx FROM applied") { $0.unsigned(0) }
+        let index = try StateDatabase.share(path, on: disk).index
+        return index > 0 ? index : nil
     }
 
     /// How far the state in a copy has come, and its cluster, without loading the rest.
-    public func mark(
-        ofCopy path: String
-    ) throws -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
+    public func mark(ofCopy path: String) throws -> StateMark {
         try StateDatabase(copy: Database(path: path, access: .readOnly, on: disk)).mark()
     }
 
-    /// The same of a copy that comes from elsewhere: as far as SQLite can tell it holds together. Whether its objects
-    /// can be read shows when it is installed.
+    /// The same of a copy that comes from elsewhere, in this form or an earlier one: as far as SQLite can tell it holds
+    /// together, and its cluster's version is supported. Whether its objects can be read shows when it is installed.
     ///
-    /// - Parameter disk: which may have sealed it.
+    /// - Parameters:
+    ///   - disk: which may have sealed it.
+    ///   - supported: the versions that will do.
     public static func checkedMark(
-        ofCopy path: String, on disk: SealedDisk? = nil
-    ) throws(ClusterStoreError) -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
+        ofCopy path: String, on disk: SealedDisk? = nil, supported: SupportedVersions = .own
+    ) throws(ClusterStoreError) -> StateMark {
         do {
             let copy = try Database(path: path, access: .readOnly, on: disk)
             let check = try copy.query("PRAGMA quick_check(1)") { $0.text(0) }
             guard check == ["ok"] else { throw ClusterStoreError.corrupted(path: path, reason: check.joined()) }
-            return try StateDatabase(copy: copy).mark()
-        } catch let error as ClusterStoreError {
-            throw error
-        } catch let error as JSONError {
-            throw .corrupted(path: path, reason: error.description)
+            let mark = try StateDatabase(copy: copy).mark()
+            try supported.check(mark.version)
+            return mark
         } catch {
-            throw .storage("\(error)")
+            throw ClusterStoreError(error, path: path)
         }
     }
 
@@ -174,6 +173,7 @@ public final class ClusterStore: RaftStateMachine {
         _ path: String, to target: String, index: UInt64
     ) throws -> (StateDatabase, ClusterState) {
         let reader = try Database(path: path, access: .readOnly, on: disk)
+        _ = try StateDatabase.schema.check(reader)
         try reader.vacuum(into: target)
         do {
             let file = try Descriptor.open(target, O_RDONLY)
@@ -185,6 +185,7 @@ public final class ClusterStore: RaftStateMachine {
             guard state.index == index else {
                 throw ClusterStoreError.corrupted(path: path, reason: "it holds index \(state.index), not \(index)")
             }
+            try supported.check(state.version)
             return (database, state)
         } catch let error as JSONError {
             throw ClusterStoreError.corrupted(path: path, reason: error.description)

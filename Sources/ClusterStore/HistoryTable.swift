@@ -7,7 +7,7 @@ import Values
 /// The history in the state's file: a row for each object and revision that changed its specification, and the horizon.
 /// It is written in the transaction that moves the applied index, so that a replay neither loses nor doubles it.
 struct HistoryTable {
-    static let schema = """
+    static let firstForm = """
         CREATE TABLE IF NOT EXISTS history (revision INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
             name TEXT NOT NULL, change TEXT NOT NULL, author TEXT, client TEXT, note TEXT, time INTEGER NOT NULL,
             specification TEXT, PRIMARY KEY (revision, kind, id)) WITHOUT ROWID;

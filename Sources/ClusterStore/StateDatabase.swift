@@ -5,10 +5,42 @@ import LinuxSystem
 import SQLite
 import Values
 
+/// How far a state has come.
+public struct StateMark: Sendable {
+    /// The index and the time of the last entry.
+    public var index: UInt64
+    public var time: Timestamp
+    public var version: ClusterVersion
+    public var cluster: ClusterObject?
+}
+
 /// The cluster's state in a SQLite file: one table a kind of object, with columns for what people ask for and the
 /// object as JSON.
 struct StateDatabase {
-    static let schema = """
+    /// Form 1 is what files were before forms were numbered, and what those lack that are older still.
+    static var schema: Schema {
+        Schema([
+            Schema.Step(from: 0, to: 1) { database in
+                try database.executeScript(firstForm)
+                try database.executeScript(HistoryTable.firstForm)
+            },
+            // The cluster's version.
+            Schema.Step(from: 1, to: versionedForm) { database in
+                try database.execute(
+                    "ALTER TABLE applied ADD COLUMN version INTEGER NOT NULL DEFAULT \(ClusterVersion.first)")
+            } undo: { database in
+                try database.execute("ALTER TABLE applied DROP COLUMN version")
+            },
+        ])
+    }
+
+    private static let versionedForm: Int64 = 2
+
+    /// The newest form that every program knows which supports a version of clusters: that of files which other hosts
+    /// get. A later form than 2 takes a version of its own.
+    static func form(of version: ClusterVersion) -> Int64 { version < .stated ? 1 : versionedForm }
+
+    static let firstForm = """
         CREATE TABLE IF NOT EXISTS applied (one INTEGER PRIMARY KEY CHECK (one = 1), idx INTEGER NOT NULL,
             time INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS recent (idx INTEGER PRIMARY KEY, id TEXT NOT NULL);
@@ -36,12 +68,25 @@ struct StateDatabase {
     init(path: String, on disk: (any Disk)? = nil) throws {
         // The log holds everything that this file might lose with the power.
         database = try Database(path: path, durability: .normal, on: disk)
-        try database.executeScript(Self.schema)
-        try database.executeScript(HistoryTable.schema)
+        try Self.schema.prepare(database)
     }
 
     /// A file that is only looked at.
     init(copy: Database) { database = copy }
+
+    /// Makes a copy of the state's file one that every manager of the cluster can install, also those whose program
+    /// knows no later form than the cluster's version needs. Returns how far it has come.
+    ///
+    /// - Parameter disk: where the copy lies.
+    static func share(_ path: String, on disk: (any Disk)?) throws -> StateMark {
+        let mark = try StateDatabase(copy: Database(path: path, access: .readOnly, on: disk)).mark()
+        guard form(of: mark.version) < schema.version else { return mark }
+        let copy = try Database(path: path, on: disk)
+        try schema.revert(copy, to: form(of: mark.version))
+        // One file, whose readers make no log beside it.
+        try copy.setPragma("journal_mode", "DELETE")
+        return mark
+    }
 
     func load() throws -> ClusterState {
         let state = try loadState()
@@ -49,11 +94,17 @@ struct StateDatabase {
         return state
     }
 
-    func mark() throws -> (index: UInt64, time: Timestamp, cluster: ClusterObject?) {
-        let applied = try database.first("SELECT idx, time FROM applied") { ($0.unsigned(0), $0.integer(1)) } ?? (0, 0)
-        return (
-            applied.0, Timestamp(nanosecondsSinceEpoch: applied.1), try objects("cluster", ClusterObject.self).first
-        )
+    func mark() throws -> StateMark {
+        let isVersioned = try Self.schema.check(database) >= Self.versionedForm
+        let version = isVersioned ? "version" : "\(ClusterVersion.first)"
+        let applied = try database.first("SELECT idx, time, \(version) FROM applied") { row in
+            StateMark(
+                index: row.unsigned(0), time: Timestamp(nanosecondsSinceEpoch: row.integer(1)),
+                version: ClusterVersion(Int(row.integer(2))))
+        }
+        var mark = applied ?? StateMark(index: 0, time: .epoch, version: .first)
+        mark.cluster = try objects("cluster", ClusterObject.self).first
+        return mark
     }
 
     func loadState() throws -> ClusterState {
@@ -66,7 +117,7 @@ struct StateDatabase {
             configs: try objects("config", ConfigObject.self), secrets: try objects("secret", SecretObject.self),
             recentTransactions: try database.query("SELECT id, idx FROM recent ORDER BY idx") {
                 AppliedTransaction(id: $0.text(0), index: $0.unsigned(1))
-            })
+            }, version: mark.version)
     }
 
     private func tasks() throws -> [TaskObject] {
@@ -98,7 +149,8 @@ struct StateDatabase {
             }
             try database.execute("DELETE FROM recent WHERE idx < ?", state.recentTransactions.oldestIndex)
             try database.execute(
-                "INSERT OR REPLACE INTO applied VALUES (1, ?, ?)", state.index, state.time.nanosecondsSinceEpoch)
+                "INSERT OR REPLACE INTO applied VALUES (1, ?, ?, ?)", state.index, state.time.nanosecondsSinceEpoch,
+                state.version.number)
         }
     }
 

@@ -8,11 +8,11 @@ import Values
 struct ClusterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cluster",
-        abstract: "The cluster's past, its managers, its backups, its keys, and its recovery.",
+        abstract: "The cluster's past, its managers, its backups, its keys, its version, and its recovery.",
         subcommands: [
             ClusterLogCommand.self, ClusterShowCommand.self, ClusterDiffCommand.self, ClusterRollbackCommand.self,
             ClusterPolicyCommand.self, ClusterBackupCommand.self, ClusterRestoreCommand.self,
-            ClusterRecoverCommand.self, ClusterRotateKeysCommand.self,
+            ClusterRecoverCommand.self, ClusterRotateKeysCommand.self, ClusterVersionCommand.self,
         ])
 }
 

@@ -33,7 +33,12 @@ actor RecordStore {
         var continuation: CheckedContinuation<Void, any Error>
     }
 
-    private static let schema = """
+    private static var schema: Schema {
+        Schema([Schema.Step(from: 0, to: 1) { try $0.executeScript(firstForm) }])
+    }
+
+    /// Also what files have, or lack, that were written before forms were numbered.
+    private static let firstForm = """
         CREATE TABLE IF NOT EXISTS engine (id TEXT PRIMARY KEY);
         CREATE TABLE IF NOT EXISTS container (id TEXT PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL,
             image TEXT NOT NULL, task TEXT, record TEXT NOT NULL);
@@ -52,7 +57,7 @@ actor RecordStore {
         // An earlier life may have ended with a sync that failed.
         try Database.renewLog(of: path)
         let database = try Database(path: path, durability: .full)
-        try database.executeScript(Self.schema)
+        try Self.schema.prepare(database)
         self.database = database
     }
 

@@ -19,5 +19,6 @@ extension Router {
         HistoryRoutes(cluster: cluster).register(&self)
         WatchRoutes(cluster: cluster).register(&self)
         BackupRoutes(cluster: cluster).register(&self)
+        VersionRoutes(cluster: cluster).register(&self)
     }
 }

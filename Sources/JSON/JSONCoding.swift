@@ -12,9 +12,24 @@ public struct JSONCoding: Sendable {
     }
 
     public let flavour: Flavour
+    /// Where given, members that a type does not know are an error, but for these.
+    let ignoredMembers: Set<String>?
+
+    private init(flavour: Flavour, ignoredMembers: Set<String>? = nil) {
+        self.flavour = flavour
+        self.ignoredMembers = ignoredMembers
+    }
 
     public static let verbatim = JSONCoding(flavour: .verbatim)
     public static let docker = JSONCoding(flavour: .docker)
+
+    /// Names as they are, and none that a type does not know, so that what is decoded is all that was written. Types
+    /// that read a `JSONValue` take any.
+    ///
+    /// - Parameter ignored: what may be there and is passed over.
+    public static func exact(ignoring ignored: Set<String> = []) -> JSONCoding {
+        JSONCoding(flavour: .verbatim, ignoredMembers: ignored)
+    }
 
     public func value(of value: some Encodable) throws -> JSONValue {
         try JSONTreeEncoder(coding: self).box(value)
@@ -87,6 +102,14 @@ public struct JSONCoding: Sendable {
         try? [String: Int]().encode(to: Probe(found: found))
         return found.key ?? ObjectIdentifier(Found.self)
     }()
+
+    /// Throws where an object has a member that `Key` does not know and that may not be passed over.
+    func check<Key: CodingKey>(_ members: [String: JSONValue], _ type: Key.Type, in decoder: JSONTreeDecoder) throws {
+        guard let ignoredMembers else { return }
+        for name in members.keys where Key(stringValue: name) == nil && !ignoredMembers.contains(name) {
+            throw JSONError("unknown member \"\(name)\"", path: JSONError.text(decoder.codingPath))
+        }
+    }
 
     func name<Key: CodingKey>(_ key: Key) -> String {
         ObjectIdentifier(Key.self) == Self.dictionaryKey ? key.stringValue : memberName(key.stringValue)

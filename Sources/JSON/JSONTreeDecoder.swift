@@ -30,6 +30,7 @@ final class JSONTreeDecoder: Decoder {
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         if nullIsZero { return KeyedDecodingContainer(Keyed(decoder: self, members: [:])) }
         guard let members = value.object else { throw mismatch("an object") }
+        try coding.check(members, type, in: self)
         return KeyedDecodingContainer(Keyed(decoder: self, members: members))
     }
 

@@ -3,22 +3,21 @@ import SQLite
 
 /// The tables, and how those of earlier versions become them.
 extension RaftStorage {
-    static let schemaVersion: Int64 = 2
-
-    /// Brings a new file, or one of an earlier version, to the present one, in one transaction.
+    /// Brings a new file, or one of an earlier form, to the present one.
     func prepareSchema() throws(RaftError) {
-        let version = try reading { () throws(DatabaseError) in try database.pragma("user_version") }
-        switch version {
-        case .integer(0): try transaction { () throws(DatabaseError) in try createTables() }
-        case .integer(1): try migrateFromVersion1()
-        case .integer(Self.schemaVersion): break
-        default: throw .storage("\(Self.fileName) was written by another version of this program")
+        let schema = Schema([
+            Schema.Step(from: 0, to: 2) { try $0.executeScript(Self.schema) },
+            Schema.Step(from: 1, to: 2) { [self] _ in try migrateFromVersion1() },
+        ])
+        do {
+            try schema.prepare(database)
+        } catch let error as RaftError {
+            throw error
+        } catch let error as DatabaseError {
+            throw failure(error)
+        } catch {
+            throw .storage("\(error)")
         }
-    }
-
-    private func createTables() throws(DatabaseError) {
-        try database.executeScript(Self.schema)
-        try database.setPragma("user_version", "\(Self.schemaVersion)")
     }
 
     /// `checksum` is the `RowChecksum` of the columns before it.
@@ -46,21 +45,19 @@ extension RaftStorage {
         """
 
     /// Version 1 had no checksums, and no rows for what was as at the beginning.
-    private func migrateFromVersion1() throws(RaftError) {
+    private func migrateFromVersion1() throws {
         let old = try readVersion1()
-        try transaction { () throws(DatabaseError) in
-            for table in ["identity", "peer", "hard_state", "base", "snapshot", "log"] {
-                try database.execute("DROP TABLE \(table)")
-            }
-            try createTables()
-            guard let member = old.member else { return }
-            try write(member, isRemoved: old.isRemoved)
-            for peer in old.peers { try write(peer: peer) }
-            try write(old.hardState, last: old.lastIndex)
-            try write(base: old.base)
-            if let snapshot = old.snapshot { try write(snapshot) }
-            for entry in old.entries { try write(entry) }
+        for table in ["identity", "peer", "hard_state", "base", "snapshot", "log"] {
+            try database.execute("DROP TABLE \(table)")
         }
+        try database.executeScript(Self.schema)
+        guard let member = old.member else { return }
+        try write(member, isRemoved: old.isRemoved)
+        for peer in old.peers { try write(peer: peer) }
+        try write(old.hardState, last: old.lastIndex)
+        try write(base: old.base)
+        if let snapshot = old.snapshot { try write(snapshot) }
+        for entry in old.entries { try write(entry) }
     }
 
     private func readVersion1() throws(RaftError) -> RaftContents {

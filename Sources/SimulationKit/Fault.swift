@@ -56,6 +56,8 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case crashNode(node: Int, downtime: Milliseconds, losesPower: Bool)
         /// A host that runs tasks is cut off.
         case isolateNode(node: Int, duration: Milliseconds)
+        /// The host stops, and is back with a newer program.
+        case upgrade(host: Int, downtime: Milliseconds)
         case transferLeadership
         case addMember
         case removeMember(host: Int)

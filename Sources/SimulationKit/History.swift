@@ -109,6 +109,7 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         case exactlyOnce = "exactly once"
         case linearizability
         case taskRules = "task rules"
+        case versions
         case convergence
         case fault = "a member gave up"
     }

@@ -21,6 +21,9 @@ public struct Scenario: Hashable, Sendable {
     public var hasPriorities = false
     /// Whether there are services, and hosts that run their tasks.
     public var hasServices = false
+    /// Whether managers begin with a program that knows nothing but the first version of clusters, and get a newer one
+    /// one by one. Only where there are services.
+    public var hasUpgrades = false
     /// Hosts that run tasks.
     public var nodes = 4
     /// After how many entries a host trims its log; nil for when a fault says so.
@@ -83,6 +86,22 @@ public struct Scenario: Hashable, Sendable {
                 faults.append(Fault(time: time, kind: next))
             }
         }
+        addUpgrades()
+    }
+
+    /// By chances of their own, so that what else happens under a seed stays.
+    private mutating func addUpgrades() {
+        guard hasServices, duration > 2_000 else { return }
+        var random = Randomness(seed: seed &+ 0x0b5e)
+        guard random.chance(perMille: 500) else { return }
+        hasUpgrades = true
+        // Some never are before the end, and members that come meanwhile may be.
+        for host in 0...members where random.chance(perMille: 800) {
+            let time = Milliseconds(random.number(in: 1_000..<Int(duration)))
+            let downtime = Milliseconds(random.number(in: 100...5_000))
+            faults.append(Fault(time: time, kind: .upgrade(host: host, downtime: downtime)))
+        }
+        faults.sort { $0.time < $1.time }
     }
 
     private static func kind(using random: inout Randomness, members: Int) -> Fault.Kind {

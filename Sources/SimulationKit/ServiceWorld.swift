@@ -12,6 +12,7 @@ struct ServiceWorld {
         var lines: [String: Line] = [:]
         /// Where the plan that is on its way stands in the log.
         var plan: UInt64?
+        var gate = VersionGate()
         var isPlanDue = false
         var isInformDue = false
     }
@@ -46,6 +47,8 @@ struct ServiceWorld {
     var checker = StateChecker()
     /// Wishes that were acknowledged.
     var changes = 0
+    /// The entries with which the cluster's version rose.
+    var rises: Set<UInt64> = []
     /// What operators wait for, by the manager that was asked and the entry.
     var waiting: [UInt64: [UInt64: (operator: Int, token: Int, term: UInt64)]] = [:]
 

@@ -1,3 +1,4 @@
+import ClusterModel
 import Collections
 import RaftCore
 import SessionModel
@@ -42,6 +43,8 @@ final class SimulatedHost {
     var appliedIndex: UInt64
 
     var isUp = true
+    /// What its program can be a manager of.
+    var supported = SupportedVersions.own
     /// Changes with each start: what was asked for in an earlier life is not done in a later one.
     var life = 0
     var frozenUntil: Milliseconds = 0

@@ -34,6 +34,7 @@ extension Simulation {
         for id in hosts.ids {
             hosts[id]!.latency = SimulatedHost.usualLatency
             hosts[id]!.frozenUntil = 0
+            hosts[id]!.supported = .own
             hosts[id]!.setSkew(0, at: agenda.now)
             if !hosts[id]!.isUp { start(id) }
             work(id)
@@ -71,5 +72,6 @@ extension Simulation {
             checker.note(violation.promise, violation.reason)
         }
         if scenario.hasServices { checkServices(leader.state.cluster) }
+        if scenario.hasUpgrades, !leader.isWitness { checkUpgrades(leader.state.cluster) }
     }
 }

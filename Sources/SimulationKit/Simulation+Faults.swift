@@ -1,3 +1,4 @@
+import ClusterModel
 import RaftCore
 
 /// What goes wrong, and what an administrator does.
@@ -76,6 +77,7 @@ extension Simulation {
         case .isolateNode(let number, let duration):
             guard number < world.agents.count else { return }
             obstruct(.isolate(world.agents[number].endpoint), duration)
+        case .upgrade(let place, let downtime): if let id = host(place) { upgrade(id, downtime: downtime) }
         case .transferLeadership: if let leader { handOver(leader) }
         case .addMember: changeMembers { $0.proposeMember(by: $1) }
         case .removeMember(let place): if let id = host(place) { changeMembers { $0.proposeRemoval(id, by: $1) } }
@@ -113,9 +115,12 @@ extension Simulation {
     private mutating func proposeMember(by leader: UInt64) {
         guard hosts[leader]!.raft.membership.ids.count < Self.memberLimit else { return }
         let id = nextID
+        let supported: SupportedVersions = scenario.hasUpgrades && id % 2 == 0 ? .unstated : .own
+        guard admits(id, supported, on: leader) else { return }
         guard (try? hosts[leader]!.raft.propose(.addLearner(member(id)))) != nil else { return }
         nextID += 1
         addHost(id, SimulatedHost.Disk())
+        hosts[id]?.supported = supported
     }
 
     /// Jointly: some voters go or become learners, and new ones come, which have nothing yet.

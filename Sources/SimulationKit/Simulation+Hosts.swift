@@ -99,6 +99,7 @@ extension Simulation {
         guard let snapshot = ready.snapshot else { return }
         checker.sees(installed: snapshot.index, after: hosts[id]!.appliedIndex, by: id)
         hosts[id]!.install(snapshot)
+        checkVersion(hosts[id]!.state.cluster.version, at: snapshot.index, on: id)
     }
 
     private mutating func finish(_ ready: Ready, _ id: UInt64) {

@@ -32,14 +32,17 @@ extension Simulation {
         if state.cluster == nil { propose(ServiceWorld.founding(nodes: world.agents.map(\.id)), on: id) }
         agenda.add(.plan(id, term), after: 0)
         agenda.add(.watchNodes(id, term), after: Self.watchPause)
+        if scenario.hasUpgrades { agenda.add(.keepVersion(id, term), after: 0) }
     }
 
     /// Puts a transaction into the log; its index, or nil where this host cannot.
     @discardableResult
-    private mutating func propose(_ mutations: [Mutation], named name: String? = nil, on id: UInt64) -> UInt64? {
+    mutating func propose(_ mutations: [Mutation], named name: String? = nil, on id: UInt64) -> UInt64? {
         let host = hosts[id]!
-        let transaction = Transaction(
+        var transaction = Transaction(
             time: max(timestamp(id), host.state.cluster.time), id: name, mutations: mutations)
+        // What only newer programs understand is written as soon as the cluster's version allows it.
+        if host.state.cluster.version >= .stated { transaction.needs = transaction.needs ?? .stated }
         guard let bytes = try? SimulatedState.Command.transaction(transaction).bytes else { return nil }
         return try? host.raft.propose([bytes])
     }
@@ -82,6 +85,8 @@ extension Simulation {
         guard case .changed(let transaction, let changes, let refusal) = outcome else { return }
         world.checker.sees(
             transaction, changes, refusal, at: entry.index, by: id, from: before, to: hosts[id]!.state.cluster)
+        if let needs = transaction.needs { checkVersion(needs, at: entry.index, on: id) }
+        if hosts[id]!.state.cluster.version != before.version { world.rises.insert(entry.index) }
         for violation in world.checker.violations.prefix(1) { checker.note(violation.promise, violation.reason) }
         if let waiting = world.waiting[id]?.removeValue(forKey: entry.index) {
             let isOurs = waiting.term == entry.term

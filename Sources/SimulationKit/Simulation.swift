@@ -35,6 +35,7 @@ public struct Simulation {
         case planSoon(UInt64, UInt64)
         case inform(UInt64, UInt64)
         case watchNodes(UInt64, UInt64)
+        case keepVersion(UInt64, UInt64)
         case toManager(UInt64, agent: Int, connection: Int, AgentMessage)
         /// Nil where the manager ends the connection.
         case toAgent(Int, Int, ManagerMessage?, leader: UInt64)
@@ -165,6 +166,7 @@ public struct Simulation {
             disk.snapshot = (disk.base, SimulatedState())
             disk.applied = (1, SimulatedState())
             addHost(id, disk)
+            if scenario.hasUpgrades { hosts[id]?.supported = .unstated }
         }
         for number in 0..<scenario.clients {
             clients.append(SimulatedClient(id: number))
@@ -199,8 +201,8 @@ public struct Simulation {
         case .hurry(let duration): hurry(for: duration)
         case .unstrand(let number): unstrand(number)
         case .gust: gust()
-        case .plan, .planSoon, .inform, .watchNodes, .toManager, .toAgent, .agentTick, .agentReport, .applyPicture,
-            .taskStep, .startAgent, .operate, .wish, .operatorAnswer, .operatorPatience, .activate:
+        case .plan, .planSoon, .inform, .watchNodes, .keepVersion, .toManager, .toAgent, .agentTick, .agentReport,
+            .applyPicture, .taskStep, .startAgent, .operate, .wish, .operatorAnswer, .operatorPatience, .activate:
             handleServices(event)
         case .part(let change, let before): part(change, before)
         case .turn: turn()
@@ -234,6 +236,7 @@ public struct Simulation {
         case .planSoon(let id, let term): planSoon(id, term)
         case .inform(let id, let term): inform(id, term)
         case .watchNodes(let id, let term): watchNodes(id, term)
+        case .keepVersion(let id, let term): keepVersion(id, term)
         case .toManager(let id, let agent, let connection, let message):
             queue(.session(agent: agent, connection: connection, message), on: id)
         case .toAgent(let number, let connection, let message, let leader):

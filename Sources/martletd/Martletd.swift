@@ -73,9 +73,12 @@ struct Martletd: AsyncParsableCommand {
         let engine = try await Engine(configuration: engineConfiguration(), logger: logger)
         try await engine.start()
         let description = try await nodeDescription(engine)
-        let control = ControlPlane(
-            configuration: ControlPlaneConfiguration(
-                directory: "\(dataDirectory)/cluster", port: clusterPort, description: description), logger: logger)
+        var clusterPart = ControlPlaneConfiguration(
+            directory: "\(dataDirectory)/cluster", port: clusterPort, description: description)
+        #if DEBUG
+            if let older = try OlderProgram.supportedVersions { clusterPart.supportedVersions = older }
+        #endif
+        let control = ControlPlane(configuration: clusterPart, logger: logger)
         let agent = Agent(
             engine: engine, access: control, description: description,
             bootID: try HostDirectories.bootID(run: runDirectory), logger: logger)

@@ -18,9 +18,11 @@ import Values
     }
 
     private func write(
-        _ state: [UInt8], passphrase: [UInt8]? = nil, _ folder: borrowing TemporaryDirectory
+        _ state: [UInt8], passphrase: [UInt8]? = nil, clusterVersion: Int? = nil,
+        _ folder: borrowing TemporaryDirectory
     ) throws -> (manifest: BackupManifest, bytes: [UInt8]) {
-        let manifest = try manifest(state, folder.path + "/state")
+        var manifest = try manifest(state, folder.path + "/state")
+        manifest.clusterVersion = clusterVersion
         let path = folder.path + "/backup"
         do {
             let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC)
@@ -84,9 +86,23 @@ import Values
         #expect(bytes == expected)
         let preamble = BackupPreamble(encryption: .init(salt: "00112233445566778899aabbccddeeff"))
         #expect(
-            String(decoding: try preamble.encoded.dropFirst(16), as: UTF8.self)
+            String(decoding: try preamble.encoded(1).dropFirst(16), as: UTF8.self)
                 == #"{"encryption":{"blockSize":8,"cipher":"chacha20-poly1305","derivation":"scrypt","#
                 + #""parallelism":2,"rounds":65536,"salt":"00112233445566778899aabbccddeeff"}}"#)
+    }
+
+    @Test("A cluster's version has a format of its own, so that programs which do not look at it refuse it")
+    func versions() throws {
+        let folder = try TemporaryDirectory()
+        for (clusterVersion, format) in [(nil, 1), (2, 2), (7, 2)] as [(Int?, UInt8)] {
+            let (manifest, bytes) = try write([1], clusterVersion: clusterVersion, folder)
+            #expect(bytes[11] == format)
+            #expect(try read(bytes, folder).manifest == manifest)
+            #expect(manifest.clusterVersion == clusterVersion)
+        }
+        var (_, newer) = try write([1], clusterVersion: 2, folder)
+        newer[11] = 3
+        #expect(try failure(newer, folder) == .unknownVersion(3))
     }
 
     @Test("A backup that was cut off anywhere is refused")

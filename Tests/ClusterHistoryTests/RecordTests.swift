@@ -45,6 +45,19 @@ import Values
         #expect(past.records.last?.specification?["Labels"] == ["zone": "a"])
     }
 
+    @Test("That the cluster's version rose is told, once")
+    func rises() throws {
+        var past = try Past()
+        let begun = past.records.count
+        let revision = try past.apply(
+            by: .orchestrator, note: "cluster version 2", .raiseVersion(to: ClusterVersion(2)))
+        try past.apply(by: .orchestrator, .raiseVersion(to: ClusterVersion(2)))
+        let records = past.records.dropFirst(begun)
+        #expect(records.map(\.revision) == [revision])
+        #expect(records.first?.change == .updated && records.first?.note == "cluster version 2")
+        #expect(records.first?.specification == past.state.cluster?.spec)
+    }
+
     @Test("No record holds what is secret")
     func nothingSecret() throws {
         let past = try Past()

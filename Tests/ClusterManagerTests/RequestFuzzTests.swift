@@ -37,7 +37,7 @@ import Values
                 nodeID: "n", clusterID: "c", isManager: true, certificate: "pem", roots: "pem", address: "192.0.2.9",
                 managers: Self.peers))
         try check("renewals", RenewRequest(request: "pem"))
-        try check("raft-join-requests", JoinRaftRequest(member: .max, address: "192.0.2.9:2377"))
+        try check("raft-join-requests", JoinRaftRequest(member: .max, address: "192.0.2.9:2377", supported: .own))
         try check(
             "raft-join-answers",
             JoinRaftResponse(members: [.init(id: 7, nodeID: "n", address: "192.0.2.9:2377")], dataKeys: nil))

@@ -81,7 +81,7 @@ import Values
             .observeNode(id: "node", NodeStatus(state: .down, message: "gone", addr: ""), nil),
             .removeTask("task"), .removeService("svc", expected: 2), .removeNetwork("net", expected: nil),
             .removeNode("node", expected: nil), .removeConfig("cfg", expected: 9), .removeSecret("sec", expected: nil),
-            .removeAttachment("a"),
+            .removeAttachment("a"), .raiseVersion(to: .stated),
         ]
     }
 
@@ -90,6 +90,12 @@ import Values
             time: time, id: "id", author: .node(id: "node", client: "::1"), note: "n", mutations: objects)
         let alone = (objects + changes).map { Transaction(time: time, author: .orchestrator, mutations: [$0]) }
         return try ([together] + alone).map { try JSONCoding.encode($0) }
+    }
+
+    @Test("What is written is read exactly, as managers read the log") func exactly() throws {
+        for example in try Self.examples() {
+            #expect(try JSONCoding.encode(JSONCoding.exact().decode(Transaction.self, from: example)) == example)
+        }
     }
 
     @Test func transactions() throws {

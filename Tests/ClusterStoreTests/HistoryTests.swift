@@ -132,7 +132,11 @@ import Values
         }
         do {
             let database = try Database(path: folder.path + "/state-0.sqlite")
-            try database.executeScript("DROP TABLE history; DROP TABLE horizon")
+            try database.executeScript(
+                """
+                DROP TABLE history; DROP TABLE horizon; ALTER TABLE applied DROP COLUMN version;
+                PRAGMA user_version = 0
+                """)
         }
         let store = try ClusterStore(directory: folder.path, logger: Self.logger)
         #expect(try store.tellableRevisions() == 9...9)
@@ -168,7 +172,7 @@ import Values
         _ commands: [CommittedCommand], limits: HistoryLimits, batch: Int
     ) throws -> (table: HistoryTable, states: [UInt64: ClusterState]) {
         let database = try Database(path: ":memory:")
-        try database.executeScript(HistoryTable.schema)
+        try database.executeScript(HistoryTable.firstForm)
         try database.executeScript("CREATE TABLE applied (idx INTEGER)")
         let table = HistoryTable(database: database, limits: limits)
         var state = ClusterState()

@@ -30,6 +30,7 @@ import Values
             ServiceRoutes(cluster: control).register(&router)
             HistoryRoutes(cluster: control).register(&router)
             BackupRoutes(cluster: control).register(&router)
+            VersionRoutes(cluster: control).register(&router)
         }
         try await RunningServer.with(register) { server in try await body(server.client) }
         await control.shutdown()
@@ -46,6 +47,25 @@ import Values
 
     private static func service(_ image: String) -> JSONValue {
         ["Name": "web", "TaskTemplate": ["ContainerSpec": ["Image": .string(image)]]]
+    }
+
+    @Test("A new cluster has the version that its first manager knows")
+    func versions() async throws {
+        try await Self.with { client in
+            let closed = try await Self.refusal { try await client.json("GET", "/martlet/versions") }
+            #expect(closed?.status == 503)
+            try await client.json(
+                "POST", "/swarm/init", body: ["ListenAddr": "", "AdvertiseAddr": "127.0.0.1", "Availability": ""])
+            let report = try await client.json("GET", "/martlet/versions")
+            let newest = JSONValue.integer(Int64(ClusterVersion.newest.number))
+            #expect(report["ClusterVersion"] == newest && report["Next"] == nil)
+            let manager = report["Managers"]?.array?.first
+            #expect(manager?["Hostname"] == "here" && manager?["Program"] == "1" && manager?["Answered"] == true)
+            #expect(manager?["Lowest"] == 1 && manager?["Highest"] == newest)
+            let answer = try await client.json(
+                "POST", "/martlet/sql", body: ["Statement": "SELECT version FROM applied"])
+            #expect(answer["Rows"] == [[newest]])
+        }
     }
 
     @Test("Without a cluster Docker's refusal; then history, differences, rollback, and statements")

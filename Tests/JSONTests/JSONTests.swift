@@ -125,4 +125,32 @@ import Values
         let holder = try JSONCoding.decode(Holder.self, from: Array(text.utf8))
         #expect(String(decoding: try JSONCoding.encode(holder), as: UTF8.self) == text)
     }
+
+    @Test("What is decoded exactly is all that was written, at every depth, but for what may be passed over")
+    func exactDecoding() throws {
+        enum Choice: Codable, Equatable {
+            case first([String: Inner], note: String?)
+            case second
+        }
+        struct Holder: Codable, Equatable {
+            var choices: [Choice]
+            var raw: JSONValue
+        }
+        func decode(_ text: String) throws(JSONError) -> Holder {
+            try JSONCoding.exact(ignoring: ["old"]).decode(Holder.self, from: Array(text.utf8))
+        }
+        let inner = #"{"nanoCPUs":1,"names":[],"byName":{"any name":2}}"#
+        let good = #"{"choices":[{"first":{"_0":{"any":\#(inner)}}},{"second":{}}],"raw":{"x":{"y":1}},"old":5}"#
+        let holder = try decode(good)
+        #expect(holder.choices.count == 2 && holder.raw["x"]?["y"] == 1)
+        #expect(try JSONCoding.decode(Holder.self, from: Array(good.utf8)) == holder)
+        for (place, path) in [
+            (#""raw":"#, ""), (#""_0":"#, "choices[0].first"), (#""nanoCPUs":"#, "choices[0].first._0.any"),
+        ] {
+            let text = good.replacing(place, with: #""new":[],"# + place)
+            #expect(text != good)
+            #expect(throws: JSONError("unknown member \"new\"", path: path)) { try decode(text) }
+            #expect(try JSONCoding.decode(Holder.self, from: Array(text.utf8)) == holder)
+        }
+    }
 }

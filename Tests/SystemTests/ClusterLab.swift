@@ -8,6 +8,8 @@ import Values
 struct ClusterLab: SuiteTrait, TestScoping {
     let configuration: LabConfiguration
     var formsSwarm = true
+    /// What daemons have in their environment beside the usual, as `NAME=value`.
+    var daemonEnvironment: [String] = []
     /// Runs when the swarm is formed.
     var prepare: @Sendable (Cluster) async throws -> Void = { _ in }
 
@@ -18,7 +20,9 @@ struct ClusterLab: SuiteTrait, TestScoping {
         try? await RunningLab.leftover(configuration.name).down()
         var traces = LabTraces(of: configuration.name)
         let lab = try await RunningLab.up(
-            configuration, options: LabOptions(formsSwarm: formsSwarm, programs: Cluster.programs))
+            configuration,
+            options: LabOptions(
+                formsSwarm: formsSwarm, programs: Cluster.programs, daemonEnvironment: daemonEnvironment))
         let cluster = Cluster(lab: lab)
         do {
             try await prepare(cluster)
@@ -36,6 +40,7 @@ struct ClusterLab: SuiteTrait, TestScoping {
     /// Managers h1 and so on, then workers w1 and so on.
     static func hosts(
         _ name: String, managers: Int, workers: Int = 0, subnet: Int, formsSwarm: Bool = true,
+        daemonEnvironment: [String] = [],
         prepare: @escaping @Sendable (Cluster) async throws -> Void = { _ in }
     ) -> ClusterLab {
         let hosts =
@@ -44,7 +49,7 @@ struct ClusterLab: SuiteTrait, TestScoping {
         let underlay = LabConfiguration.Underlay(ipv4: CIDR("10.\(subnet).0.0/24")!, ipv6: CIDR("fd\(subnet)::/64")!)
         return ClusterLab(
             configuration: LabConfiguration(name: name, hosts: hosts, underlay: underlay), formsSwarm: formsSwarm,
-            prepare: prepare)
+            daemonEnvironment: daemonEnvironment, prepare: prepare)
     }
 }
 
