@@ -3,32 +3,25 @@ import RaftCore
 
 /// What becomes of a node whose disk is full, or does not hold any more what was written.
 extension NodeLoop {
-    /// Between two attempts to write where the disk was full (500 ms).
-    static let roomRetryTicks: UInt64 = 10
     /// Damaged rows that are repaired at once; a disk that has lost more is not believed any more.
     static let repairLimit = 100
 
-    var isWaitingForRoom: Bool { roomTick != nil }
+    var isWaitingForRoom: Bool { unfinished?.isWaitingForRoom ?? false }
 
     /// The disk is full. The core stands still with what it has asked for, as if the host did: a leader's followers
     /// elect another one, and nothing is promised that is not written.
     func waitForRoom(_ reason: String) {
-        if !isWaitingForRoom {
-            logger.error("the disk is full: this member waits for room", metadata: ["reason": "\(reason)"])
-            for proposal in proposals.values { proposal.reply.fail(.leadershipLost) }
-            for proposal in incoming { proposal.reply.fail(.notLeader(leader: nil)) }
-            proposals = [:]
-            incoming = []
-            failMemberRequests(.leadershipLost) { $0.proposed != nil }
-            failMemberRequests(.notLeader(leader: nil)) { _ in true }
-            senders = [:]
-        }
-        roomTick = now + Self.roomRetryTicks
+        guard unfinished?.refuse(at: now) == true else { return }
+        logger.error("the disk is full: this member waits for room", metadata: ["reason": "\(reason)"])
+        for proposal in proposals.values { proposal.reply.fail(.leadershipLost) }
+        for proposal in incoming { proposal.reply.fail(.notLeader(leader: nil)) }
+        proposals = [:]
+        incoming = []
+        failMemberRequests(.leadershipLost) { $0.proposed != nil }
+        failMemberRequests(.notLeader(leader: nil)) { _ in true }
     }
 
     func noteRoom() {
-        guard isWaitingForRoom else { return }
-        roomTick = nil
         logger.notice("there is room on the disk again: this member goes on")
     }
 

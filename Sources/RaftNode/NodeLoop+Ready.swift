@@ -3,44 +3,36 @@ import Logging
 import RaftCore
 import SQLite
 
-/// A `Ready` that is being carried out, and how far that has come.
-struct UnfinishedReady {
-    enum Stage { case save, install, apply }
-
-    let ready: Ready
-    var stage = Stage.save
-}
-
 /// Carrying out what the core asks for: send, write, install, send, apply.
 extension NodeLoop {
     /// Carries out one `Ready`; false where there was none.
     func carryOutReady() throws(RaftError) -> Bool {
         guard let ready = raft?.takeReady() else { return false }
         send(ready.messages)
-        unfinished = UnfinishedReady(ready: ready)
+        unfinished = ReadyWork(ready)
         return try finishReady()
     }
 
     /// Does what is left of the `Ready` under way, unless it failed for want of room and its time has not come; whether
     /// it is done.
     func finishReady() throws(RaftError) -> Bool {
-        guard let work = unfinished, roomTick ?? 0 <= now else { return false }
+        guard let work = unfinished, work.isDue(at: now) else { return false }
         let ready = work.ready
         if work.stage == .save {
             if ready.mustPersist { try save(ready) }
-            unfinished?.stage = .install
+            unfinished?.proceed()
         }
         if unfinished?.stage == .install {
             if let metadata = ready.snapshot { try install(metadata) }
-            unfinished?.stage = .apply
+            unfinished?.proceed()
             send(ready.messagesAfterPersisting)
         }
         try apply(ready.committed)
+        if work.isWaitingForRoom { noteRoom() }
         unfinished = nil
         raft?.advance(ready)
         for read in ready.reads { answerReads(read) }
         noteAddresses()
-        noteRoom()
         return true
     }
 
@@ -64,10 +56,6 @@ extension NodeLoop {
         trimTarget = 0
         received[metadata.index] = nil
         if let replaced { storage.removeFile(replaced.name) }
-        for (index, file) in received where index <= metadata.index {
-            received[index] = nil
-            storage.removeFile(file.name)
-        }
         appliedBytes = 0
         logger.info("installed a snapshot", metadata: ["index": "\(metadata.index)"])
         // What the core has applied is behind the snapshot now; its waiters are served when it moves on.

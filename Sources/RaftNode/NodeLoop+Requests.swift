@@ -226,6 +226,7 @@ extension NodeLoop {
             if isOver || !raft.isTransferring { transfers = [] }
         }
         if raft.role != .leader { senders = [:] }
+        dropUselessSnapshots()
         startSnapshotIfDue()
     }
 

@@ -104,22 +104,22 @@ extension NodeLoop {
         if base.index < raft.firstIndex { trimTarget = 0 }
     }
 
-    /// A witness has nothing to write before it forgets. It keeps the end of the log, for a voter that lacks what is
-    /// committed: between half of what it may keep and all of it.
+    /// A witness has nothing to write before it forgets.
     private func moveTail() {
-        guard let raft else { return }
-        let count = raft.appliedIndex.saturatingSubtract(tailMark)
-        guard count >= trimming.tailEntries / 2 || appliedBytes >= trimming.bytesPerSnapshot / 2 else { return }
-        trimTarget = tailMark
-        tailMark = raft.appliedIndex
+        guard let applied = raft?.appliedIndex else { return }
+        let isHeavy = appliedBytes >= trimming.bytesPerSnapshot / 2
+        guard let target = tail.move(applied: applied, limit: trimming.tailEntries, isHeavy: isHeavy) else { return }
+        trimTarget = target
         appliedBytes = 0
     }
 
     func tickSnapshots() {
+        // Senders stay: the core, if it leads still, counts on them.
+        guard !isWaitingForRoom else { return }
         if !stateMachine.hasState { moveTail() }
         trim()
         for (id, sender) in senders {
-            if sender.isGivenUp(now: now) || sender.isForgotten(now: now) {
+            if sender.isOver(now: now) {
                 senders[id] = nil
                 raft?.snapshotFailed(for: id)
             } else {
@@ -180,24 +180,27 @@ extension NodeLoop {
     func receive(_ chunk: SnapshotChunk, from sender: UInt64) {
         guard let raft else { return }
         if !stateMachine.hasState { return mark(chunk.metadata, from: sender) }
-        if chunk.metadata.index <= raft.committedIndex || received[chunk.metadata.index] != nil {
-            // Old news: the core says how far it is.
-            acknowledge(chunk.metadata.index, chunk.byteCount, to: sender)
-            return mark(chunk.metadata, from: sender)
-        }
+        let isHeld = received[chunk.metadata.index] != nil
         do {
-            if receiver?.isAbout(chunk, from: sender) != true {
-                guard chunk.offset == 0 else { return acknowledge(chunk.metadata.index, 0, to: sender) }
-                if let receiver { storage.removeFile(receiver.partialName) }
+            switch chunk.use(
+                from: sender, committed: raft.committedIndex, isHeld: isHeld, arrival: receiver?.arrival)
+            {
+            case .known:
+                acknowledge(chunk.metadata.index, chunk.byteCount, to: sender)
+                return mark(chunk.metadata, from: sender)
+            case .astray: return acknowledge(chunk.metadata.index, 0, to: sender)
+            case .first:
+                dropArriving()
                 receiver = try SnapshotReceiver(
                     chunk, from: sender, directory: storage.snapshotDirectory, on: stateMachine.snapshotDisk)
+            case .more: break
             }
             guard let receiver else { return }
             switch try receiver.add(chunk) {
-            case .partial: acknowledge(chunk.metadata.index, receiver.received, to: sender)
+            case .partial: acknowledge(chunk.metadata.index, receiver.arrival.received, to: sender)
             case .damaged:
                 logger.error("a snapshot arrived damaged", metadata: ["index": "\(chunk.metadata.index)"])
-                self.receiver = nil
+                dropArriving()
                 acknowledge(chunk.metadata.index, 0, to: sender)
             case .whole(let file):
                 self.receiver = nil
@@ -208,9 +211,24 @@ extension NodeLoop {
         } catch {
             logger.error("a snapshot could not be received", metadata: ["reason": "\(error)"])
             // Its room may be what is missing.
-            if let receiver { storage.removeFile(receiver.partialName) }
-            receiver = nil
+            dropArriving()
         }
+    }
+
+    /// Removes what has arrived of snapshots that the log has caught up with. Whatever was to be installed is.
+    func dropUselessSnapshots() {
+        guard let committed = raft?.committedIndex else { return }
+        if let receiver, receiver.arrival.metadata.index <= committed { dropArriving() }
+        for (index, file) in received where index <= committed {
+            received[index] = nil
+            storage.removeFile(file.name)
+        }
+    }
+
+    private func dropArriving() {
+        guard let receiver else { return }
+        storage.removeFile(receiver.partialName)
+        self.receiver = nil
     }
 
     private func acknowledge(_ index: UInt64, _ count: UInt64, to id: UInt64) {

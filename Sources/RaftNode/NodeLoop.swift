@@ -43,9 +43,7 @@ final class NodeLoop: @unchecked Sendable {
     var answers: [() -> Void] = []
 
     /// What the core has asked for and the disk does not have yet.
-    var unfinished: UnfinishedReady?
-    /// When it is tried again, in ticks; nil where the disk is not full.
-    var roomTick: UInt64?
+    var unfinished: ReadyWork?
 
     var snapshot: SnapshotFile?
     /// Its file does not hold what was written: it is written anew, and sent to nobody until then.
@@ -57,8 +55,8 @@ final class NodeLoop: @unchecked Sendable {
     var nextSnapshotTick: UInt64 = 0
     var appliedBytes = 0
     var trimTarget: UInt64 = 0
-    /// What a witness keeps next time it trims, and all after it.
-    var tailMark: UInt64 = 0
+    /// What is kept where there is no state.
+    var tail = WitnessTail(after: 0)
     var senders: [UInt64: SnapshotSender] = [:]
     var receiver: SnapshotReceiver?
     /// Received whole and not installed yet, by index.
@@ -98,7 +96,7 @@ final class NodeLoop: @unchecked Sendable {
         var restored = contents.restored
         // A snapshot installed just now may be newer than the log's base.
         restored.applied = max(stateMachine.appliedIndex, contents.base.index)
-        tailMark = contents.base.index
+        tail = WitnessTail(after: contents.base.index)
         raft = try Self.makeRaft(member, restored, timing)
         noteSeal()
         if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }

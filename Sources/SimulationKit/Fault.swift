@@ -48,6 +48,11 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case slowSide(side: UInt64, Milliseconds, duration: Milliseconds)
         /// The host's writes take so long.
         case slowDisk(host: Int, latency: Milliseconds, duration: Milliseconds)
+        /// The host's disk has no room.
+        case fullDisk(host: Int, duration: Milliseconds)
+        case fullLeader(duration: Milliseconds)
+        /// Something happens to the next snapshot that is sent, so long after it was begun.
+        case whileSending(SendStrike, delay: Milliseconds)
         /// The host's clock goes faster or slower by so many of a thousand.
         case skew(host: Int, perMille: Int)
         /// The host writes a snapshot and trims its log behind it.
@@ -61,10 +66,27 @@ public struct Fault: Hashable, Sendable, CustomStringConvertible {
         case transferLeadership
         case addMember
         case removeMember(host: Int)
+        /// Operators want the host to be no manager any more.
+        case dismiss(host: Int)
         /// So many members at once go or lose their vote and as many new ones come, jointly.
         case exchangeMembers(count: Int)
         /// Changes of members, one right after the other.
         case changeMembers(count: Int)
+    }
+
+    /// What becomes of a snapshot on its way.
+    public enum SendStrike: Hashable, Sendable, CaseIterable {
+        case crashSender, crashReceiver
+        /// The sender's disk has no room for a moment, too short for somebody else to be elected.
+        case fillSender
+        /// The receiver's disk has no room.
+        case fillReceiver
+        /// The sender writes a newer one, which takes the place of the one that is sent.
+        case renew
+        /// Another member leads.
+        case handOver
+        /// A byte is not what was written.
+        case damage
     }
 
     public var time: Milliseconds

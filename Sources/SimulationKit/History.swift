@@ -108,6 +108,8 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         case durability
         case exactlyOnce = "exactly once"
         case linearizability
+        case managers = "managers that live decide"
+        case snapshots = "snapshots as they were written"
         case taskRules = "task rules"
         case versions
         case convergence

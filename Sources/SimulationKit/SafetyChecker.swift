@@ -10,6 +10,7 @@ struct SafetyChecker {
     private var leaders: [UInt64: UInt64] = [:]
     private var written: [Place: (previous: UInt64, payload: Entry.Payload)] = [:]
     private var applied: [UInt64: Entry] = [:]
+    private var snapshots: [UInt64: (metadata: SnapshotMetadata, files: Set<[UInt8]>)] = [:]
     private(set) var violations: [Violation] = []
 
     mutating func note(_ promise: Violation.Promise, _ reason: String) {
@@ -42,6 +43,21 @@ struct SafetyChecker {
     /// State machine safety: a state is only replaced by a later one.
     mutating func sees(installed index: UInt64, after last: UInt64, by host: UInt64) {
         if index <= last { note(.stateMachineSafety, "\(host) goes back from \(last) to a snapshot of \(index)") }
+    }
+
+    /// A member has written a snapshot of its own: at one index all have the same term and the same members.
+    mutating func sees(snapshot metadata: SnapshotMetadata, _ bytes: [UInt8], by host: UInt64) {
+        var known = snapshots[metadata.index] ?? (metadata, [])
+        if known.metadata != metadata { note(.snapshots, "\(host) writes another snapshot \(metadata.index)") }
+        known.files.insert(bytes)
+        snapshots[metadata.index] = known
+    }
+
+    /// What a member installs is, byte for byte, what some member has written at that index.
+    mutating func sees(installed metadata: SnapshotMetadata, _ bytes: [UInt8], by host: UInt64) {
+        guard let known = snapshots[metadata.index], known.metadata == metadata, known.files.contains(bytes) else {
+            return note(.snapshots, "\(host) installs a snapshot \(metadata.index) that nobody has written")
+        }
     }
 
     /// State machine safety: no two members apply different entries at one index, and none is left out.

@@ -1,3 +1,5 @@
+import ClusterModel
+
 /// One run: everything that happens in it follows from this.
 public struct Scenario: Hashable, Sendable {
     public var seed: UInt64
@@ -28,6 +30,14 @@ public struct Scenario: Hashable, Sendable {
     public var nodes = 4
     /// After how many entries a host trims its log; nil for when a fault says so.
     public var entriesPerTrim: UInt64?
+    /// The most bytes of a snapshot that one message holds; a whole one has up to 400.
+    public var pieceBytes: UInt64 = 1 << 10
+    /// Entries that a witness keeps.
+    public var tailEntries: UInt64 = 400
+    /// Whether one of the members is lost for good when everything else is mended.
+    public var losesOne = false
+    /// Who says which managers vote; nil for an administrator, who lets members come and go by chance.
+    public var policy: ManagerPolicy?
     /// How long faults happen; after it everything is mended.
     public var duration: Milliseconds
     /// In the order of time.
@@ -36,6 +46,8 @@ public struct Scenario: Hashable, Sendable {
     /// Faults by chance. Each seed has a mood of its own, so that some runs are calm and some are not.
     public init(seed: UInt64, members: Int = 5, duration: Milliseconds = 600_000) {
         self.seed = seed
+        let isPair = Self.isPair(seed: seed, members: members)
+        let members = isPair ? 3 : members
         self.members = members
         self.duration = duration
         isEncoded = seed % 8 == 0
@@ -86,7 +98,13 @@ public struct Scenario: Hashable, Sendable {
                 faults.append(Fault(time: time, kind: next))
             }
         }
-        addUpgrades()
+        if isPair { becomePair() }
+        if Self.hasPolicy(seed: seed, members: members) { adoptPolicy() }
+        pieceBytes = [16, 64, 1 << 10][Int(seed / 2 % 3)]
+        add(Self.sendStrikes(seed: seed, duration: duration))
+        add(Self.fullDisks(seed: seed, members: members, duration: duration))
+        // Members that are lost for good would hold the version back.
+        if !isPair, !Self.hasPolicy(seed: seed, members: members) { addUpgrades() }
     }
 
     /// By chances of their own, so that what else happens under a seed stays.

@@ -12,9 +12,14 @@ final class SimulatedHost {
         var base = SnapshotMetadata.start
         var entries: [Entry] = []
         /// The newest snapshot, which can be sent to others.
-        var snapshot: (metadata: SnapshotMetadata, state: SimulatedState)?
+        var snapshot: SimulatedSnapshot?
         /// The applied state, which may lag behind what was applied.
         var applied: (index: UInt64, state: SimulatedState) = (0, SimulatedState())
+
+        /// What a life begins with: of a witness nothing but the place where its log begins.
+        func state(ofWitness isWitness: Bool) -> (index: UInt64, state: SimulatedState) {
+            isWitness ? (base.index, SimulatedState()) : applied
+        }
     }
 
     /// What waits until the host has time for it.
@@ -45,6 +50,8 @@ final class SimulatedHost {
     var isUp = true
     /// What its program can be a manager of.
     var supported = SupportedVersions.own
+    /// When it crashed last.
+    var downSince: Milliseconds = 0
     /// Changes with each start: what was asked for in an earlier life is not done in a later one.
     var life = 0
     var frozenUntil: Milliseconds = 0
@@ -55,10 +62,23 @@ final class SimulatedHost {
     /// How long a write takes at most.
     var latency = SimulatedHost.usualLatency
     var inbox = Deque<Input>()
-    /// What is being written.
-    var writing: Ready?
-    /// Files of snapshots that have arrived, by index.
-    var received: [UInt64: SimulatedState] = [:]
+    /// What the core has asked for and is not done.
+    var work: ReadyWork?
+    /// The disk is at it.
+    var isWriting = false
+    /// Since the start of this life.
+    var ticks: UInt64 = 0
+    /// What a witness keeps of its log.
+    private var tail: WitnessTail
+    /// It never comes back.
+    var isLost = false
+    /// Until when its disk has no room.
+    var fullUntil: Milliseconds = 0
+    /// By receiver.
+    var senders: [UInt64: SimulatedSender] = [:]
+    var receiver: SimulatedReceiver?
+    /// Files of snapshots that have arrived whole, by index.
+    var received: [UInt64: SimulatedSnapshot] = [:]
 
     var proposals: [UInt64: (term: UInt64, call: Call)] = [:]
     /// What was handed to the leader, until it is seen in the log.
@@ -75,20 +95,37 @@ final class SimulatedHost {
         isWitness = member.isWitness
         self.disk = disk
         self.configuration = configuration
-        raft = try Self.raft(id, disk, configuration, seed)
-        (appliedIndex, state) = (disk.applied.index, disk.applied.state)
+        raft = try Self.raft(member.id, disk, member.isWitness, configuration, seed)
+        (appliedIndex, state) = disk.state(ofWitness: member.isWitness)
+        tail = WitnessTail(after: disk.base.index)
     }
 
     private static func raft(
-        _ id: UInt64, _ disk: Disk, _ configuration: RaftConfiguration, _ seed: UInt64
+        _ id: UInt64, _ disk: Disk, _ isWitness: Bool, _ configuration: RaftConfiguration, _ seed: UInt64
     ) throws(Raft.RestoreError) -> Raft {
         var restored = Raft.Restored()
         restored.hardState = disk.hardState
         restored.base = disk.base
         restored.entries = disk.entries
-        restored.applied = disk.applied.index
+        restored.applied = disk.state(ofWitness: isWitness).index
         restored.snapshot = disk.snapshot?.metadata
         return try Raft(id: id, configuration: configuration, restored: restored, seed: seed)
+    }
+
+    var isWaitingForRoom: Bool { work?.isWaitingForRoom ?? false }
+    /// Whether it says that it leads.
+    var leads: Bool { isUp && raft.role == .leader && !isWaitingForRoom }
+
+    /// Whether it has files of snapshots that it will not install.
+    var hasLeftovers: Bool {
+        let arriving = receiver.map { [$0.arrival.metadata.index] } ?? []
+        return isUp && work == nil && (arriving + received.keys).contains { $0 <= raft.committedIndex }
+    }
+
+    /// Removes what has arrived of snapshots that the log has caught up with.
+    func dropUselessSnapshots() {
+        if let receiver, receiver.arrival.metadata.index <= raft.committedIndex { self.receiver = nil }
+        if !received.isEmpty { received = received.filter { $0.key > raft.committedIndex } }
     }
 
     func setSkew(_ perMille: Int, at time: Milliseconds) {
@@ -105,12 +142,14 @@ final class SimulatedHost {
     var tickInterval: Milliseconds { Self.tick * 1_000 / Milliseconds(1_000 + skew) }
 
     func crash(writeWasDone: Bool) {
-        if let writing, writeWasDone { write(writing) }
+        if let work, isWriting, writeWasDone { write(work.ready) }
         isUp = false
         life += 1
-        writing = nil
+        work = nil
+        isWriting = false
+        ticks = 0
         inbox = []
-        received = [:]
+        (senders, receiver, received) = ([:], nil, [:])
         proposals = [:]
         forwarded = [:]
         reads = [:]
@@ -118,19 +157,20 @@ final class SimulatedHost {
     }
 
     func start(seed: UInt64) throws(Raft.RestoreError) {
-        raft = try Self.raft(id, disk, configuration, seed)
-        (appliedIndex, state) = (disk.applied.index, disk.applied.state)
+        raft = try Self.raft(id, disk, isWitness, configuration, seed)
+        (appliedIndex, state) = disk.state(ofWitness: isWitness)
+        tail = WitnessTail(after: disk.base.index)
         isUp = true
         life += 1
     }
 
     /// What a `Ready` has to be written.
     func write(_ ready: Ready) {
-        if let snapshot = ready.snapshot, let file = isWitness ? SimulatedState() : received[snapshot.index] {
+        if let snapshot = ready.snapshot {
             disk.base = snapshot
             disk.entries = []
-            disk.snapshot = isWitness ? nil : (snapshot, file)
-            disk.applied = (snapshot.index, file)
+            disk.snapshot = received[snapshot.index]
+            disk.applied = (snapshot.index, disk.snapshot?.state ?? SimulatedState())
         }
         disk.hardState = ready.hardState
         if let first = ready.entries.first {
@@ -141,9 +181,8 @@ final class SimulatedHost {
     }
 
     func install(_ snapshot: SnapshotMetadata) {
-        guard let file = isWitness ? SimulatedState() : received[snapshot.index] else { return }
-        (appliedIndex, state) = (snapshot.index, file)
-        received = received.filter { $0.key > snapshot.index }
+        (appliedIndex, state) = (snapshot.index, received[snapshot.index]?.state ?? SimulatedState())
+        received[snapshot.index] = nil
     }
 
     /// Every so many entries the applied state is brought to the disk.
@@ -159,26 +198,38 @@ final class SimulatedHost {
     }
 
     /// Writes a snapshot and forgets the log behind it, all but a few entries.
-    func trim(keeping kept: UInt64) {
-        guard appliedIndex > disk.base.index, let term = raft.term(at: appliedIndex) else { return }
+    ///
+    /// - Returns: the snapshot.
+    func trim(keeping kept: UInt64, writing bytes: [UInt8]) -> SimulatedSnapshot? {
+        guard appliedIndex > disk.base.index, let term = raft.term(at: appliedIndex) else { return nil }
         let metadata = SnapshotMetadata(
             index: appliedIndex, term: term, membership: raft.membership(at: appliedIndex))
         disk.applied = (appliedIndex, state)
-        if !isWitness {
-            disk.snapshot = (metadata, state)
-            raft.snapshotWritten(metadata)
-        }
-        disk.base = raft.compact(through: appliedIndex > kept ? appliedIndex - kept : 0)
+        let file = SimulatedSnapshot(metadata, bytes, state)
+        disk.snapshot = file
+        raft.snapshotWritten(metadata)
+        compact(through: appliedIndex > kept ? appliedIndex - kept : 0)
+        return file
+    }
+
+    private func compact(through index: UInt64) {
+        disk.base = raft.compact(through: index)
         disk.entries.removeFirst(disk.entries.prefix { $0.index <= disk.base.index }.count)
+    }
+
+    /// Forgets what a witness need not keep.
+    func moveTail(_ limit: UInt64) {
+        guard let target = tail.move(applied: appliedIndex, limit: limit, isHeavy: false) else { return }
+        compact(through: target)
     }
 }
 
-/// A message on its way, with the file of the snapshot that it marks.
+/// A message on its way, with the file that it carries a piece of.
 final class Envelope {
     let message: RaftMessage
-    let file: SimulatedState?
+    let file: SimulatedSnapshot?
 
-    init(_ message: RaftMessage, file: SimulatedState?) {
+    init(_ message: RaftMessage, file: SimulatedSnapshot?) {
         self.message = message
         self.file = file
     }

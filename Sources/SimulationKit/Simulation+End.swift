@@ -28,15 +28,17 @@ extension Simulation {
         stormEnd = 0
         (hasteEnd, quietEnd) = (0, 0)
         strands = []
+        sendTraps = []
         changeTrap = nil
         sideChange = nil
         network.mend()
+        loseOne()
         for id in hosts.ids {
             hosts[id]!.latency = SimulatedHost.usualLatency
-            hosts[id]!.frozenUntil = 0
+            (hosts[id]!.frozenUntil, hosts[id]!.fullUntil) = (0, 0)
             hosts[id]!.supported = .own
             hosts[id]!.setSkew(0, at: agenda.now)
-            if !hosts[id]!.isUp { start(id) }
+            if !hosts[id]!.isUp, !hosts[id]!.isLost { start(id) }
             work(id)
         }
         mendServices()
@@ -44,7 +46,7 @@ extension Simulation {
 
     /// All members have one state, which has everything that was acknowledged, and what clients saw was a view of it.
     private mutating func checkConvergence() {
-        let leading = hosts.all.filter { $0.isUp && $0.raft.role == .leader }
+        let leading = hosts.all.filter(\.leads)
         guard let leader = leading.max(by: { $0.raft.currentTerm < $1.raft.currentTerm }),
             leader.raft.hasCommittedInTerm
         else {
@@ -56,8 +58,10 @@ extension Simulation {
         if let client = waiting.first {
             checker.note(.convergence, "client \(client.id) has waited since \(client.isWaitingSince!) ms")
         }
-        for id in leader.raft.membership.voters {
-            guard let host = hosts[id] else { continue }
+        for id in leader.raft.membership.ids {
+            guard let host = hosts[id], !host.isLost else { continue }
+            if host.hasLeftovers { checker.note(.snapshots, "\(id) keeps a snapshot that it has no use for") }
+            if host.isWaitingForRoom { checker.note(.convergence, "\(id) waits for room that there is") }
             if host.appliedIndex + 50 < leader.appliedIndex {
                 checker.note(.convergence, "\(id) has applied \(host.appliedIndex) of \(leader.appliedIndex)")
             }
@@ -71,6 +75,7 @@ extension Simulation {
         for violation in history.violations(given: leader.state.lists.lists) {
             checker.note(violation.promise, violation.reason)
         }
+        checkManagers(leader.raft.membership)
         if scenario.hasServices { checkServices(leader.state.cluster) }
         if scenario.hasUpgrades, !leader.isWitness { checkUpgrades(leader.state.cluster) }
     }

@@ -9,7 +9,7 @@ extension Simulation {
     }
 
     var leader: UInt64? {
-        hosts.all.filter { $0.isUp && $0.raft.role == .leader && $0.frozenUntil <= agenda.now }
+        hosts.all.filter { $0.leads && $0.frozenUntil <= agenda.now }
             .max { $0.raft.currentTerm < $1.raft.currentTerm }?.id
     }
 
@@ -68,10 +68,13 @@ extension Simulation {
             guard let id = host(place) else { return }
             hosts[id]!.latency = latency
             agenda.add(.endSlowness(id), after: duration)
+        case .fullDisk(let place, let duration): if let id = host(place) { fillDisk(id, duration) }
+        case .fullLeader(let duration): if let leader { fillDisk(leader, duration) }
+        case .whileSending(let strike, let delay): sendTraps.append((strike, delay))
         case .skew(let place, let perMille): if let id = host(place) { hosts[id]!.setSkew(perMille, at: agenda.now) }
         case .trim(let place):
             guard let id = host(place), canWork(id) else { return }
-            hosts[id]!.trim(keeping: UInt64(random.number(in: 0...20)))
+            trim(id, keeping: UInt64(random.number(in: 0...20)))
         case .crashNode(let number, let downtime, let losesPower):
             crashAgent(number, downtime: downtime, losesPower: losesPower)
         case .isolateNode(let number, let duration):
@@ -81,6 +84,7 @@ extension Simulation {
         case .transferLeadership: if let leader { handOver(leader) }
         case .addMember: changeMembers { $0.proposeMember(by: $1) }
         case .removeMember(let place): if let id = host(place) { changeMembers { $0.proposeRemoval(id, by: $1) } }
+        case .dismiss(let place): if let id = host(place) { dismiss(id) }
         case .exchangeMembers(let count):
             guard let leader else { return }
             exchange(Array(hosts[leader]!.raft.membership.voters.shuffled(using: &random.generator).prefix(count)))
@@ -97,7 +101,7 @@ extension Simulation {
         }
     }
 
-    private mutating func handOver(_ leader: UInt64) {
+    mutating func handOver(_ leader: UInt64) {
         guard canWork(leader), let target = hosts[leader]!.raft.bestSuccessor else { return }
         try? hosts[leader]!.raft.transferLeadership(to: target)
         work(leader)
@@ -151,7 +155,7 @@ extension Simulation {
     /// Learners that have caught up get their vote.
     mutating func administer() {
         agenda.add(.administer, after: 1_000)
-        guard let leader, canWork(leader) else { return }
+        guard scenario.policy == nil, let leader, canWork(leader) else { return }
         let raft = hosts[leader]!.raft
         for standing in raft.membership.standings where !standing.isVoter {
             guard let progress = raft.progress(of: standing.member.id), progress.isActive,

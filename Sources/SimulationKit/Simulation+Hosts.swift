@@ -4,16 +4,21 @@ import RaftCore
 extension Simulation {
     func canWork(_ id: UInt64) -> Bool {
         guard let host = hosts[id] else { return false }
-        return host.isUp && host.writing == nil && host.frozenUntil <= agenda.now
+        return host.isUp && host.work == nil && host.frozenUntil <= agenda.now
     }
 
     mutating func tick(_ id: UInt64, _ life: Int) {
         guard let host = hosts[id], host.isUp, host.life == life else { return }
         agenda.add(.tick(id, life: life), after: host.tickInterval)
+        if host.frozenUntil <= agenda.now {
+            hosts[id]!.ticks += 1
+            retryWriting(id)
+        }
         guard canWork(id) else { return }
         setClock(id)
         if sideChange != nil { foresee(id) }
         hosts[id]!.raft.tick()
+        tickSnapshots(id)
         work(id)
     }
 
@@ -37,13 +42,12 @@ extension Simulation {
     mutating func work(_ id: UInt64) {
         setClock(id)
         carryOut(id)
+        if hosts[id]!.isWaitingForRoom, hosts[id]!.frozenUntil <= agenda.now { takeWithoutRoom(id) }
         while canWork(id), let input = hosts[id]!.inbox.popFirst() {
             switch input {
             case .message(let envelope):
-                if case .snapshot(let metadata) = envelope.message.body, let file = envelope.file {
-                    hosts[id]!.received[metadata.index] = file
-                }
                 hosts[id]!.raft.step(envelope.message)
+                receivePiece(envelope, id)
             case .request(let request): serve(request, id)
             case .session(let agent, let connection, let message):
                 receive(message, from: agent, connection: connection, on: id)
@@ -57,14 +61,8 @@ extension Simulation {
     mutating func carryOut(_ id: UInt64) {
         while canWork(id), let ready = hosts[id]!.raft.takeReady() {
             send(ready.messages, from: id)
-            guard ready.mustPersist else {
-                finish(ready, id)
-                continue
-            }
-            hosts[id]!.writing = ready
-            let host = hosts[id]!
-            agenda.add(
-                .written(id, life: host.life), after: Milliseconds(random.number(in: 1...Int(host.latency))))
+            hosts[id]!.work = ReadyWork(ready)
+            carryOn(id)
         }
         guard let host = hosts[id], host.isUp else { return }
         if let fault = host.raft.fault { checker.note(.fault, "\(id): \(fault)") }
@@ -75,15 +73,27 @@ extension Simulation {
         }
     }
 
+    /// Does what is left of the work under way; what is to be written takes its time.
+    mutating func carryOn(_ id: UInt64) {
+        guard let host = hosts[id], let work = host.work else { return }
+        guard work.stage == .save, work.ready.mustPersist else { return finish(work, id) }
+        hosts[id]!.isWriting = true
+        agenda.add(.written(id, life: host.life), after: Milliseconds(random.number(in: 1...Int(host.latency))))
+    }
+
     mutating func finishWriting(_ id: UInt64, _ life: Int) {
-        guard let host = hosts[id], host.life == life, let ready = host.writing else { return }
+        guard let host = hosts[id], host.life == life, host.isWriting, let unfinished = host.work else { return }
         // A process that stands still while the kernel writes goes on later.
         guard host.frozenUntil <= agenda.now else {
             return agenda.add(.written(id, life: life), after: host.frozenUntil - agenda.now)
         }
-        hosts[id]!.writing = nil
-        write(ready, id)
-        finish(ready, id)
+        hosts[id]!.isWriting = false
+        if isDiskFull(id) {
+            waitForRoom(id)
+        } else {
+            write(unfinished.ready, id)
+            finish(unfinished, id)
+        }
         work(id)
     }
 
@@ -95,24 +105,43 @@ extension Simulation {
                 ? base.term : hosts[id]!.disk.entries.last { $0.index < first.index }?.term ?? 0
             checker.sees(written: ready.entries, after: previous, by: id)
         }
+        if let snapshot = ready.snapshot, !hosts[id]!.isWitness {
+            guard let file = hosts[id]!.received[snapshot.index], file.metadata == snapshot else {
+                return checker.note(.fault, "\(id) has no file of snapshot \(snapshot.index)")
+            }
+            checker.sees(installed: file.metadata, file.bytes, by: id)
+        }
         hosts[id]!.write(ready)
-        guard let snapshot = ready.snapshot else { return }
-        checker.sees(installed: snapshot.index, after: hosts[id]!.appliedIndex, by: id)
-        hosts[id]!.install(snapshot)
-        checkVersion(hosts[id]!.state.cluster.version, at: snapshot.index, on: id)
     }
 
-    private mutating func finish(_ ready: Ready, _ id: UInt64) {
-        send(ready.messagesAfterPersisting, from: id)
+    /// What is left once everything that has to be written is: install, send, apply.
+    private mutating func finish(_ work: ReadyWork, _ id: UInt64) {
+        let ready = work.ready
+        if hosts[id]!.work?.stage == .save { hosts[id]!.work?.proceed() }
+        if hosts[id]!.work?.stage == .install {
+            if let snapshot = ready.snapshot {
+                if isDiskFull(id) { return waitForRoom(id) }
+                checker.sees(installed: snapshot.index, after: hosts[id]!.appliedIndex, by: id)
+                hosts[id]!.install(snapshot)
+                checkVersion(hosts[id]!.state.cluster.version, at: snapshot.index, on: id)
+                installs += 1
+            }
+            hosts[id]!.work?.proceed()
+            send(ready.messagesAfterPersisting, from: id)
+        }
+        if !ready.committed.isEmpty, isDiskFull(id) { return waitForRoom(id) }
         for entry in ready.committed { apply(entry, id) }
+        hosts[id]!.work = nil
         hosts[id]!.raft.advance(ready)
-        for read in ready.reads {
+        for read in ready.reads where !isConfirmed(read.request, id) {
             guard let asked = hosts[id]!.reads.removeValue(forKey: read.request) else { continue }
             hosts[id]!.waiting.append((read.index, asked.key, asked.call))
         }
+        hosts[id]!.dropUselessSnapshots()
         answerReads(id)
         followLeadership(of: id)
-        if trimming.remove(id) != nil { hosts[id]!.trim(keeping: UInt64(random.number(in: 0...10))) }
+        if hosts[id]!.isWitness, !isDiskFull(id) { hosts[id]!.moveTail(scenario.tailEntries) }
+        if trimming.remove(id) != nil { trim(id, keeping: UInt64(random.number(in: 0...10))) }
     }
 
     private mutating func apply(_ entry: Entry, _ id: UInt64) {
@@ -141,25 +170,26 @@ extension Simulation {
 
     private mutating func send(_ messages: [RaftMessage], from id: UInt64) {
         for message in messages {
-            var file: SimulatedState?
             if case .snapshot(let metadata) = message.body {
-                let host = hosts[id]!
-                agenda.add(.snapshotLate(from: id, to: message.to, life: host.life), after: 3_000)
-                guard let snapshot = host.disk.snapshot, snapshot.metadata == metadata else { continue }
-                file = snapshot.state
+                startSending(metadata, to: message.to, from: id)
+            } else {
+                post(message)
             }
-            let envelope = Envelope(onTheWire(message), file: file)
-            for delay in network.delays(from: id, to: message.to, at: agenda.now, using: &random) {
-                agenda.add(.deliver(envelope), after: delay)
-            }
-            if let delay = network.echo(using: &random) { agenda.add(.deliver(envelope), after: delay) }
         }
     }
 
-    /// The message as it is read again; a snapshot's mark stays within a host.
+    /// - Parameter file: the one that the message carries a piece of.
+    mutating func post(_ message: RaftMessage, of file: SimulatedSnapshot? = nil) {
+        let envelope = Envelope(onTheWire(message), file: file)
+        for delay in network.delays(from: message.from, to: message.to, at: agenda.now, using: &random) {
+            agenda.add(.deliver(envelope), after: delay)
+        }
+        if let delay = network.echo(using: &random) { agenda.add(.deliver(envelope), after: delay) }
+    }
+
+    /// The message as it is read again.
     private mutating func onTheWire(_ message: RaftMessage) -> RaftMessage {
         guard scenario.isEncoded else { return message }
-        if case .snapshot = message.body { return message }
         guard let read = try? RaftMessage(decoding: message.encoded()), read == message else {
             checker.note(.fault, "the codec changes \(message)")
             return message
@@ -171,7 +201,9 @@ extension Simulation {
         guard hosts[id]?.isUp == true else { return }
         world.leaderships[id] = nil
         world.waiting[id] = nil
-        hosts[id]!.crash(writeWasDone: random.chance(perMille: 500))
+        keepings[id] = nil
+        hosts[id]!.downSince = agenda.now
+        hosts[id]!.crash(writeWasDone: random.chance(perMille: 500) && !isDiskFull(id))
         agenda.add(.start(id, life: hosts[id]!.life), after: downtime)
     }
 

@@ -14,8 +14,8 @@ extension Simulation {
 
     func timestamp(_ id: UInt64) -> Timestamp { ServiceWorld.start.advanced(byNanoseconds: nanoseconds(id)) }
 
-    private func leads(_ id: UInt64) -> Bool {
-        guard let host = hosts[id], host.isUp, !host.isWitness else { return false }
+    func leads(_ id: UInt64) -> Bool {
+        guard let host = hosts[id], host.leads, !host.isWitness else { return false }
         return host.raft.hasCommittedInTerm && host.appliedIndex >= host.raft.leadershipIndex
     }
 

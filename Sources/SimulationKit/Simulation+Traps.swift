@@ -120,7 +120,7 @@ extension Simulation {
         guard !isMending, case .isolate(let stranded) = network.obstacles[obstacle] else { return }
         network.remove(obstacle)
         for id in hosts.ids where id != stranded {
-            if canWork(id) { hosts[id]!.trim(keeping: 0) } else { trimming.insert(id) }
+            if canWork(id) { trim(id, keeping: 0) } else { trimming.insert(id) }
         }
     }
 

@@ -23,7 +23,7 @@ public struct Simulation {
         case tick(UInt64, life: Int)
         case deliver(Envelope)
         case written(UInt64, life: Int)
-        case snapshotLate(from: UInt64, to: UInt64, life: Int)
+        case strikeSending(Fault.SendStrike, from: UInt64, to: UInt64)
         case thaw(UInt64, life: Int)
         case start(UInt64, life: Int)
         case stumble(UInt64, Milliseconds)
@@ -56,6 +56,8 @@ public struct Simulation {
         case mend(Int)
         case endSlowness(UInt64)
         case administer
+        case keepMembers
+        case carryOutPlan(UInt64, UInt64)
         case think(client: Int)
         case request(host: UInt64, Request)
         case reply(Reply)
@@ -110,6 +112,20 @@ public struct Simulation {
     /// A leader that is cut off as soon as it acts on other voters than those.
     var changeTrap: (leader: UInt64, electorate: Electorate, duration: Milliseconds)?
     private var lastObstacle = 0
+    /// For the next snapshots that are sent, each.
+    var sendTraps: [(strike: Fault.SendStrike, delay: Milliseconds)] = []
+    /// How many of them there were.
+    var sendStrikes = 0
+    /// Snapshots that were installed.
+    var installs = 0
+    /// Of leaders, where there is a policy.
+    var keepings: [UInt64: ManagerKeeping] = [:]
+    /// Hosts that operators do not want as managers any more.
+    var dismissed: Set<UInt64> = []
+    /// Changes that the policy has led to.
+    var plans = 0
+    /// How often a host began to wait for room on its disk.
+    var roomWaits = 0
     /// Hosts whose log has become long.
     var trimming: Set<UInt64> = []
 
@@ -159,11 +175,14 @@ public struct Simulation {
     private mutating func begin() {
         let ids = (1...UInt64(scenario.members))
         let membership = Membership(ids.map { .init(member: member($0), isVoter: true) })
+        let base = SnapshotMetadata(index: 1, term: 1, membership: membership)
+        let founding = SimulatedSnapshot(base, [], SimulatedState())
+        checker.sees(snapshot: base, founding.bytes, by: 0)
         for id in ids {
             var disk = SimulatedHost.Disk()
-            disk.base = SnapshotMetadata(index: 1, term: 1, membership: membership)
+            disk.base = base
             disk.hardState = HardState(term: 1, vote: 0, commit: 1)
-            disk.snapshot = (disk.base, SimulatedState())
+            disk.snapshot = founding
             disk.applied = (1, SimulatedState())
             addHost(id, disk)
             if scenario.hasUpgrades { hosts[id]?.supported = .unstated }
@@ -175,6 +194,7 @@ public struct Simulation {
         beginServices()
         awaitFault(0)
         agenda.add(.administer, after: 1_000)
+        keepMembers()
     }
 
     mutating func addHost(_ id: UInt64, _ disk: SimulatedHost.Disk) {
@@ -192,9 +212,7 @@ public struct Simulation {
         case .tick(let id, let life): tick(id, life)
         case .deliver(let envelope): deliver(envelope)
         case .written(let id, let life): finishWriting(id, life)
-        case .snapshotLate(let from, let to, let life):
-            guard hosts[from]?.isUp == true, hosts[from]?.life == life else { return }
-            hosts[from]!.raft.snapshotFailed(for: to)
+        case .strikeSending(let strike, let sender, let receiver): strikeSending(strike, from: sender, to: receiver)
         case .thaw(let id, let life): if hosts[id]?.life == life { work(id) }
         case .start(let id, let life): if hosts[id]?.life == life { start(id) }
         case .obstruct(let obstacle, let duration): if !isMending { obstruct(obstacle, duration) }
@@ -223,6 +241,8 @@ public struct Simulation {
         case .mend(let number): network.remove(number)
         case .endSlowness(let id): hosts[id]?.latency = SimulatedHost.usualLatency
         case .administer: administer()
+        case .keepMembers: keepMembers()
+        case .carryOutPlan(let id, let term): carryOutPlan(id, term)
         case .think(let client): think(client)
         case .request(let host, let request): receive(request, host)
         case .reply(let reply): receive(reply)

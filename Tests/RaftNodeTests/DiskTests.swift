@@ -108,6 +108,32 @@ extension Network {
         await cluster.stopAll()
     }
 
+    @Test("a snapshot that was under way when the disk was full arrives when there is room")
+    func fullWhileSending() async throws {
+        let cluster = try Cluster()
+        cluster.simulatesDisks = true
+        cluster.trimming = RaftTrimming(entriesPerSnapshot: 20, bytesPerSnapshot: 1 << 20, keptEntries: 0)
+        // Alone it leads whatever happens.
+        try await cluster.form(1)
+        let leader = cluster.hosts[0]
+        for number in 0..<50 { _ = try await cluster.propose("\(number)", on: leader) }
+        try await cluster.wait("a trimmed log") { leader.node!.status.firstIndex > 20 }
+        cluster.network.state.withLock { $0.lostChunks = Set(1...10_000) }
+        let learner = try cluster.add()
+        try await cluster.learn(learner, from: leader)
+        try await cluster.wait("a snapshot on its way") { cluster.network.state.withLock { $0.chunkCount > 0 } }
+        fill(leader)
+        await #expect(throws: RaftError.leadershipLost) {
+            try await cluster.propose(String(repeating: "b", count: 10_000), on: leader)
+        }
+        cluster.network.state.withLock { $0.lostChunks = [] }
+        leader.disk?.capacityBytes = nil
+        try await cluster.wait("it leads again") { leader.node!.status.isLeading }
+        try await cluster.waitForAgreement()
+        #expect(!learner.machine.installed.isEmpty)
+        await cluster.stopAll()
+    }
+
     @Test("a follower whose disk is full promises nothing") func fullFollower() async throws {
         let cluster = try await cluster(3)
         let leader = try await cluster.leader()

@@ -50,7 +50,7 @@ import Testing
                 switch try receiver?.add(chunk) {
                 case .whole(let file): return (file, sent)
                 case .damaged, nil: return (nil, sent)
-                case .partial: sender.receive(receiver?.received ?? 0, now: now)
+                case .partial: sender.receive(receiver?.arrival.received ?? 0, now: now)
                 }
             }
         }

@@ -58,7 +58,7 @@ import Testing
         var receiver: SnapshotReceiver?
         var verdict = Fuzzer.Verdict.refused
         for chunk in chunks(of: input) {
-            if receiver?.isAbout(chunk, from: 2) != true {
+            if receiver?.arrival.isAbout(chunk, from: 2) != true {
                 guard chunk.offset == 0 else { continue }
                 receiver = try SnapshotReceiver(chunk, from: 2, directory: directory, on: nil)
             }
@@ -73,7 +73,7 @@ import Testing
                 }
                 verdict = .taken
             }
-            guard current.received <= chunk.byteCount else { return .wrong("more than there is") }
+            guard current.arrival.received <= chunk.byteCount else { return .wrong("more than there is") }
         }
         return verdict
     }

@@ -126,6 +126,37 @@ import Values
         #expect(Self.promises { $0.sees(applied: Self.entry(3, 1), after: 1, by: 1) } == [.stateMachineSafety])
     }
 
+    private static func snapshot(_ index: UInt64, term: UInt64 = 2) -> SnapshotMetadata {
+        SnapshotMetadata(index: index, term: term, membership: Membership())
+    }
+
+    @Test func whatIsInstalledWasWrittenByAMember() {
+        func promises(_ metadata: SnapshotMetadata, _ bytes: [UInt8]) -> [Violation.Promise] {
+            Self.promises {
+                $0.sees(snapshot: Self.snapshot(9), [1, 2, 3], by: 1)
+                $0.sees(snapshot: Self.snapshot(9), [4, 5, 6], by: 2)
+                $0.sees(snapshot: Self.snapshot(12), [7, 8, 9], by: 2)
+                $0.sees(installed: metadata, bytes, by: 3)
+            }
+        }
+        #expect(promises(Self.snapshot(9), [1, 2, 3]) == [])
+        #expect(promises(Self.snapshot(9), [4, 5, 6]) == [])
+        // Of two files, of another index, of another term, cut short.
+        #expect(promises(Self.snapshot(9), [1, 2, 6]) == [.snapshots])
+        #expect(promises(Self.snapshot(9), [7, 8, 9]) == [.snapshots])
+        #expect(promises(Self.snapshot(9, term: 1), [1, 2, 3]) == [.snapshots])
+        #expect(promises(Self.snapshot(9), [1, 2]) == [.snapshots])
+        #expect(promises(Self.snapshot(10), [1, 2, 3]) == [.snapshots])
+    }
+
+    @Test func snapshotsOfAnIndexHaveOnePlaceInTheLog() {
+        let promises = Self.promises {
+            $0.sees(snapshot: Self.snapshot(9), [1], by: 1)
+            $0.sees(snapshot: Self.snapshot(9, term: 3), [1], by: 2)
+        }
+        #expect(promises == [.snapshots])
+    }
+
     @Test func aStateDoesNotGoBack() {
         #expect(Self.promises { $0.sees(installed: 9, after: 8, by: 1) } == [])
         #expect(Self.promises { $0.sees(installed: 8, after: 8, by: 1) } == [.stateMachineSafety])
