@@ -17,6 +17,8 @@ public struct AgentLedger: Sendable {
 
     /// What is said first in a new session: all of it, since nobody knows what the last one's end has swallowed.
     public mutating func open(_ hello: AgentHello) -> [AgentMessage] {
+        var hello = hello
+        hello.known = wanted?.revision
         var messages = [AgentMessage.hello(hello)]
         news = [:]
         if !observations.isEmpty { messages.append(.report(observations.values.sorted { $0.taskID < $1.taskID })) }
@@ -28,6 +30,12 @@ public struct AgentLedger: Sendable {
     public mutating func take(_ message: ManagerMessage) -> Bool {
         switch message {
         case .picture(let picture):
+            // A manager that is behind the one before knows nothing better.
+            if let wanted, wanted.revision.history == picture.revision.history,
+                wanted.revision.index > picture.revision.index
+            {
+                return false
+            }
             wanted = picture
             return true
         case .unchanged(let revision):

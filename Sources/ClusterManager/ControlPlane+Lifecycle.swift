@@ -74,6 +74,7 @@ extension ControlPlane {
     /// Lets a manager work, and follows what its state says of this host's keys.
     func takeUp(_ manager: Manager) {
         shared.withLock { $0.manager = manager }
+        manager.sessions.onOpening { [weak self] in self?.takeSessionHome() }
         manager.start { [weak self, weak manager] in
             guard let self, let manager else { return }
             await self.keepKeys(manager)

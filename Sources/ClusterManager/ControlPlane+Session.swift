@@ -22,13 +22,15 @@ extension ControlPlane: ClusterAccess {
         let (record, manager) = shared.withLock { ($0.record, $0.manager) }
         guard let record else { throw EngineError.noLeader }
         if shared.withLock(\.isLocked) { throw EngineError.locked }
-        if let manager, manager.isLeading {
+        if let manager, manager.sessions.isOpen {
             return try await localSession(record.nodeID, manager, body)
         }
         var failure: any Error = EngineError.noLeader
-        for peer in await leaderCandidates() where peer.nodeID != record.nodeID {
+        for peer in await sessionCandidates(record) {
             do {
                 return try await connector.withSession(to: peer, timeout: .seconds(2)) { inbound, outbound in
+                    self.shared.withLock { $0.sessionPeer = peer.nodeID }
+                    defer { self.shared.withLock { $0.sessionPeer = nil } }
                     let (messages, continuation) = AsyncThrowingStream.makeStream(
                         of: ManagerMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
                     let reader = Task {
@@ -50,14 +52,30 @@ extension ControlPlane: ClusterAccess {
                         AgentSession(messages: messages) { message in try await outbound.write(message.encoded()) })
                 }
             } catch let error as RPCFailure where error.kind == .unavailable || error.kind == .timeout {
-                // Not the leader, or not reachable: the next one.
+                // It serves none, or is not reachable: the next one.
                 failure = error
             }
         }
         throw failure
     }
 
-    /// The session of the leader's own host does not leave the process.
+    /// The managers that this host may have its session with. A worker's are in an order of its own, so that they share
+    /// the work; a manager's host goes to the leader where it cannot serve itself.
+    private func sessionCandidates(_ record: NodeRecord) async -> [ClusterPeer] {
+        if shared.withLock(\.manager) != nil { return await leaderCandidates().filter { $0.nodeID != record.nodeID } }
+        let managers = record.managers.filter { $0.nodeID != record.nodeID }
+        return SessionChoice.order(managers.map(\.nodeID), for: record.nodeID).compactMap { id in
+            guard let manager = managers.first(where: { $0.nodeID == id }) else { return nil }
+            return ClusterAddress(parsing: manager.address).map { ClusterPeer(nodeID: id, address: $0) }
+        }
+    }
+
+    /// This host's manager serves from now on: its own host first of all.
+    func takeSessionHome() {
+        shared.withLock { $0.sessionPeer == nil ? nil : $0.session }?.cancel()
+    }
+
+    /// The session of a manager's own host does not leave the process.
     private func localSession(
         _ nodeID: String, _ manager: Manager, _ body: @escaping @Sendable (AgentSession) async throws -> Void
     ) async throws {
@@ -66,7 +84,7 @@ extension ControlPlane: ClusterAccess {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    try await manager.sessions.serve(nodeID: nodeID, inbound: toManager) { message in
+                    try await manager.serve(nodeID: nodeID, inbound: toManager) { message in
                         if case .picture(let picture) = message { try self.follow(picture, isOwn: true) }
                         agentEnd.yield(message)
                     }

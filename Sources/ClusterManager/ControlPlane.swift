@@ -41,6 +41,8 @@ public final class ControlPlane: Sendable {
         var isPending = false
         /// The agent's session, as long as it lasts.
         var session: Task<Void, any Error>?
+        /// The manager that it is with, where that is another host's.
+        var sessionPeer: String?
         /// When other managers were heard last, and since when this could have been.
         var managersHeard: [String: Timestamp] = [:]
         var startedAt = Clock.now()
@@ -211,63 +213,17 @@ public final class ControlPlane: Sendable {
         }
     }
 
-    /// One proposal, whoever leads: what a leader left unanswered when it died is asked for again, under the same
-    /// identifier, so that it is applied once.
+    /// One proposal, whoever leads, which is applied once and is applied here when this returns.
     func attempt(_ mutations: [Mutation], note: String? = nil) async throws(EngineError) -> ProposalAnswer {
         let manager = try manager()
         // A leader of an older version would not know what it is asked for.
         if let objection = manager.store.state.objection(to: Transaction(time: .epoch, mutations: mutations)) {
             throw EngineError(objection)
         }
-        var generator = SystemRandomNumberGenerator()
-        let request = ProposalRequest(
-            id: Identifiers.swarm(using: &generator), client: RequestOrigin.client, note: note, mutations: mutations)
-        let deadline = Clock.sinceBoot() + 2 * Manager.leaderPatienceNanoseconds
-        while true {
-            do {
-                let answer: ProposalAnswer
-                if manager.isLeading {
-                    // Here an answer means that it is applied here.
-                    answer = try await manager.proposer.propose(mutations, by: author, note: note, id: request.id)
-                } else {
-                    answer = try await forward(request, from: manager)
-                    try await manager.raft.waitApplied(answer.index)
-                }
-                return answer
-            } catch {
-                let failure = EngineError(any: error)
-                guard failure.kind == .unavailable, Clock.sinceBoot() < deadline,
-                    (try? await Task.sleep(for: Self.retryPause)) != nil
-                else { throw failure }
-            }
-        }
-    }
-
-    /// Has the leader propose. Gives up as soon as raft no longer takes it for the leader: where it lost its power, its
-    /// connection shows that seconds later.
-    private func forward(_ request: ProposalRequest, from manager: Manager) async throws -> ProposalAnswer {
-        let leader = try await manager.leader()
-        guard leader.nodeID != shared.withLock({ $0.record?.nodeID }),
-            let address = ClusterAddress(parsing: leader.address)
-        else { throw EngineError.noLeader }
-        let peer = ClusterPeer(nodeID: leader.nodeID, address: address)
-        let payload = try JSONCoding.encode(request)
-        let answer = try await withThrowingTaskGroup(of: [UInt8]?.self) { [connector] group in
-            group.addTask { try await connector.call(ClusterMethodNames.propose, payload, to: peer) }
-            group.addTask {
-                for await status in manager.raft.statusChanges() where status.leader?.id != leader.id { return nil }
-                return nil
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
-        }
-        guard let answer else { throw EngineError.noLeader }
-        return try JSONCoding.decode(ProposalAnswer.self, from: answer)
+        return try await manager.attempt(mutations, by: author, note: note)
     }
 
     static let changeAttempts = 5
-    /// Between two attempts while there is no leader.
-    private static let retryPause: Duration = .milliseconds(20)
 
     /// This node, on behalf of whose request is being answered.
     var author: Author {
@@ -320,6 +276,8 @@ public final class ControlPlane: Sendable {
 enum ClusterMethodNames {
     /// Mutations of a manager's clients: `ProposalRequest` to `ProposalAnswer`.
     static let propose = "leader.propose"
+    /// What the peer's sessions say: `SessionReport` to what the leader has applied.
+    static let sessions = "leader.sessions"
     /// A host without certificate, passed on by another manager: `EnrolRequest` to `EnrolResponse`.
     static let enrol = "leader.enrol"
     /// A new certificate for the peer: `RenewRequest` to `EnrolResponse`.

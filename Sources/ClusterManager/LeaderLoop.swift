@@ -37,7 +37,7 @@ final class LeaderLoop: Sendable {
     }
 
     func run() async {
-        sessions.begin(nodes: store.state.nodes.keys) { [self] mutations in try await propose(mutations) }
+        sessions.lead(in: term)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.orchestrate() }
             group.addTask { await self.watchNodes() }
@@ -59,13 +59,13 @@ final class LeaderLoop: Sendable {
     private func orchestrate() async {
         let watch = store.watch(ObjectKind.ofOrchestration)
         defer { watch.finish() }
-        sessions.onReceipt { watch.wake() }
+        sessions.onNews { watch.wake() }
         var generator = SystemRandomNumberGenerator()
         var limit = Orchestrator.mutationLimit
         while !Task.isCancelled {
             let state = store.state
             let now = max(Clock.now(), state.time)
-            let plan = Orchestrator.plan(state, receipts: sessions.receipts, now: now, using: &generator)
+            let plan = Orchestrator.plan(state, receipts: sessions.receipts(in: state), now: now, using: &generator)
             if !plan.mutations.isEmpty {
                 do {
                     // Any beginning of a plan holds without the rest: each decision saw only those before it.
@@ -102,12 +102,11 @@ final class LeaderLoop: Sendable {
             if now - lastLook > 4 * Self.tickNanoseconds { sessions.renewLeases() }
             lastLook = now
             let silent = sessions.silentNodes(in: store.state)
-            let mutations = SessionRegistry.declareDown(silent, in: store.state)
+            let mutations = NodeLeases.declareDown(silent, in: store.state)
             if !mutations.isEmpty {
                 logger.warning("nodes are down", metadata: ["nodes": "\(silent)"])
+                // A node that lives after all opens a new session, since this ends its last one, and is ready with it.
                 try? await propose(mutations)
-                // A node that lives after all opens a new session, and is ready with it.
-                sessions.end(silent)
             }
             try? await Task.sleep(for: .nanoseconds(Self.tickNanoseconds / 2))
         }

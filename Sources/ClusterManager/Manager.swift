@@ -28,7 +28,7 @@ final class Manager: Sendable {
     let survey: ManagerSurvey
     let gate = SharedVersionGate()
     private let channels: RaftChannels
-    private let connector: ClusterConnector
+    let connector: ClusterConnector
     private let logger: Logger
     private let leading = Mutex<(term: UInt64, task: Task<Void, Never>)?>(nil)
     private let watching = Mutex<[Task<Void, Never>]>([])
@@ -64,7 +64,12 @@ final class Manager: Sendable {
                 self.follow(status)
             }
         }
-        watching.withLock { $0 = [following, Task { await keeping() }] }
+        watching.withLock {
+            $0 = [
+                following, Task { await keeping() }, Task { await self.sessions.informAll() },
+                Task { await SessionRelay(manager: self).run() },
+            ]
+        }
     }
 
     private func follow(_ status: RaftStatus) {
@@ -74,7 +79,7 @@ final class Manager: Sendable {
             if let (term, task) = leading, !status.isLeading || term != status.term {
                 logger.info("this manager leads no more", metadata: ["term": "\(term)"])
                 task.cancel()
-                sessions.endAll()
+                sessions.leadNoMore()
                 leading = nil
             }
             guard status.isLeading, leading == nil else { return }
@@ -94,6 +99,7 @@ final class Manager: Sendable {
             return leading
         }
         leader?.task.cancel()
+        sessions.leadNoMore()
         sessions.endAll()
         await leader?.task.value
         channels.close()

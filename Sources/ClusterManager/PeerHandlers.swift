@@ -49,8 +49,8 @@ struct PeerHandlers: ClusterHandlers {
 
     func session(_ inbound: MessageStream, _ outbound: MessageWriter, from peer: PeerIdentity) async throws {
         try requireMember(peer)
-        guard let manager = control.shared.withLock(\.manager), manager.isLeading else {
-            throw RPCFailure(.unavailable, "this manager does not lead")
+        guard let manager = control.shared.withLock(\.manager), manager.sessions.isOpen else {
+            throw RPCFailure(.unavailable, "this manager serves no sessions now")
         }
         let (messages, continuation) = AsyncThrowingStream.makeStream(
             of: AgentMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
@@ -70,7 +70,7 @@ struct PeerHandlers: ClusterHandlers {
                 return false
             }
             group.addTask {
-                try await manager.sessions.serve(nodeID: peer.nodeID, inbound: messages) { message in
+                try await manager.serve(nodeID: peer.nodeID, inbound: messages) { message in
                     try await outbound.write(message.encoded())
                 }
                 return true
@@ -160,6 +160,13 @@ extension ControlPlane {
             return try await JSONCoding.encode(
                 manager.proposer.propose(
                     request.mutations, by: .node(asker, through: request.client), note: request.note, id: request.id))
+        case ClusterMethodNames.sessions:
+            try requireManager(peer, manager)
+            // One that was taken out of raft learns of nothing any more.
+            guard manager.raft.status.members.contains(where: { $0.member.nodeID == asker }),
+                let index = manager.sessions.take(try JSONCoding.decode(SessionReport.self, from: payload))
+            else { throw EngineError.noLeader }
+            return try JSONCoding.encode(index)
         case ClusterMethodNames.enrol:
             return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
         case ClusterMethodNames.renew:

@@ -7,119 +7,233 @@ import SessionModel
 import Synchronization
 import Values
 
-/// The leader's side of all sessions: who was heard when, what each host's data plane holds, and what each has to know.
+/// One manager's side of the sessions that it serves, and while it leads its knowledge of all nodes.
 final class SessionServer: Sendable {
+    private struct Served {
+        let task: Task<Void, any Error>
+        /// There may be something to say.
+        let signal: AsyncStream<Void>.Continuation
+    }
+
     private struct Shared {
-        var registry = SessionRegistry()
-        var tasks: [String: Task<Void, any Error>] = [:]
-        var picture: (index: UInt64, picture: ClusterPicture)?
-        var propose: (@Sendable ([Mutation]) async throws -> Void)?
-        var onReceipt: (@Sendable () -> Void)?
+        var table: SessionTable
+        var served: [String: Served] = [:]
+        /// Only while this manager leads.
+        var leases: NodeLeases?
+        var onNews: (@Sendable () -> Void)?
+        var onOpening: (@Sendable () -> Void)?
     }
 
     private let store: ClusterStore
     private let logger: Logger
-    private let shared = Mutex(Shared())
+    private let shared: Mutex<Shared>
+    /// Rung when sessions have to be compared with the state although it has not changed.
+    private let looks: AsyncStream<Void>
+    private let look: AsyncStream<Void>.Continuation
+    /// Rung when there is something that the leader has to know.
+    let news: AsyncStream<Void>
+    private let newsSignal: AsyncStream<Void>.Continuation
 
     init(store: ClusterStore, logger: Logger) {
         self.store = store
         self.logger = logger
+        shared = Mutex(Shared(table: SessionTable(server: Self.newName())))
+        (looks, look) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (news, newsSignal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    // MARK: The leader's look at them
+    private static func newName() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return Identifiers.swarm(using: &generator)
+    }
 
-    /// Begins a term: every node gets a full lease.
-    func begin(nodes: some Sequence<String>, propose: @escaping @Sendable ([Mutation]) async throws -> Void) {
+    // MARK: Whether it serves
+
+    /// Ends all sessions: hosts look for another manager.
+    func endAll() {
+        let served = shared.withLock { shared in
+            shared.table.end()
+            defer { shared.served = [:] }
+            return Array(shared.served.values)
+        }
+        for one in served { one.task.cancel() }
+    }
+
+    var isOpen: Bool { shared.withLock(\.table.isOpen) }
+
+    /// Has `body` called whenever this manager begins to serve.
+    func onOpening(_ body: @escaping @Sendable () -> Void) { shared.withLock { $0.onOpening = body } }
+
+    /// Those that have their sessions here.
+    var nodes: Set<String> { shared.withLock { Set($0.served.keys) } }
+
+    // MARK: The leader's knowledge
+
+    /// A term begins: every node gets a full lease.
+    func lead(in term: UInt64) {
+        let nodes = store.state.nodes.keys
         shared.withLock { shared in
-            shared.registry.begin(nodes: nodes, at: Clock.sinceBoot())
-            shared.propose = propose
+            shared.leases = NodeLeases(
+                term: term, server: shared.table.server, nodes: nodes, at: Clock.sinceBoot())
+        }
+        newsSignal.yield()
+    }
+
+    /// It ends. Sessions go on where other managers may serve.
+    func leadNoMore() {
+        shared.withLock { shared in
+            shared.leases = nil
+            shared.onNews = nil
         }
     }
 
     /// Every node gets a full lease from now on.
-    func renewLeases() { shared.withLock { $0.registry.renewLeases(at: Clock.sinceBoot()) } }
+    func renewLeases() { shared.withLock { $0.leases?.renew(at: Clock.sinceBoot()) } }
 
-    /// A node was heard, whatever it said.
-    func heard(_ nodeID: String) { shared.withLock { $0.registry.heard(nodeID, at: Clock.sinceBoot()) } }
+    /// Has `body` called when something is new of what hosts hold, as long as this manager leads.
+    func onNews(_ body: @escaping @Sendable () -> Void) { shared.withLock { $0.onNews = body } }
 
-    /// Ends the sessions of nodes.
-    func end(_ nodes: [String]) {
-        let tasks = shared.withLock { shared in nodes.compactMap { shared.tasks[$0] } }
-        for task in tasks { task.cancel() }
+    func receipts(in state: ClusterState) -> DataplaneReceipts {
+        DataplaneReceipts(applied: shared.withLock { $0.leases?.receipts(in: state) } ?? [:])
     }
-
-    func onReceipt(_ body: @escaping @Sendable () -> Void) { shared.withLock { $0.onReceipt = body } }
-
-    /// Ends the term: agents look for the next leader.
-    func endAll() {
-        let tasks = shared.withLock { shared in
-            shared.registry.end()
-            shared.propose = nil
-            shared.onReceipt = nil
-            defer { shared.tasks = [:] }
-            return Array(shared.tasks.values)
-        }
-        for task in tasks { task.cancel() }
-    }
-
-    var receipts: DataplaneReceipts { shared.withLock { DataplaneReceipts(applied: $0.registry.receipts) } }
 
     /// Nodes that were not heard for longer than the lease.
     func silentNodes(in state: ClusterState) -> [String] {
-        shared.withLock { $0.registry.silentNodes(in: state, at: Clock.sinceBoot()) }
+        shared.withLock { $0.leases?.silentNodes(in: state, at: Clock.sinceBoot()) } ?? []
     }
 
-    /// The picture of the newest state, computed once for all sessions.
-    private func picture() -> ClusterPicture {
+    /// Takes in what a manager reports of its sessions.
+    ///
+    /// - Returns: what this leader has applied; nil where the report was not meant for it.
+    func take(_ report: SessionReport) -> UInt64? {
         let state = store.state
-        if let picture = shared.withLock({ $0.picture?.index == state.index ? $0.picture?.picture : nil }) {
-            return picture
+        let (isTaken, notify) = shared.withLock { shared -> (Bool, (@Sendable () -> Void)?) in
+            guard shared.leases?.term == report.term else { return (false, nil) }
+            let isNews = shared.leases?.take(report, in: state, at: Clock.sinceBoot()) ?? false
+            return (true, isNews ? shared.onNews : nil)
         }
-        let picture = ClusterPicture(state, history: state.cluster?.historyID ?? "")
-        shared.withLock { shared in
-            if shared.picture.map({ $0.index < state.index }) ?? true { shared.picture = (state.index, picture) }
+        notify?()
+        return isTaken ? state.index : nil
+    }
+
+    // MARK: What the leader has to know
+
+    func report(term: UInt64) -> SessionReport { shared.withLock { $0.table.report(term: term) } }
+
+    /// - Parameter leaderIndex: what the leader had applied.
+    func reportDelivered(leaderIndex: UInt64) {
+        let now = Clock.sinceBoot()
+        let (notify, mustEnd) = shared.withLock { shared in
+            let wasOpen = shared.table.isOpen
+            shared.table.delivered(at: now, leaderIndex: leaderIndex)
+            let isOpening = !wasOpen && shared.table.isOpen
+            return (isOpening ? shared.onOpening : nil, shared.table.mustEnd(mayServe: true, at: now))
         }
-        return picture
+        notify?()
+        if mustEnd { endAll() }
+    }
+
+    /// - Parameter mayServe: whether this manager leads, or others may serve, too.
+    func reportLost(mayServe: Bool) {
+        let mustEnd = shared.withLock { shared in
+            shared.table.lost()
+            return shared.table.mustEnd(mayServe: mayServe, at: Clock.sinceBoot())
+        }
+        if mustEnd { endAll() }
+    }
+
+    // MARK: All sessions
+
+    /// Compares all sessions with each new state, until it is cancelled.
+    func informAll() async {
+        let watch = store.watch(ObjectKind.ofOrchestration)
+        defer { watch.finish() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [looks] in for await _ in looks { watch.wake() } }
+            group.addTask { await self.keepTalking() }
+            var last: ClusterPicture?
+            repeat {
+                let begin = Clock.sinceBoot()
+                last = compare(with: store.state, after: last)
+                // No more than half of a processor goes into it.
+                let pause = max(SessionTiming.mergeNanoseconds, Clock.sinceBoot() - begin)
+                try? await Task.sleep(for: .nanoseconds(pause))
+            } while await watch.next() != nil && !Task.isCancelled
+            group.cancelAll()
+        }
+    }
+
+    private func compare(with state: ClusterState, after last: ClusterPicture?) -> ClusterPicture? {
+        let mustLook = shared.withLock { shared in
+            guard shared.table.mustLook(at: state.index) else { return false }
+            if shared.table.isEmpty { shared.table.pass(state.index) }
+            return !shared.table.isEmpty
+        }
+        let picture = mustLook ? ClusterPicture(state, history: state.historyID, after: last) : nil
+        let (due, hasNews) = shared.withLock { shared in
+            let due = picture.map { shared.table.inform($0) } ?? []
+            return (due.compactMap { shared.served[$0]?.signal }, shared.table.hasNews)
+        }
+        for signal in due { signal.yield() }
+        if hasNews { newsSignal.yield() }
+        return picture ?? last
+    }
+
+    /// Hosts to whom nothing was said for long are told that this manager lives.
+    private func keepTalking() async {
+        while (try? await Task.sleep(for: .nanoseconds(SessionTiming.heartbeatNanoseconds / 4))) != nil {
+            let signals = shared.withLock { shared in
+                shared.table.quietNodes(at: Clock.sinceBoot()).compactMap { shared.served[$0]?.signal }
+            }
+            for signal in signals { signal.yield() }
+            newsSignal.yield()
+            // Not every revision changes something that is watched.
+            look.yield()
+        }
     }
 
     // MARK: One session
 
+    /// A node was heard, whatever it said.
+    func heard(_ nodeID: String) { shared.withLock { $0.table.heard(nodeID) } }
+
+    /// Puts mutations into the log, whoever leads; returns where they were applied, here too.
+    typealias Propose = @Sendable ([Mutation]) async throws -> UInt64
+
     /// Serves a node until its session ends.
     func serve(
-        nodeID: String, inbound: AsyncThrowingStream<AgentMessage, any Error>,
+        nodeID: String, inbound: AsyncThrowingStream<AgentMessage, any Error>, propose: @escaping Propose,
         send: @escaping @Sendable (ManagerMessage) async throws -> Void
     ) async throws {
-        guard shared.withLock({ $0.registry.isOpen }) else { throw SessionRefused.notLeading }
         guard store.state.nodes[nodeID] != nil else { throw SessionRefused.unknownNode(nodeID) }
+        let id = Self.newName()
+        let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         // Registered before it does anything, so that its first message counts.
-        let opened = shared.withLock { shared -> (UInt64, @Sendable ([Mutation]) async throws -> Void)? in
-            guard let propose = shared.propose, let number = shared.registry.open(nodeID, at: Clock.sinceBoot())
-            else { return nil }
-            shared.tasks.removeValue(forKey: nodeID)?.cancel()
-            return (number, propose)
+        let (isOpen, previous) = shared.withLock { shared in
+            let isOpen = shared.table.open(nodeID, as: id, at: Clock.sinceBoot())
+            return (isOpen, isOpen ? shared.served.removeValue(forKey: nodeID) : nil)
         }
-        guard let (number, propose) = opened else { throw SessionRefused.notLeading }
+        guard isOpen else { throw SessionRefused.notServing }
+        previous?.task.cancel()
         let task = Task { [self] in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    try await self.receive(nodeID: nodeID, number: number, inbound: inbound, propose: propose)
-                }
-                group.addTask { try await self.inform(nodeID: nodeID, send: send) }
+                group.addTask { try await self.receive(nodeID: nodeID, id: id, inbound: inbound, propose) }
+                group.addTask { try await self.speak(nodeID: nodeID, id: id, signals: signals, send: send) }
                 defer { group.cancelAll() }
                 try await group.next()
             }
         }
         let isCurrent = shared.withLock { shared in
-            guard shared.registry.isCurrent(number, of: nodeID) else { return false }
-            shared.tasks[nodeID] = task
+            guard shared.table.isCurrent(id, of: nodeID) else { return false }
+            shared.served[nodeID] = Served(task: task, signal: signal)
             return true
         }
         if !isCurrent { task.cancel() }
         defer {
             shared.withLock { shared in
-                guard shared.registry.isCurrent(number, of: nodeID) else { return }
-                shared.registry.close(number, of: nodeID)
-                shared.tasks[nodeID] = nil
+                guard shared.table.isCurrent(id, of: nodeID) else { return }
+                shared.table.close(id, of: nodeID)
+                shared.served[nodeID] = nil
             }
         }
         try await withTaskCancellationHandler {
@@ -130,23 +244,21 @@ final class SessionServer: Sendable {
     }
 
     private func receive(
-        nodeID: String, number: UInt64, inbound: AsyncThrowingStream<AgentMessage, any Error>,
-        propose: @escaping @Sendable ([Mutation]) async throws -> Void
+        nodeID: String, id: String, inbound: AsyncThrowingStream<AgentMessage, any Error>, _ propose: Propose
     ) async throws {
         for try await message in inbound {
             let state = store.state
-            let (outcome, notify) = shared.withLock { shared in
-                let outcome = shared.registry.take(
-                    message, from: nodeID, session: number, in: state, at: Clock.sinceBoot())
-                return (outcome, shared.onReceipt)
-            }
-            switch outcome {
+            switch shared.withLock({ $0.table.take(message, from: nodeID, session: id, in: state) }) {
             case .nothing: break
-            case .propose(let mutations):
-                try await propose(mutations)
-                if case .hello = message { logger.info("a node is ready", metadata: ["node": "\(nodeID)"]) }
-            case .advanced: notify?()
+            case .propose(let mutations): _ = try await propose(mutations)
+            case .begin(let mutations):
+                let index = try await propose(mutations)
+                shared.withLock { $0.table.begun(id, of: nodeID, at: index) }
+                look.yield()
+                logger.info("a node is ready", metadata: ["node": "\(nodeID)"])
+            case .report: newsSignal.yield()
             case .failed(let receipt):
+                newsSignal.yield()
                 logger.warning(
                     "a host could not apply its data plane",
                     metadata: [
@@ -157,43 +269,35 @@ final class SessionServer: Sendable {
         }
     }
 
-    /// Sends the node's picture whenever it changes, and how far nothing did.
-    private func inform(nodeID: String, send: @escaping @Sendable (ManagerMessage) async throws -> Void) async throws {
-        let watch = store.watch(ObjectKind.ofOrchestration)
-        defer { watch.finish() }
-        var feed = SessionFeed()
-        var lastSaid = Clock.sinceBoot()
-        while true {
-            try Task.checkCancellation()
-            let cluster = picture()
-            guard let picture = cluster.host(nodeID) else { throw SessionRefused.unknownNode(nodeID) }
-            if let message = feed.next(picture) {
-                try await send(message)
-                lastSaid = Clock.sinceBoot()
-            } else if Clock.sinceBoot() - lastSaid >= SessionTiming.heartbeatNanoseconds {
-                try await send(.heartbeat)
-                lastSaid = Clock.sinceBoot()
+    /// Says what there is to say whenever there may be something.
+    private func speak(
+        nodeID: String, id: String, signals: AsyncStream<Void>,
+        send: @escaping @Sendable (ManagerMessage) async throws -> Void
+    ) async throws {
+        for await _ in signals {
+            talking: while true {
+                switch shared.withLock({ $0.table.next(id, of: nodeID, at: Clock.sinceBoot()) }) {
+                case .say(let message): try await send(message)
+                case .wait: break talking
+                case .over: throw SessionRefused.over(nodeID)
+                }
             }
-            let timer = Task {
-                try await Task.sleep(for: .nanoseconds(SessionTiming.heartbeatNanoseconds))
-                watch.wake()
-            }
-            guard await watch.next() != nil else { throw CancellationError() }
-            timer.cancel()
-            try await Task.sleep(for: .nanoseconds(SessionTiming.mergeNanoseconds))
         }
+        throw CancellationError()
     }
 }
 
-/// Why a session is refused.
+/// Why a session is refused, or ends.
 enum SessionRefused: Error, CustomStringConvertible {
-    case notLeading
+    case notServing
     case unknownNode(String)
+    case over(String)
 
     var description: String {
         switch self {
-        case .notLeading: "this manager does not lead"
+        case .notServing: "this manager serves no sessions now"
         case .unknownNode(let id): "node \(id) is not part of the cluster"
+        case .over(let id): "node \(id) has another session, is gone, or was declared down"
         }
     }
 }

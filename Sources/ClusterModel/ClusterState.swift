@@ -103,6 +103,7 @@ public struct ClusterState: Sendable {
             try check(.node, object.id, nodes[object.id]?.version, expected: expected)
             let isNew = nodes[object.id] == nil
             object.gatewayBlock = object.gatewayBlock ?? nodes[object.id]?.gatewayBlock
+            object.session = nodes[object.id]?.session
             object.version = version
             object.updatedAt = time
             nodes[object.id] = object
@@ -220,6 +221,10 @@ public struct ClusterState: Sendable {
             self.version = higher
             return cluster.map { AppliedChange(kind: .cluster, id: $0.id, action: .update) }
         case .observe(let observation): return observe(observation)
+        case .openSession(let id, let session):
+            guard nodes[id] != nil else { return nil }
+            nodes[id]?.session = session
+            return AppliedChange(kind: .node, id: id, action: .update)
         case .observeNode(let id, let status, let description):
             guard var node = nodes[id] else { return nil }
             if node.status == status, description == nil || description == node.description { return nil }

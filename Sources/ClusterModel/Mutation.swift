@@ -39,6 +39,8 @@ public enum Mutation: Hashable, Sendable, Codable {
     case observe(TaskObservation)
     /// What a node's session says: its state, and its description where it is new; ignored where the node is gone.
     case observeNode(id: String, NodeStatus, NodeDescription?)
+    /// A node has a session with a manager, which is its last one from here on; ignored where the node is gone.
+    case openSession(nodeID: String, session: String)
     /// The leader's decision that all managers understand more; a lower version than the present one changes nothing.
     case raiseVersion(to: ClusterVersion)
 }
@@ -50,7 +52,9 @@ extension Mutation {
         case .raiseVersion(let version): max(version, .stated)
         // Leaders of the first would take the witness out of raft again.
         case .putCluster(let object, _): object.managerPolicy.witness == nil ? .first : .stated
-        case .putNode, .removeNode, .putService, .removeService, .createTask, .removeTask, .desire,
+        case .putNode(let object, _): object.session == nil ? .first : .stated
+        case .openSession: .stated
+        case .removeNode, .putService, .removeService, .createTask, .removeTask, .desire,
             .assign, .explain, .orphan, .allocate, .progress, .allocateGateway, .moveCursor, .putNetwork,
             .removeNetwork, .putAttachment, .removeAttachment, .putConfig, .removeConfig, .putSecret, .removeSecret,
             .observe, .observeNode:

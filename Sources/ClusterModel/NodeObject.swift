@@ -111,6 +111,9 @@ public struct NodeObject: Hashable, Sendable, Codable {
     public var raftMember: UInt64?
     /// This node's block of the ingress gateway pool; nil until allocated.
     public var gatewayBlock: CIDR?
+    /// The node's last session with a manager; nil where none has begun since the cluster came to the version that
+    /// names them. Does not change with the version that clients see.
+    public var session: String?
 
     public init(
         id: String, createdAt: Timestamp, spec: NodeSpec, description: NodeDescription?, status: NodeStatus,

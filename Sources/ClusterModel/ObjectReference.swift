@@ -31,7 +31,8 @@ extension Mutation {
         case .putCluster(let object, _): ObjectReference(kind: .cluster, id: object.id)
         case .raiseVersion: state.cluster.map { ObjectReference(kind: .cluster, id: $0.id) }
         case .putNode(let object, _): ObjectReference(kind: .node, id: object.id)
-        case .removeNode(let id, _), .allocateGateway(let id, _), .observeNode(let id, _, _):
+        case .removeNode(let id, _), .allocateGateway(let id, _), .observeNode(let id, _, _),
+            .openSession(let id, _):
             ObjectReference(kind: .node, id: id)
         case .putService(let object, _): ObjectReference(kind: .service, id: object.id)
         case .removeService(let id, _), .allocate(let id, _), .progress(let id, _):

@@ -18,6 +18,7 @@ public final class ClusterServer: Sendable {
     private let address: IPAddress
     private let port: Int
     private let stop = AsyncStream.makeStream(of: Void.self)
+    private let isAccepting: Flag
 
     /// - Parameters:
     ///   - address: the IP address to listen on; the unspecified one for all.
@@ -29,6 +30,8 @@ public final class ClusterServer: Sendable {
         self.address = address
         self.port = port
         let contexts = TLSContexts(credentials, ClusterTLS.serverContext)
+        let isAccepting = Flag()
+        self.isAccepting = isAccepting
         let config = HTTP2ServerTransport.Posix.Config.defaults { config in
             // Clients ask for signs of life, and may.
             config.connection.keepalive.clientBehavior = .init(
@@ -38,6 +41,9 @@ public final class ClusterServer: Sendable {
             config.http2.maxConcurrentStreams = RPCLimits.streamsPerConnection
             config.rpc.maxRequestPayloadSize = RPCLimits.messageBytes
             config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
+                guard isAccepting.value.load(ordering: .acquiring) else {
+                    return channel.eventLoop.makeFailedFuture(CancellationError())
+                }
                 do {
                     let handler = try Self.tlsHandler(contexts, logger: logger)
                     return ClusterTLS.install(handler, in: channel)
@@ -67,21 +73,23 @@ public final class ClusterServer: Sendable {
         }
     }
 
+    private final class Flag: Sendable {
+        let value = Atomic(true)
+    }
+
     /// Listens and answers until the task is cancelled or `shutdown` is called. Throws where the port cannot be had.
     public func run() async throws(RPCFailure) {
-        do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { [server] in try await server.serve() }
-                group.addTask { [server, stop] in
-                    for await _ in stop.stream { break }
-                    if Task.isCancelled { return }
-                    server.beginGracefulShutdown()
-                    try await Task.sleep(for: RPCLimits.shutdownGrace)
-                }
-                try await group.next()
-                group.cancelAll()
-            }
-        } catch is CancellationError {
+        let serving = Task { [server, stop] in
+            defer { stop.continuation.finish() }
+            try await server.serve()
+        }
+        await withTaskCancellationHandler {
+            for await _ in stop.stream { break }
+        } onCancel: {
+            stop.continuation.finish()
+        }
+        await end(serving)
+        do { try await serving.value } catch is CancellationError {
             return
         } catch {
             if Task.isCancelled { return }
@@ -90,6 +98,28 @@ public final class ClusterServer: Sendable {
                 .unavailable, "cannot listen on \(ClusterAddress(address, port: port)): \(cause)", source: .transport)
         }
     }
+
+    /// gRPC 2.4 forgets a connection that it has accepted and not yet looked at when it is cancelled, and NIO traps
+    /// where a connection is forgotten. So none is accepted any more, and those that were have a moment.
+    private func end(_ serving: Task<Void, any Error>) async {
+        isAccepting.value.store(false, ordering: .releasing)
+        let isCancelled = Task.isCancelled
+        await Task.detached {
+            try? await Task.sleep(for: Self.settling)
+            self.server.beginGracefulShutdown()
+            guard !isCancelled else { return }
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { _ = await serving.result }
+                group.addTask { try? await Task.sleep(for: RPCLimits.shutdownGrace) }
+                await group.next()
+                serving.cancel()
+                group.cancelAll()
+            }
+        }.value
+        serving.cancel()
+    }
+
+    private static let settling: Duration = .milliseconds(50)
 
     /// Stops listening; calls under way get `RPCLimits.shutdownGrace` to end, then their handlers are cancelled.
     public func shutdown() { stop.continuation.finish() }

@@ -89,10 +89,14 @@ public struct ClusterPicture: Sendable {
     private let zones: [String: DNSZone]
     private let ingress: IngressPlan?
     private let peers: [PeerAddress]
+    private let networkObjects: [NetworkObject]
+    private let attachments: [String: [AttachmentObject]]
     private let witness: String?
 
-    /// - Parameter history: names the log that the state's index counts in.
-    public init(_ state: ClusterState, history: String) {
+    /// - Parameters:
+    ///   - history: names the log that the state's index counts in.
+    ///   - previous: an earlier one. What is equal is shared with it, so that hosts' pictures are quickly compared.
+    public init(_ state: ClusterState, history: String, after previous: ClusterPicture? = nil) {
         self.state = state
         self.history = history
         witness = state.cluster?.managerPolicy.witness.flatMap { state.isWitness($0) ? $0 : nil }
@@ -119,13 +123,39 @@ public struct ClusterPicture: Sendable {
             networks[attachment.networkID]?.endpoints.append(
                 OverlayEndpoint(address: attachment.address.address, host: host, owner: attachment.containerID))
         }
-        self.networks = networks
-        virtualServices = Self.virtualServices(state)
-        zones = Self.zones(state, networks: Array(overlays), placed: placed)
-        ingress = Self.ingress(state, placed: placed, underlays: underlays)
-        peers = state.nodes.values.sorted { $0.id < $1.id }.map {
+        self.networks = Self.share(networks, previous?.networks) { network, before in
+            if network.endpoints == before.endpoints { network.endpoints = before.endpoints }
+        }
+        virtualServices = Self.share(Self.virtualServices(state), previous?.virtualServices) { services, before in
+            if services == before { services = before }
+        }
+        let zones = Self.zones(state, networks: Array(overlays), placed: placed)
+        self.zones = Self.share(zones, previous?.zones) { zone, before in
+            if zone == before { zone = before }
+        }
+        let ingress = Self.ingress(state, placed: placed, underlays: underlays)
+        self.ingress = ingress == previous?.ingress ? previous?.ingress : ingress
+        let peers = state.nodes.values.sorted { $0.id < $1.id }.map {
             PeerAddress(nodeID: $0.id, address: $0.clusterAddress, isManager: $0.raftMember != nil)
         }
+        self.peers = peers == previous?.peers ? previous?.peers ?? peers : peers
+        let objects = state.networks.values.sorted { $0.id < $1.id }.map { network in
+            // Where the next address is looked for concerns no host.
+            var network = network
+            network.cursor = 0
+            return network
+        }
+        networkObjects = objects == previous?.networkObjects ? previous?.networkObjects ?? objects : objects
+        attachments = Dictionary(grouping: state.attachments.values.sorted { $0.id < $1.id }, by: \.nodeID)
+    }
+
+    private static func share<Value>(
+        _ values: [String: Value], _ previous: [String: Value]?, _ body: (inout Value, Value) -> Void
+    ) -> [String: Value] {
+        guard let previous else { return values }
+        var values = values
+        for (key, before) in previous where values[key] != nil { body(&values[key]!, before) }
+        return values
     }
 
     /// What the node `id` has to know; nil where there is no such node.
@@ -133,7 +163,7 @@ public struct ClusterPicture: Sendable {
         guard let node = state.nodes[id] else { return nil }
         let revision = PlanRevision(history: history, index: state.index)
         let tasks = state.tasks(onNode: id).filter { $0.status.state >= .assigned }.sorted { $0.id < $1.id }
-        let attachments = state.attachments.values.filter { $0.nodeID == id }.sorted { $0.id < $1.id }
+        let attachments = attachments[id] ?? []
         var used: Set<String> = []
         for task in tasks where task.mayRun { used.formUnion(task.attachments.map(\.networkID)) }
         used.formUnion(attachments.map(\.networkID))
@@ -149,13 +179,8 @@ public struct ClusterPicture: Sendable {
         }
         var picture = HostPicture(
             revision: revision, nodeID: id, role: node.spec.role, tasks: assigned, network: plan,
-            zones: zones.filter { used.contains($0.key) },
-            networks: state.networks.values.sorted { $0.id < $1.id }.map { network in
-                // Where the next address is looked for concerns no host.
-                var network = network
-                network.cursor = 0
-                return network
-            }, attachments: attachments, peers: peers)
+            zones: zones.filter { used.contains($0.key) }, networks: networkObjects, attachments: attachments,
+            peers: peers)
         if id == witness { picture.isWitness = true }
         return picture
     }

@@ -20,10 +20,13 @@ public struct AgentHello: Hashable, Sendable, Codable {
     public var description: NodeDescription
     /// New at every boot of the host.
     public var bootID: String
+    /// The newest picture that the host has had; nil for none, and from agents that do not say it.
+    public var known: PlanRevision?
 
-    public init(description: NodeDescription, bootID: String) {
+    public init(description: NodeDescription, bootID: String, known: PlanRevision? = nil) {
         self.description = description
         self.bootID = bootID
+        self.known = known
     }
 }
 
@@ -43,7 +46,7 @@ public struct HostReceipt: Hashable, Sendable, Codable {
 public enum ManagerMessage: Hashable, Sendable, Codable {
     /// All that concerns the host, at a revision; it replaces what came before.
     case picture(HostPicture)
-    /// Nothing that concerns the host has changed up to this revision.
+    /// Nothing that concerns the host has changed up to this revision. Said by managers of the first versions alone.
     case unchanged(PlanRevision)
     case heartbeat
 }
@@ -55,6 +58,11 @@ public enum SessionTiming {
     public static let leaseNanoseconds: Int64 = 5_000_000_000
     /// Changes within so long go out together.
     public static let mergeNanoseconds: Int64 = 20_000_000
+    /// A manager tells the leader at least so often which hosts it has heard.
+    public static let reportNanoseconds: Int64 = 250_000_000
+    /// A manager that could tell the leader nothing for so long ends its sessions: their hosts look for another one
+    /// before the leader takes them for dead.
+    public static let orphanNanoseconds: Int64 = 2_000_000_000
 }
 
 /// The bounds of sessions.

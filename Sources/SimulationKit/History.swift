@@ -111,6 +111,7 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         case managers = "managers that live decide"
         case snapshots = "snapshots as they were written"
         case taskRules = "task rules"
+        case receipts
         case versions
         case convergence
         case fault = "a member gave up"

@@ -5,24 +5,42 @@ import Values
 
 /// The services of a simulated cluster: who leads them, the hosts that run their tasks, and those who change them.
 struct ServiceWorld {
-    /// What a manager does while it leads, as `LeaderLoop` and `SessionServer` do it.
+    /// What a manager does while it leads, as `LeaderLoop` does it.
     struct Leadership {
         let term: UInt64
-        var registry = SessionRegistry()
-        var lines: [String: Line] = [:]
+        var leases: NodeLeases
         /// Where the plan that is on its way stands in the log.
         var plan: UInt64?
         var gate = VersionGate()
         var isPlanDue = false
+    }
+
+    /// What a manager does for the hosts that have their sessions with it, as `SessionServer` and `SessionRelay` do it.
+    struct Server {
+        var table: SessionTable
+        /// By host.
+        var lines: [String: Line] = [:]
         var isInformDue = false
+        var isReportDue = false
+        /// The report that is on its way.
+        var report: UInt64?
+        var lastSession = 0
     }
 
     /// A manager's end of a connection.
     struct Line {
         var connection: Int
-        var session: UInt64
-        var feed = SessionFeed()
-        var lastSaid: Milliseconds
+        var session: String
+        /// What the host has said goes into the log, and what it says next waits.
+        var submission: Submission?
+        var waiting: [AgentMessage] = []
+    }
+
+    /// A transaction that a manager wants to see applied, whoever leads.
+    struct Submission {
+        var name: String
+        var mutations: [Mutation]
+        var beginsSession: Bool
     }
 
     /// Somebody who owns services and changes one after the other.
@@ -44,6 +62,10 @@ struct ServiceWorld {
     var agents: [SimulatedAgent] = []
     var operators: [Operator] = []
     var leaderships: [UInt64: Leadership] = [:]
+    var servers: [UInt64: Server] = [:]
+    var lastSubmission = 0
+    /// The latest states, by index, to compare with what hosts are said to hold.
+    var past: [UInt64: ClusterState] = [:]
     var checker = StateChecker()
     /// Wishes that were acknowledged.
     var changes = 0
@@ -56,7 +78,7 @@ struct ServiceWorld {
     static let start = Timestamp(secondsSinceEpoch: 1_700_000_000)
 
     /// The first transaction of every group that has services.
-    static func founding(nodes: [String]) -> [Mutation] {
+    static func founding(nodes: [String], version: ClusterVersion) -> [Mutation] {
         let cluster = ClusterObject(
             id: "cluster", createdAt: start, spec: .null, rootCertificate: "", rootKey: .init(unsealed: ""),
             workerToken: .init(unsealed: ""),
@@ -66,6 +88,7 @@ struct ServiceWorld {
             id: "web", createdAt: start, spec: .init(name: "web"), subnet: CIDR("10.0.1.0/24")!,
             gateway: IPAddress("10.0.1.1")!, vni: 4097)
         var mutations: [Mutation] = [.putCluster(cluster, expected: 0), .putNetwork(network, expected: 0)]
+        if version > .first { mutations.append(.raiseVersion(to: version)) }
         for (number, node) in nodes.enumerated() {
             let object = NodeObject(
                 id: node, createdAt: start, spec: NodeSpec(role: .worker), description: nil,

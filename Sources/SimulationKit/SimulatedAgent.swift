@@ -27,6 +27,8 @@ final class SimulatedAgent {
     var isUp = true
     var life = 0
     var ledger = AgentLedger()
+    /// What its kernel is known to hold: it outlives the daemon, not the power.
+    var held: HostPicture?
     var connection: Connection?
     var lastConnection = 0
     /// Who is said to lead; 0 where nobody is.

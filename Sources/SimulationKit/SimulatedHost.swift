@@ -27,6 +27,8 @@ final class SimulatedHost {
         case message(Envelope)
         case request(Simulation.Request)
         case session(agent: Int, connection: Int, AgentMessage)
+        case submission(String, [Mutation])
+        case report(SessionReport, from: UInt64)
         case wish(ServiceWorld.Operator.Wish, name: String, operator: Int, token: Int)
     }
 

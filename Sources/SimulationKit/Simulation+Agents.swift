@@ -32,7 +32,9 @@ extension Simulation {
                 say(.heartbeat, number)
             }
         } else {
-            let manager = hosts[agent.leader] != nil ? agent.leader : random.element(of: hosts.ids) ?? 1
+            // Whoever leads is sure to serve; others may.
+            let isSure = hosts[agent.leader] != nil && random.chance(perMille: 500)
+            let manager = isSure ? agent.leader : random.element(of: hosts.ids) ?? 1
             agent.leader = 0
             connect(number, to: manager)
         }
@@ -79,6 +81,7 @@ extension Simulation {
         guard agent.isUp, agent.life == life, let picture = agent.ledger.wanted else { return }
         agent.isApplying = false
         let hasFailed = !isMending && random.chance(perMille: 20)
+        agent.held = hasFailed ? nil : picture
         say(agent.ledger.apply(picture, failure: hasFailed ? "out of luck" : nil), number)
         if hasFailed {
             agent.isApplying = true
@@ -155,6 +158,7 @@ extension Simulation {
         agent.life += 1
         agent.connection = nil
         agent.ledger = .init()
+        if losesPower { agent.held = nil }
         agent.isApplying = false
         for id in agent.containers.keys {
             agent.containers[id]!.isBusy = false

@@ -33,6 +33,8 @@ extension Simulation {
                 }
             case .session(let agent, let connection, let message):
                 receive(message, from: agent, connection: connection, on: id)
+            case .submission(let name, let mutations): put(name, mutations, on: id)
+            case .report(let report, let server): receive(report, from: server, on: id)
             case .wish(let wish, let name, let number, let token):
                 serve(wish, named: name, of: number, token, on: id)
             }

@@ -51,6 +51,8 @@ extension Simulation {
             case .request(let request): serve(request, id)
             case .session(let agent, let connection, let message):
                 receive(message, from: agent, connection: connection, on: id)
+            case .submission(let name, let mutations): put(name, mutations, on: id)
+            case .report(let report, let server): receive(report, from: server, on: id)
             case .wish(let wish, let name, let number, let token):
                 serve(wish, named: name, of: number, token, on: id)
             }
@@ -200,6 +202,7 @@ extension Simulation {
     mutating func crash(_ id: UInt64, downtime: Milliseconds) {
         guard hosts[id]?.isUp == true else { return }
         world.leaderships[id] = nil
+        world.servers[id] = nil
         world.waiting[id] = nil
         keepings[id] = nil
         hosts[id]!.downSince = agenda.now
@@ -212,6 +215,7 @@ extension Simulation {
         do throws(Raft.RestoreError) {
             try hosts[id]!.start(seed: random.next())
             agenda.add(.tick(id, life: hosts[id]!.life), after: Milliseconds(random.number(in: 1...50)))
+            startServer(of: id)
             work(id)
         } catch {
             checker.note(.fault, "\(id) cannot start again: \(error)")

@@ -10,7 +10,7 @@ extension Simulation {
     private static let watchPause: Milliseconds = 250
 
     /// The host's clock as the managers read it.
-    private func nanoseconds(_ id: UInt64) -> Int64 { Int64(hosts[id]!.clock(at: agenda.now)) * 1_000_000 }
+    func nanoseconds(_ id: UInt64) -> Int64 { Int64(hosts[id]!.clock(at: agenda.now)) * 1_000_000 }
 
     func timestamp(_ id: UInt64) -> Timestamp { ServiceWorld.start.advanced(byNanoseconds: nanoseconds(id)) }
 
@@ -25,11 +25,17 @@ extension Simulation {
         let term = hosts[id]!.raft.currentTerm
         if let known = world.leaderships[id], !leads(id) || known.term != term { world.leaderships[id] = nil }
         guard leads(id), world.leaderships[id] == nil else { return }
-        var leadership = ServiceWorld.Leadership(term: term)
         let state = hosts[id]!.state.cluster
-        leadership.registry.begin(nodes: state.nodes.keys.sorted(), at: nanoseconds(id))
-        world.leaderships[id] = leadership
-        if state.cluster == nil { propose(ServiceWorld.founding(nodes: world.agents.map(\.id)), on: id) }
+        world.leaderships[id] = ServiceWorld.Leadership(
+            term: term,
+            leases: NodeLeases(
+                term: term, server: world.servers[id]?.table.server ?? "", nodes: state.nodes.keys.sorted(),
+                at: nanoseconds(id)))
+        reportSoon(id)
+        if state.cluster == nil {
+            let version: ClusterVersion = scenario.hasUpgrades ? .first : .newest
+            propose(ServiceWorld.founding(nodes: world.agents.map(\.id), version: version), on: id)
+        }
         agenda.add(.plan(id, term), after: 0)
         agenda.add(.watchNodes(id, term), after: Self.watchPause)
         if scenario.hasUpgrades { agenda.add(.keepVersion(id, term), after: 0) }
@@ -61,7 +67,7 @@ extension Simulation {
         let state = hosts[id]!.state.cluster
         guard state.cluster != nil else { return }
         let plan = Orchestrator.plan(
-            state, receipts: DataplaneReceipts(applied: leadership.registry.receipts),
+            state, receipts: DataplaneReceipts(applied: receipts(of: leadership, in: state)),
             now: max(timestamp(id), state.time), using: &random.generator)
         guard !plan.mutations.isEmpty else { return }
         world.leaderships[id]!.plan = propose(plan.mutations, on: id)
@@ -72,9 +78,8 @@ extension Simulation {
         agenda.add(.watchNodes(id, term), after: Self.watchPause)
         guard canWork(id) else { return }
         let state = hosts[id]!.state.cluster
-        let silent = world.leaderships[id]!.registry.silentNodes(in: state, at: nanoseconds(id))
-        for node in silent { hangUp(node, on: id) }
-        let mutations = SessionRegistry.declareDown(silent, in: state)
+        let silent = world.leaderships[id]!.leases.silentNodes(in: state, at: nanoseconds(id))
+        let mutations = NodeLeases.declareDown(silent, in: state)
         guard !mutations.isEmpty else { return }
         propose(mutations, on: id)
         work(id)
@@ -92,17 +97,15 @@ extension Simulation {
             let isOurs = waiting.term == entry.term
             answer(waiting.operator, waiting.token, isOurs ? (refusal == nil ? .done : .again) : .unknown)
         }
+        remember(hosts[id]!.state.cluster)
+        serverApplied(transaction, at: entry.index, on: id)
         guard let leadership = world.leaderships[id] else { return }
         if leadership.plan.map({ $0 <= entry.index }) ?? false { world.leaderships[id]!.plan = nil }
         askForPlan(id)
-        if !leadership.isInformDue {
-            world.leaderships[id]!.isInformDue = true
-            agenda.add(.inform(id, leadership.term), after: 20)
-        }
     }
 
     /// Something has changed: a look at it follows, one for all that comes within a moment.
-    private mutating func askForPlan(_ id: UInt64) {
+    mutating func askForPlan(_ id: UInt64) {
         guard let leadership = world.leaderships[id], !leadership.isPlanDue else { return }
         world.leaderships[id]!.isPlanDue = true
         agenda.add(.planSoon(id, leadership.term), after: 10)
@@ -113,73 +116,6 @@ extension Simulation {
         world.leaderships[id]!.isPlanDue = false
         planNow(id)
         work(id)
-    }
-
-    // MARK: Sessions
-
-    /// Tells every host with a session what it does not know yet.
-    mutating func inform(_ id: UInt64, _ term: UInt64) {
-        guard world.leaderships[id]?.term == term else { return }
-        world.leaderships[id]!.isInformDue = false
-        guard canWork(id) else { return }
-        let state = hosts[id]!.state.cluster
-        let picture = ClusterPicture(state, history: state.cluster?.historyID ?? "")
-        for agent in world.agents {
-            guard var line = world.leaderships[id]!.lines[agent.id] else { continue }
-            guard let host = picture.host(agent.id) else {
-                hangUp(agent.id, on: id)
-                continue
-            }
-            var message = line.feed.next(host)
-            if message == nil, agenda.now >= line.lastSaid + 1_000 { message = .heartbeat }
-            if let message {
-                line.lastSaid = agenda.now
-                say(message, to: agent, connection: line.connection, from: id)
-            }
-            world.leaderships[id]!.lines[agent.id] = line
-        }
-    }
-
-    mutating func receive(_ message: AgentMessage, from number: Int, connection: Int, on id: UInt64) {
-        let agent = world.agents[number]
-        guard leads(id), world.leaderships[id] != nil else {
-            return say(nil, to: agent, connection: connection, from: id)
-        }
-        let now = nanoseconds(id)
-        if case .hello = message, world.leaderships[id]!.lines[agent.id]?.connection ?? -1 < connection {
-            guard hosts[id]!.state.cluster.nodes[agent.id] != nil,
-                let session = world.leaderships[id]!.registry.open(agent.id, at: now)
-            else { return say(nil, to: agent, connection: connection, from: id) }
-            world.leaderships[id]!.lines[agent.id] = ServiceWorld.Line(
-                connection: connection, session: session, lastSaid: agenda.now)
-            agenda.add(.inform(id, world.leaderships[id]!.term), after: 0)
-        }
-        guard let line = world.leaderships[id]!.lines[agent.id], line.connection == connection else { return }
-        let outcome = world.leaderships[id]!.registry.take(
-            message, from: agent.id, session: line.session, in: hosts[id]!.state.cluster, at: now)
-        switch outcome {
-        case .nothing, .failed: break
-        case .propose(let mutations): propose(mutations, on: id)
-        case .advanced: askForPlan(id)
-        case .over: hangUp(agent.id, on: id)
-        }
-    }
-
-    private mutating func hangUp(_ node: String, on id: UInt64) {
-        guard let line = world.leaderships[id]?.lines.removeValue(forKey: node) else { return }
-        world.leaderships[id]!.registry.close(line.session, of: node)
-        guard let agent = world.agents.first(where: { $0.id == node }) else { return }
-        say(nil, to: agent, connection: line.connection, from: id)
-    }
-
-    /// Messages of one connection keep their order; one that is lost ends it.
-    private mutating func say(_ message: ManagerMessage?, to agent: SimulatedAgent, connection: Int, from id: UInt64) {
-        guard let delay = network.sessionDelay(from: id, to: agent.endpoint, at: agenda.now, using: &random) else {
-            world.leaderships[id]?.lines[agent.id] = nil
-            return
-        }
-        let number = Int(agent.endpoint - ServiceWorld.firstEndpoint)
-        agenda.add(.toAgent(number, connection, message, leader: hosts[id]!.raft.leader), after: delay)
     }
 
     // MARK: Operators

@@ -33,7 +33,14 @@ public struct Simulation {
         case gust
         case plan(UInt64, UInt64)
         case planSoon(UInt64, UInt64)
-        case inform(UInt64, UInt64)
+        case inform(UInt64, life: Int)
+        case serverTick(UInt64, life: Int)
+        case attempt(String, node: String, UInt64, life: Int)
+        case submission(String, [Mutation], to: UInt64)
+        case reportDue(UInt64, life: Int)
+        case report(SessionReport, from: UInt64, to: UInt64)
+        case reportTaken(UInt64, UInt64, server: String, leaderIndex: UInt64)
+        case reportLate(UInt64, life: Int, UInt64)
         case watchNodes(UInt64, UInt64)
         case keepVersion(UInt64, UInt64)
         case toManager(UInt64, agent: Int, connection: Int, AgentMessage)
@@ -202,6 +209,7 @@ public struct Simulation {
             hosts.add(
                 try SimulatedHost(member(id), disk: disk, configuration: configuration, seed: random.next()))
             agenda.add(.tick(id, life: 0), after: Milliseconds(random.number(in: 1...50)))
+            startServer(of: id)
         } catch {
             checker.note(.fault, "\(id) cannot begin: \(error)")
         }
@@ -219,7 +227,9 @@ public struct Simulation {
         case .hurry(let duration): hurry(for: duration)
         case .unstrand(let number): unstrand(number)
         case .gust: gust()
-        case .plan, .planSoon, .inform, .watchNodes, .keepVersion, .toManager, .toAgent, .agentTick, .agentReport,
+        case .serverTick, .attempt, .submission, .reportDue, .report, .reportTaken, .reportLate, .inform:
+            handleSessions(event)
+        case .plan, .planSoon, .watchNodes, .keepVersion, .toManager, .toAgent, .agentTick, .agentReport,
             .applyPicture, .taskStep, .startAgent, .operate, .wish, .operatorAnswer, .operatorPatience, .activate:
             handleServices(event)
         case .part(let change, let before): part(change, before)
@@ -254,7 +264,6 @@ public struct Simulation {
         switch event {
         case .plan(let id, let term): plan(id, term)
         case .planSoon(let id, let term): planSoon(id, term)
-        case .inform(let id, let term): inform(id, term)
         case .watchNodes(let id, let term): watchNodes(id, term)
         case .keepVersion(let id, let term): keepVersion(id, term)
         case .toManager(let id, let agent, let connection, let message):
@@ -271,6 +280,21 @@ public struct Simulation {
         case .operatorAnswer(let number, let token, let answer): receive(answer, number, token)
         case .operatorPatience(let number, let token): operatorPatience(number, token)
         case .activate(let number, let attempt): activate(number, attempt)
+        default: break
+        }
+    }
+
+    private mutating func handleSessions(_ event: Event) {
+        switch event {
+        case .serverTick(let id, let life): serverTick(id, life)
+        case .inform(let id, let life): inform(id, life)
+        case .attempt(let name, let node, let id, let life): attempt(name, of: node, on: id, life)
+        case .submission(let name, let mutations, let id): queue(.submission(name, mutations), on: id)
+        case .reportDue(let id, let life): reportDue(id, life)
+        case .report(let report, let server, let id): queue(.report(report, from: server), on: id)
+        case .reportTaken(let id, let number, let name, let index):
+            reportTaken(id, number, name, leaderIndex: index)
+        case .reportLate(let id, let life, let number): reportLate(id, life, number)
         default: break
         }
     }

@@ -42,13 +42,29 @@ import Values
         _ = ledger.report()
         _ = ledger.take(.picture(Self.picture(3)))
         _ = ledger.apply(Self.picture(3))
+        var hello = Self.hello
+        hello.known = PlanRevision(history: "c", index: 3)
         let expected: [AgentMessage] = [
-            .hello(Self.hello), .report([Self.observation("t1", .failed, 2), Self.observation("t2", .running, 1)]),
+            .hello(hello), .report([Self.observation("t1", .failed, 2), Self.observation("t2", .running, 1)]),
             .receipt(HostReceipt(revision: PlanRevision(history: "c", index: 3))),
         ]
         #expect(ledger.open(Self.hello) == expected)
         ledger.forget("t2")
         #expect(ledger.open(Self.hello)[1] == .report([Self.observation("t1", .failed, 2)]))
+    }
+
+    @Test("a picture that is older than the last one is not followed; revisions of two histories do not compare")
+    func olderPictures() {
+        var ledger = AgentLedger()
+        func take(_ picture: HostPicture) -> Bool { ledger.take(.picture(picture)) }
+        #expect(take(Self.picture(7, tasks: ["t"])))
+        #expect(!take(Self.picture(6)))
+        #expect(ledger.wanted?.tasks.count == 1)
+        #expect(take(Self.picture(7)))
+        var other = Self.picture(2)
+        other.revision.history = "another"
+        #expect(take(other))
+        #expect(ledger.wanted == other)
     }
 
     @Test("news go out together, each task's last") func news() {

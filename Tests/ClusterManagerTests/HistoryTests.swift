@@ -103,6 +103,9 @@ import Testing
         try await waitUntil("the first one has no leader") {
             first.control.shared.withLock(\.manager)?.raft.status.leader == nil
         }
+        try await waitUntil("it serves nobody") {
+            first.control.shared.withLock(\.manager)?.sessions.isOpen == false
+        }
         await #expect(throws: (any Error).self) { try await first.control.withSession { _ in } }
         #expect(first.control.membership.controlAvailable)
         #expect(try await first.control.recoveryReport().lastIndex > 0)

@@ -13,7 +13,7 @@ import Values
         "putCluster", "putNode", "removeNode", "putService", "removeService", "createTask", "removeTask", "desire",
         "assign", "explain", "orphan", "allocate", "progress", "allocateGateway", "moveCursor", "putNetwork",
         "removeNetwork", "putAttachment", "removeAttachment", "putConfig", "removeConfig", "putSecret", "removeSecret",
-        "observe", "observeNode", "raiseVersion",
+        "observe", "observeNode", "openSession", "raiseVersion",
     ]
 
     private static let expected = """
@@ -43,6 +43,7 @@ import Values
         Mutation.moveCursor: _1 networkID
         Mutation.observe: _0
         Mutation.observeNode: _1 _2 id
+        Mutation.openSession: nodeID session
         Mutation.orphan: taskID
         Mutation.progress: _1 serviceID
         Mutation.putAttachment: _0
@@ -60,9 +61,9 @@ import Values
         Mutation.removeSecret: _0 expected
         Mutation.removeService: _0 expected
         Mutation.removeTask: _0
-        Mutation: allocate allocateGateway assign createTask desire explain moveCursor observe observeNode orphan \
-        progress putAttachment putCluster putConfig putNetwork putNode putSecret putService raiseVersion \
-        removeAttachment removeConfig removeNetwork removeNode removeSecret removeService removeTask
+        Mutation: allocate allocateGateway assign createTask desire explain moveCursor observe observeNode \
+        openSession orphan progress putAttachment putCluster putConfig putNetwork putNode putSecret putService \
+        raiseVersion removeAttachment removeConfig removeNetwork removeNode removeSecret removeService removeTask
         NetworkAttachmentConfiguration: aliases driverOpts target
         NetworkObject.Spec: driver isAttachable isIngress isInternal labels name options
         NetworkObject: createdAt cursor gateway id spec subnet updatedAt version vni
@@ -70,7 +71,8 @@ import Values
         NodeDescription.Platform: OS architecture
         NodeDescription.Resources: memoryBytes nanoCPUs
         NodeDescription: engine hostname platform resources
-        NodeObject: clusterAddress createdAt description gatewayBlock id raftMember spec status updatedAt version
+        NodeObject: clusterAddress createdAt description gatewayBlock id raftMember session spec status updatedAt \
+        version
         NodeSpec: availability labels name role
         NodeStatus: addr message state
         ObjectVersion: index

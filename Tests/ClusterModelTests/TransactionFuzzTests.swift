@@ -81,7 +81,7 @@ import Values
             .observeNode(id: "node", NodeStatus(state: .down, message: "gone", addr: ""), nil),
             .removeTask("task"), .removeService("svc", expected: 2), .removeNetwork("net", expected: nil),
             .removeNode("node", expected: nil), .removeConfig("cfg", expected: 9), .removeSecret("sec", expected: nil),
-            .removeAttachment("a"), .raiseVersion(to: .stated),
+            .removeAttachment("a"), .openSession(nodeID: "node", session: "s"), .raiseVersion(to: .stated),
         ]
     }
 

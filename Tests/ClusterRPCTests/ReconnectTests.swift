@@ -12,6 +12,28 @@ import Values
 
     init() throws { fixture = try Fixture() }
 
+    @Test("A server stops while peers come: none that it has accepted is forgotten", arguments: 0..<10)
+    func stopsWhilePeersCome(round: Int) async throws {
+        let server = fixture.makeServer()
+        let running = Task { try await server.run() }
+        let peer = fixture.peer(try await server.boundPort)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 {
+                group.addTask { [fixture] in
+                    while !Task.isCancelled {
+                        let connector = ClusterConnector(credentials: fixture.provider, logger: fixture.logger)
+                        _ = try? await connector.call("echo", [1], to: peer, timeout: .milliseconds(200))
+                        await connector.shutdown()
+                    }
+                }
+            }
+            try? await Task.sleep(for: .milliseconds(20 + round))
+            if round % 2 == 0 { server.shutdown() } else { running.cancel() }
+            _ = await running.result
+            group.cancelAll()
+        }
+    }
+
     @Test func callsAndRaftGoOnAfterTheServerRestarts() async throws {
         let connector = ClusterConnector(credentials: fixture.provider, logger: fixture.logger)
         var server = fixture.makeServer()

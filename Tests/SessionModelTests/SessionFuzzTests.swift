@@ -1,5 +1,6 @@
 import ClusterModel
 import Fuzzing
+import JSON
 import NetworkModel
 import SessionModel
 import Testing
@@ -19,7 +20,9 @@ import Values
         let observation = TaskObservation(
             taskID: "t", nodeID: "n", status: status, isReady: false, readinessCounter: 18_446_744_073_709_551_615)
         let messages: [AgentMessage] = [
-            .hello(AgentHello(description: description, bootID: "b")), .report([observation, observation]),
+            .hello(AgentHello(description: description, bootID: "b")),
+            .hello(AgentHello(description: description, bootID: "b", known: Self.revision)),
+            .report([observation, observation]),
             .receipt(HostReceipt(revision: Self.revision, failure: "no")),
             .receipt(HostReceipt(revision: Self.revision)),
             .heartbeat,
@@ -27,6 +30,22 @@ import Values
         let report = Fuzzer("session-agent").run(
             try messages.map { try $0.encoded() }, decode: { try AgentMessage(decoding: $0) },
             encode: { try $0.encoded() })
+        #expect(report.finding == nil)
+    }
+
+    @Test func reports() throws {
+        let news = [
+            SessionNews(nodeID: "a", session: "s", isHeard: true, holding: .current),
+            SessionNews(nodeID: "b", session: "t", isHeard: false, holding: .upTo(.max)),
+            SessionNews(nodeID: "c", session: "u", isHeard: false, holding: .unknown),
+        ]
+        let reports = [
+            SessionReport(server: "m", number: 1, term: 2, through: 3, news: news),
+            SessionReport(server: "m", number: .max, term: .max, through: .max, news: []),
+        ]
+        let report = Fuzzer("session-report").run(
+            try reports.map { try JSONCoding.encode($0) },
+            decode: { try JSONCoding.decode(SessionReport.self, from: $0) }, encode: { try JSONCoding.encode($0) })
         #expect(report.finding == nil)
     }
 

@@ -1,0 +1,270 @@
+import ClusterModel
+
+/// One manager's side of the sessions that it serves, as a value: who has which session, what each host was told, and
+/// what its data plane holds. Times are nanoseconds of the manager's boot-time clock.
+///
+/// A session begins with a transaction that puts its identifier into the node's row (`Mutation.openSession`): the log
+/// decides which of two sessions of a node is the later one, on whatever managers they are.
+public struct SessionTable: Sendable {
+    private struct Session: Sendable {
+        let id: String
+        var conversation = Conversation()
+        var lastSaid: Int64
+    }
+
+    /// Names this life of the server.
+    public let server: String
+    /// Whether this manager serves: it can tell the leader what hosts say, and does not lag behind it.
+    public private(set) var isOpen = false
+    private var lastDelivery: Int64 = 0
+    /// How far the leader was, and when that was said: what has to be looked through next.
+    private var goal: (index: UInt64, since: Int64)?
+    /// The revision of the newest picture that all sessions were compared with.
+    public private(set) var through: UInt64 = 0
+    private var hasNewSessions = false
+    private var sessions: [String: Session] = [:]
+    /// Nodes that said something since the last report.
+    private var heard: Set<String> = []
+    /// Nodes of which the leader has to be told something, by the session that it is about.
+    private var pending: [String: String] = [:]
+    private var reported: (report: SessionReport, pending: [String: String])?
+    private var lastNumber: UInt64 = 0
+    private var lastTerm: UInt64 = 0
+
+    /// - Parameter server: new for each life of the manager's daemon.
+    public init(server: String) { self.server = server }
+
+    /// A report has come to the leader, so there may be sessions here as soon as this manager is as far as it.
+    ///
+    /// - Parameter leaderIndex: what the leader had applied.
+    public mutating func delivered(at now: Int64, leaderIndex: UInt64) {
+        lastDelivery = now
+        if let goal, through < goal.index { return }
+        if goal != nil { isOpen = true }
+        goal = (leaderIndex, now)
+    }
+
+    /// Whether the sessions have to end, so that their hosts look for another manager: nobody would hear of them, or
+    /// this manager hears of nothing.
+    ///
+    /// - Parameter mayServe: whether other managers than the leader may, or this is the leader.
+    public func mustEnd(mayServe: Bool, at now: Int64) -> Bool {
+        guard isOpen else { return false }
+        let isLate = goal.map { through < $0.index && now - $0.since > SessionTiming.orphanNanoseconds } ?? false
+        return !mayServe || isLate || now - lastDelivery > SessionTiming.orphanNanoseconds
+    }
+
+    /// All sessions are over: hosts look for another manager.
+    public mutating func end() {
+        isOpen = false
+        goal = nil
+        for node in Array(sessions.keys) { remove(node) }
+    }
+
+    // MARK: One session
+
+    /// Opens a session, which takes the place of the node's last one here.
+    ///
+    /// - Parameter id: new for each session.
+    /// - Returns: whether this manager serves.
+    public mutating func open(_ nodeID: String, as id: String, at now: Int64) -> Bool {
+        guard isOpen else { return false }
+        if sessions[nodeID] != nil { remove(nodeID) }
+        sessions[nodeID] = Session(id: id, lastSaid: now)
+        return true
+    }
+
+    public func isCurrent(_ id: String, of nodeID: String) -> Bool { sessions[nodeID]?.id == id }
+
+    public mutating func close(_ id: String, of nodeID: String) {
+        if isCurrent(id, of: nodeID) { remove(nodeID) }
+    }
+
+    private mutating func remove(_ nodeID: String) {
+        guard let session = sessions.removeValue(forKey: nodeID) else { return }
+        heard.remove(nodeID)
+        pending[nodeID] = session.id
+    }
+
+    /// A node was heard, whatever it said.
+    public mutating func heard(_ nodeID: String) {
+        if sessions[nodeID] != nil { heard.insert(nodeID) }
+    }
+
+    /// What a message asks the manager to do.
+    public enum Outcome: Hashable, Sendable {
+        case nothing
+        /// To be put into the log, in order, before the node's next message is taken.
+        case propose([Mutation])
+        /// The same; then the session is `begun`.
+        case begin([Mutation])
+        /// The leader has to be told what the host's data plane holds.
+        case report
+        /// The host could not apply its picture.
+        case failed(HostReceipt)
+        /// Another session has taken this one's place, or the node is gone: it ends.
+        case over
+    }
+
+    /// Takes in what a node says in a session.
+    public mutating func take(
+        _ message: AgentMessage, from nodeID: String, session id: String, in state: ClusterState
+    ) -> Outcome {
+        guard isCurrent(id, of: nodeID) else { return .over }
+        heard.insert(nodeID)
+        switch message {
+        case .hello(let hello):
+            guard var status = state.nodes[nodeID]?.status else { return .over }
+            status.state = .ready
+            status.message = ""
+            sessions[nodeID]?.conversation.known = hello.known
+            var mutations = [Mutation.observeNode(id: nodeID, status, hello.description)]
+            if state.namesSessions { mutations.append(.openSession(nodeID: nodeID, session: id)) }
+            return .begin(mutations)
+        case .report(let observations):
+            // A host speaks of its own tasks alone.
+            let own = observations.filter { $0.nodeID == nodeID }
+            return own.isEmpty ? .nothing : .propose(own.map { .observe($0) })
+        case .receipt(let receipt):
+            guard receipt.revision.history == state.historyID else { return .nothing }
+            let before = sessions[nodeID]?.conversation.holding
+            sessions[nodeID]?.conversation.take(receipt, through: through)
+            let isNews = sessions[nodeID]?.conversation.holding != before
+            if isNews { pending[nodeID] = id }
+            if receipt.failure != nil { return .failed(receipt) }
+            return isNews ? .report : .nothing
+        case .heartbeat: return .nothing
+        }
+    }
+
+    /// The transaction that begins a session was applied at `index`.
+    public mutating func begun(_ id: String, of nodeID: String, at index: UInt64) {
+        guard isCurrent(id, of: nodeID) else { return }
+        sessions[nodeID]?.conversation.beginning = index
+        hasNewSessions = true
+        pending[nodeID] = id
+    }
+
+    // MARK: What hosts have to know
+
+    /// Whether there is anything to compare with the state of a revision.
+    public func mustLook(at index: UInt64) -> Bool { index > through || hasNewSessions && index == through }
+
+    /// Compares what hosts were told with what is so now.
+    ///
+    /// - Returns: the nodes to which there is something to say.
+    public mutating func inform(_ cluster: ClusterPicture) -> [String] {
+        var due: [String] = []
+        for (nodeID, session) in sessions where session.conversation.hasBegun(in: cluster.state) {
+            let before = session.conversation.holding
+            let picture = cluster.host(nodeID)
+            // A node that was declared down begins anew.
+            guard let picture, cluster.state.isLast(session.id, of: nodeID),
+                cluster.state.nodes[nodeID]?.status.state != .down
+            else {
+                sessions[nodeID]?.conversation.isOver = true
+                due.append(nodeID)
+                continue
+            }
+            sessions[nodeID]?.conversation.look(at: picture)
+            guard let now = sessions[nodeID]?.conversation else { continue }
+            if now.holding != before { pending[nodeID] = session.id }
+            if now.waiting != nil { due.append(nodeID) }
+        }
+        through = max(through, cluster.state.index)
+        hasNewSessions = false
+        return due.sorted()
+    }
+
+    /// Nodes that have been told nothing for so long that they are told that this manager lives.
+    public func quietNodes(at now: Int64) -> [String] {
+        sessions.filter { now - $0.value.lastSaid >= SessionTiming.heartbeatNanoseconds }.map(\.key).sorted()
+    }
+
+    /// Whether anybody has a session here.
+    public var isEmpty: Bool { sessions.isEmpty }
+
+    /// A state was seen while nobody had a session here.
+    public mutating func pass(_ index: UInt64) {
+        precondition(isEmpty, "sessions are compared with pictures")
+        through = max(through, index)
+    }
+
+    /// What is to be done next in a session.
+    public enum Step: Hashable, Sendable {
+        case say(ManagerMessage)
+        case wait
+        case over
+    }
+
+    /// What is to be said now; it counts as said.
+    public mutating func next(_ id: String, of nodeID: String, at now: Int64) -> Step {
+        guard isCurrent(id, of: nodeID), let session = sessions[nodeID], !session.conversation.isOver else {
+            return .over
+        }
+        let message: ManagerMessage
+        if let picture = session.conversation.waiting {
+            sessions[nodeID]?.conversation.say(picture)
+            message = .picture(picture)
+        } else if now - session.lastSaid >= SessionTiming.heartbeatNanoseconds {
+            message = .heartbeat
+        } else {
+            return .wait
+        }
+        sessions[nodeID]?.lastSaid = now
+        return .say(message)
+    }
+
+    // MARK: What the leader has to know
+
+    /// Whether the leader has to be told at once, and not only that hosts live.
+    public var hasNews: Bool { !pending.isEmpty || through > (reported?.report.through ?? 0) }
+
+    /// What is new for the leader of a term; all there is where the term is new. One report is on its way at a time:
+    /// `delivered` or `lost` says what became of it.
+    public mutating func report(term: UInt64) -> SessionReport {
+        if term != lastTerm { for (node, session) in sessions { pending[node] = session.id } }
+        lastTerm = term
+        lastNumber += 1
+        var news = pending.map { node, id in
+            let holding = isCurrent(id, of: node) ? sessions[node]?.conversation.holding : nil
+            return SessionNews(
+                nodeID: node, session: id, isHeard: isCurrent(id, of: node) && heard.contains(node),
+                holding: holding ?? .unknown)
+        }
+        for node in heard where pending[node] == nil {
+            guard let session = sessions[node] else { continue }
+            news.append(
+                SessionNews(
+                    nodeID: node, session: session.id, isHeard: true, holding: session.conversation.holding))
+        }
+        news.sort { $0.nodeID < $1.nodeID }
+        let report = SessionReport(server: server, number: lastNumber, term: term, through: through, news: news)
+        reported = (report, pending)
+        pending = [:]
+        // That a host was heard is worth nothing later.
+        heard = []
+        return report
+    }
+
+    /// The last report may not have come to the leader: what it said is said again.
+    public mutating func lost() {
+        guard let (_, lost) = reported else { return }
+        pending.merge(lost) { newer, _ in newer }
+        reported = nil
+    }
+}
+
+extension ClusterState {
+    /// Names the log that its indices count in; empty before there is a cluster.
+    public var historyID: String { cluster?.historyID ?? "" }
+
+    /// Whether sessions are named in nodes' rows, and so all managers may serve them. Those that began before that end.
+    public var namesSessions: Bool { version >= .stated }
+
+    /// Whether a session that has begun is a node's last one.
+    func isLast(_ session: String, of nodeID: String) -> Bool {
+        guard let node = nodes[nodeID] else { return false }
+        return !namesSessions || node.session == session
+    }
+}
