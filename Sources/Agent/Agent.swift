@@ -34,6 +34,8 @@ public actor Agent {
     private var outgoing: AsyncStream<AgentMessage>.Continuation?
     private var waiters: [UInt64: (check: (HostPicture) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = [:]
     private var nextWaiter: UInt64 = 0
+    /// When the manager said something last, in nanoseconds since boot.
+    private var lastHeard: Int64 = 0
     private let work: AsyncStream<Void>
     private let workSignal: AsyncStream<Void>.Continuation
 
@@ -88,6 +90,7 @@ public actor Agent {
                 }
             }
             group.addTask { for try await message in session.messages { await self.take(message) } }
+            group.addTask { try await self.awaitSilence() }
             defer {
                 continuation.finish()
                 group.cancelAll()
@@ -96,7 +99,18 @@ public actor Agent {
         }
     }
 
-    private func take(_ message: ManagerMessage) { if ledger.take(message) { workSignal.yield() } }
+    private func take(_ message: ManagerMessage) {
+        lastHeard = Clock.sinceBoot()
+        if ledger.take(message) { workSignal.yield() }
+    }
+
+    /// Until the manager has said nothing for as long as it takes a silent host for dead.
+    private func awaitSilence() async throws {
+        lastHeard = Clock.sinceBoot()
+        while Clock.sinceBoot() - lastHeard < SessionTiming.leaseNanoseconds {
+            try await Task.sleep(for: .nanoseconds(SessionTiming.heartbeatNanoseconds))
+        }
+    }
 
     // MARK: Carrying out
 

@@ -28,9 +28,9 @@ extension ControlPlane: ClusterAccess {
         var failure: any Error = EngineError.noLeader
         for peer in await sessionCandidates(record) {
             do {
+                shared.withLock { $0.sessionPeer = peer.nodeID }
+                defer { shared.withLock { $0.sessionPeer = nil } }
                 return try await connector.withSession(to: peer, timeout: .seconds(2)) { inbound, outbound in
-                    self.shared.withLock { $0.sessionPeer = peer.nodeID }
-                    defer { self.shared.withLock { $0.sessionPeer = nil } }
                     let (messages, continuation) = AsyncThrowingStream.makeStream(
                         of: ManagerMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
                     let reader = Task {
@@ -79,14 +79,17 @@ extension ControlPlane: ClusterAccess {
     private func localSession(
         _ nodeID: String, _ manager: Manager, _ body: @escaping @Sendable (AgentSession) async throws -> Void
     ) async throws {
-        let (toAgent, agentEnd) = AsyncThrowingStream.makeStream(of: ManagerMessage.self)
-        let (toManager, managerEnd) = AsyncThrowingStream.makeStream(of: AgentMessage.self)
+        let limit = SessionLimits.waitingMessages
+        let (toAgent, agentEnd) = AsyncThrowingStream.makeStream(
+            of: ManagerMessage.self, bufferingPolicy: .bufferingOldest(limit))
+        let (toManager, managerEnd) = AsyncThrowingStream.makeStream(
+            of: AgentMessage.self, bufferingPolicy: .bufferingOldest(limit))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
                     try await manager.serve(nodeID: nodeID, inbound: toManager) { message in
                         if case .picture(let picture) = message { try self.follow(picture, isOwn: true) }
-                        agentEnd.yield(message)
+                        if case .dropped = agentEnd.yield(message) { throw SessionRefused.over(nodeID) }
                     }
                     agentEnd.finish()
                 } catch {
@@ -94,7 +97,13 @@ extension ControlPlane: ClusterAccess {
                     throw error
                 }
             }
-            group.addTask { try await body(AgentSession(messages: toAgent) { managerEnd.yield($0) }) }
+            group.addTask {
+                let session = AgentSession(messages: toAgent) { message in
+                    manager.sessions.heard(nodeID)
+                    if case .dropped = managerEnd.yield(message) { throw SessionRefused.over(nodeID) }
+                }
+                try await body(session)
+            }
             defer {
                 managerEnd.finish()
                 group.cancelAll()

@@ -37,7 +37,6 @@ final class LeaderLoop: Sendable {
     }
 
     func run() async {
-        sessions.lead(in: term)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.orchestrate() }
             group.addTask { await self.watchNodes() }
@@ -59,7 +58,7 @@ final class LeaderLoop: Sendable {
     private func orchestrate() async {
         let watch = store.watch(ObjectKind.ofOrchestration)
         defer { watch.finish() }
-        sessions.onNews { watch.wake() }
+        sessions.onNews(in: term) { watch.wake() }
         var generator = SystemRandomNumberGenerator()
         var limit = Orchestrator.mutationLimit
         while !Task.isCancelled {

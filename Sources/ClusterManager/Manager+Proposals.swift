@@ -54,13 +54,23 @@ extension Manager {
             nodeID: nodeID, inbound: inbound, propose: { try await self.submit($0) }, send: send)
     }
 
-    /// Has the leader propose. Gives up as soon as raft no longer takes it for the leader: where it lost its power, its
-    /// connection shows that seconds later.
     private func forward(_ request: ProposalRequest) async throws -> ProposalAnswer {
-        let leader = try await leader()
         let payload = try JSONCoding.encode(request)
-        let answer = try await withThrowingTaskGroup(of: [UInt8]?.self) { [raft] group in
-            group.addTask { try await self.ask(leader, ClusterMethodNames.propose, payload) }
+        let answer = try await askLeader(leader(), ClusterMethodNames.propose, payload)
+        return try JSONCoding.decode(ProposalAnswer.self, from: answer)
+    }
+
+    /// Asks another manager, which leads. Gives up as soon as raft no longer takes it for the leader: where it lost its
+    /// power, its connection shows that seconds later.
+    func askLeader(
+        _ leader: RaftMember, _ method: String, _ payload: [UInt8], timeout: Duration = RPCLimits.callTimeout
+    ) async throws -> [UInt8] {
+        guard leader.id != raft.status.member?.id, let address = ClusterAddress(parsing: leader.address) else {
+            throw EngineError.noLeader
+        }
+        let peer = ClusterPeer(nodeID: leader.nodeID, address: address)
+        let answer = try await withThrowingTaskGroup(of: [UInt8]?.self) { [connector, raft] group in
+            group.addTask { try await connector.call(method, payload, to: peer, timeout: timeout) }
             group.addTask {
                 for await status in raft.statusChanges() where status.leader?.id != leader.id { return nil }
                 return nil
@@ -69,17 +79,6 @@ extension Manager {
             return try await group.next() ?? nil
         }
         guard let answer else { throw EngineError.noLeader }
-        return try JSONCoding.decode(ProposalAnswer.self, from: answer)
-    }
-
-    /// Asks another manager that leads.
-    func ask(
-        _ leader: RaftMember, _ method: String, _ payload: [UInt8], timeout: Duration = RPCLimits.callTimeout
-    ) async throws -> [UInt8] {
-        guard leader.id != raft.status.member?.id, let address = ClusterAddress(parsing: leader.address) else {
-            throw EngineError.noLeader
-        }
-        let peer = ClusterPeer(nodeID: leader.nodeID, address: address)
-        return try await connector.call(method, payload, to: peer, timeout: timeout)
+        return answer
     }
 }

@@ -82,7 +82,9 @@ final class Manager: Sendable {
                 sessions.leadNoMore()
                 leading = nil
             }
+            sessions.reportSoon()
             guard status.isLeading, leading == nil else { return }
+            sessions.lead(in: status.term)
             logger.info("this manager leads", metadata: ["term": "\(status.term)"])
             let loop = LeaderLoop(
                 proposer: proposer, sessions: sessions, connector: connector, survey: survey, gate: gate,

@@ -164,7 +164,8 @@ extension ControlPlane {
             try requireManager(peer, manager)
             // One that was taken out of raft learns of nothing any more.
             guard manager.raft.status.members.contains(where: { $0.member.nodeID == asker }),
-                let index = manager.sessions.take(try JSONCoding.decode(SessionReport.self, from: payload))
+                let index = manager.sessions.take(
+                    try JSONCoding.decode(SessionReport.self, from: payload), from: asker)
             else { throw EngineError.noLeader }
             return try JSONCoding.encode(index)
         case ClusterMethodNames.enrol:

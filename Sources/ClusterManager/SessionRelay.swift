@@ -17,26 +17,34 @@ struct SessionRelay {
         let sessions = manager.sessions
         for await _ in sessions.news {
             let status = manager.raft.status
+            let isMember = status.members.contains { $0.member.id == status.member?.id }
             // Leaders of a cluster of the first version know nothing of other managers' sessions.
-            let mayServe = status.isLeading || manager.store.state.namesSessions
-            if mayServe, let leaderIndex = await deliver(status) {
-                sessions.reportDelivered(leaderIndex: leaderIndex)
-            } else {
-                sessions.reportLost(mayServe: mayServe)
+            let mayServe = isMember && (status.isLeading || manager.store.state.namesSessions)
+            switch mayServe ? await deliver(status) : .lost {
+            case .lost: sessions.reportLost(mayServe: mayServe)
+            case .delivered(let leaderIndex): sessions.reportDelivered(leaderIndex: leaderIndex)
             }
             guard (try? await Task.sleep(for: .nanoseconds(SessionTiming.mergeNanoseconds))) != nil else { return }
         }
     }
 
-    /// Returns what the leader had applied; nil where it may not have the report.
-    private func deliver(_ status: RaftStatus) async -> UInt64? {
-        let sessions = manager.sessions
-        guard let leader = status.leader else { return nil }
-        let report = sessions.report(term: status.term)
-        if status.isLeading { return sessions.take(report) }
+    private enum Delivery {
+        /// What the leader had applied; nil where it is this manager.
+        case delivered(leaderIndex: UInt64?)
+        case lost
+    }
+
+    private func deliver(_ status: RaftStatus) async -> Delivery {
+        guard let leader = status.leader, let own = status.member?.nodeID else { return .lost }
+        let report = manager.sessions.report(term: status.term)
+        if status.isLeading {
+            return manager.sessions.take(report, from: own) == nil ? .lost : .delivered(leaderIndex: nil)
+        }
         guard let payload = try? JSONCoding.encode(report),
-            let answer = try? await manager.ask(leader, ClusterMethodNames.sessions, payload, timeout: Self.patience)
-        else { return nil }
-        return try? JSONCoding.decode(UInt64.self, from: answer)
+            let answer = try? await manager.askLeader(
+                leader, ClusterMethodNames.sessions, payload, timeout: Self.patience),
+            let index = try? JSONCoding.decode(UInt64.self, from: answer)
+        else { return .lost }
+        return .delivered(leaderIndex: index)
     }
 }

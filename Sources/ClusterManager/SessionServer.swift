@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterRPC
 import ClusterStore
 import LinuxSystem
 import Logging
@@ -10,9 +11,9 @@ import Values
 /// One manager's side of the sessions that it serves, and while it leads its knowledge of all nodes.
 final class SessionServer: Sendable {
     private struct Served {
-        let task: Task<Void, any Error>
         /// There may be something to say.
         let signal: AsyncStream<Void>.Continuation
+        var task: Task<Void, any Error>?
     }
 
     private struct Shared {
@@ -56,7 +57,7 @@ final class SessionServer: Sendable {
             defer { shared.served = [:] }
             return Array(shared.served.values)
         }
-        for one in served { one.task.cancel() }
+        for one in served { one.task?.cancel() }
     }
 
     var isOpen: Bool { shared.withLock(\.table.isOpen) }
@@ -69,12 +70,12 @@ final class SessionServer: Sendable {
 
     // MARK: The leader's knowledge
 
-    /// A term begins: every node gets a full lease.
+    /// A term begins: every node gets a full lease. What an earlier one has begun is over.
     func lead(in term: UInt64) {
-        let nodes = store.state.nodes.keys
+        let state = store.state
         shared.withLock { shared in
             shared.leases = NodeLeases(
-                term: term, server: shared.table.server, nodes: nodes, at: Clock.sinceBoot())
+                term: term, server: shared.table.server, in: state, at: Clock.sinceBoot())
         }
         newsSignal.yield()
     }
@@ -90,8 +91,13 @@ final class SessionServer: Sendable {
     /// Every node gets a full lease from now on.
     func renewLeases() { shared.withLock { $0.leases?.renew(at: Clock.sinceBoot()) } }
 
-    /// Has `body` called when something is new of what hosts hold, as long as this manager leads.
-    func onNews(_ body: @escaping @Sendable () -> Void) { shared.withLock { $0.onNews = body } }
+    /// Has `body` called when something is new of what hosts hold, as long as this manager leads in that term.
+    func onNews(in term: UInt64, _ body: @escaping @Sendable () -> Void) {
+        shared.withLock { if $0.leases?.term == term { $0.onNews = body } }
+    }
+
+    /// Who leads may be another one.
+    func reportSoon() { newsSignal.yield() }
 
     func receipts(in state: ClusterState) -> DataplaneReceipts {
         DataplaneReceipts(applied: shared.withLock { $0.leases?.receipts(in: state) } ?? [:])
@@ -104,12 +110,13 @@ final class SessionServer: Sendable {
 
     /// Takes in what a manager reports of its sessions.
     ///
+    /// - Parameter manager: the node that reports it.
     /// - Returns: what this leader has applied; nil where the report was not meant for it.
-    func take(_ report: SessionReport) -> UInt64? {
+    func take(_ report: SessionReport, from manager: String) -> UInt64? {
         let state = store.state
         let (isTaken, notify) = shared.withLock { shared -> (Bool, (@Sendable () -> Void)?) in
             guard shared.leases?.term == report.term else { return (false, nil) }
-            let isNews = shared.leases?.take(report, in: state, at: Clock.sinceBoot()) ?? false
+            let isNews = shared.leases?.take(report, from: manager, in: state, at: Clock.sinceBoot()) ?? false
             return (true, isNews ? shared.onNews : nil)
         }
         notify?()
@@ -120,12 +127,12 @@ final class SessionServer: Sendable {
 
     func report(term: UInt64) -> SessionReport { shared.withLock { $0.table.report(term: term) } }
 
-    /// - Parameter leaderIndex: what the leader had applied.
-    func reportDelivered(leaderIndex: UInt64) {
-        let now = Clock.sinceBoot()
+    /// - Parameter leaderIndex: what the leader had applied; nil where it is this manager.
+    func reportDelivered(leaderIndex: UInt64?) {
+        let (now, applied) = (Clock.sinceBoot(), store.state.index)
         let (notify, mustEnd) = shared.withLock { shared in
             let wasOpen = shared.table.isOpen
-            shared.table.delivered(at: now, leaderIndex: leaderIndex)
+            shared.table.delivered(at: now, leaderIndex: leaderIndex, applied: applied)
             let isOpening = !wasOpen && shared.table.isOpen
             return (isOpening ? shared.onOpening : nil, shared.table.mustEnd(mayServe: true, at: now))
         }
@@ -164,24 +171,34 @@ final class SessionServer: Sendable {
     }
 
     private func compare(with state: ClusterState, after last: ClusterPicture?) -> ClusterPicture? {
-        let mustLook = shared.withLock { shared in
-            guard shared.table.mustLook(at: state.index) else { return false }
-            if shared.table.isEmpty { shared.table.pass(state.index) }
-            return !shared.table.isEmpty
+        let nodes = shared.withLock { shared -> [String]? in
+            guard shared.table.mustLook(at: state.index) else { return nil }
+            return shared.table.beginLook()
         }
-        let picture = mustLook ? ClusterPicture(state, history: state.historyID, after: last) : nil
-        let (due, hasNews) = shared.withLock { shared in
-            let due = picture.map { shared.table.inform($0) } ?? []
-            return (due.compactMap { shared.served[$0]?.signal }, shared.table.hasNews)
+        guard let nodes else { return last }
+        let picture = nodes.isEmpty ? nil : ClusterPicture(state, history: state.historyID, after: last)
+        // In parts, so that nobody who was heard waits for long.
+        for start in stride(from: 0, to: nodes.count, by: Self.nodesAtOnce) {
+            guard let picture else { break }
+            let part = nodes[start..<min(start + Self.nodesAtOnce, nodes.count)]
+            let signals = shared.withLock { shared in
+                shared.table.inform(part, picture).compactMap { shared.served[$0]?.signal }
+            }
+            for signal in signals { signal.yield() }
         }
-        for signal in due { signal.yield() }
+        let hasNews = shared.withLock { shared in
+            shared.table.endLook(at: state.index)
+            return shared.table.hasNews
+        }
         if hasNews { newsSignal.yield() }
         return picture ?? last
     }
 
+    private static let nodesAtOnce = 32
+
     /// Hosts to whom nothing was said for long are told that this manager lives.
     private func keepTalking() async {
-        while (try? await Task.sleep(for: .nanoseconds(SessionTiming.heartbeatNanoseconds / 4))) != nil {
+        while (try? await Task.sleep(for: .nanoseconds(SessionTiming.reportNanoseconds))) != nil {
             let signals = shared.withLock { shared in
                 shared.table.quietNodes(at: Clock.sinceBoot()).compactMap { shared.served[$0]?.signal }
             }
@@ -209,12 +226,12 @@ final class SessionServer: Sendable {
         let id = Self.newName()
         let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         // Registered before it does anything, so that its first message counts.
-        let (isOpen, previous) = shared.withLock { shared in
-            let isOpen = shared.table.open(nodeID, as: id, at: Clock.sinceBoot())
-            return (isOpen, isOpen ? shared.served.removeValue(forKey: nodeID) : nil)
+        let (isOpen, previous) = shared.withLock { shared -> (Bool, Served?) in
+            guard shared.table.open(nodeID, as: id, at: Clock.sinceBoot()) else { return (false, nil) }
+            return (true, shared.served.updateValue(Served(signal: signal), forKey: nodeID))
         }
         guard isOpen else { throw SessionRefused.notServing }
-        previous?.task.cancel()
+        previous?.task?.cancel()
         let task = Task { [self] in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await self.receive(nodeID: nodeID, id: id, inbound: inbound, propose) }
@@ -225,7 +242,7 @@ final class SessionServer: Sendable {
         }
         let isCurrent = shared.withLock { shared in
             guard shared.table.isCurrent(id, of: nodeID) else { return false }
-            shared.served[nodeID] = Served(task: task, signal: signal)
+            shared.served[nodeID]?.task = task
             return true
         }
         if !isCurrent { task.cancel() }
@@ -236,23 +253,28 @@ final class SessionServer: Sendable {
                 shared.served[nodeID] = nil
             }
         }
-        try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            task.cancel()
+        do {
+            try await withTaskCancellationHandler {
+                try await task.value
+            } onCancel: {
+                task.cancel()
+            }
+        } catch is CancellationError where !Task.isCancelled {
+            throw SessionRefused.notServing
         }
     }
 
     private func receive(
-        nodeID: String, id: String, inbound: AsyncThrowingStream<AgentMessage, any Error>, _ propose: Propose
+        nodeID: String, id: String, inbound: AsyncThrowingStream<AgentMessage, any Error>,
+        _ propose: @escaping Propose
     ) async throws {
         for try await message in inbound {
             let state = store.state
             switch shared.withLock({ $0.table.take(message, from: nodeID, session: id, in: state) }) {
             case .nothing: break
-            case .propose(let mutations): _ = try await propose(mutations)
+            case .propose(let mutations): _ = try await Self.untilCancelled { try await propose(mutations) }
             case .begin(let mutations):
-                let index = try await propose(mutations)
+                let index = try await Self.untilCancelled { try await propose(mutations) }
                 shared.withLock { $0.table.begun(id, of: nodeID, at: index) }
                 look.yield()
                 logger.info("a node is ready", metadata: ["node": "\(nodeID)"])
@@ -267,6 +289,24 @@ final class SessionServer: Sendable {
             case .over: return
             }
         }
+    }
+
+    /// What `body` returns; a session that ends does not wait for it.
+    private static func untilCancelled(
+        _ body: @escaping @Sendable () async throws -> UInt64
+    ) async throws -> UInt64 {
+        let (results, result) = AsyncThrowingStream.makeStream(of: UInt64.self)
+        let work = Task {
+            do {
+                result.yield(try await body())
+                result.finish()
+            } catch {
+                result.finish(throwing: error)
+            }
+        }
+        for try await result in results { return result }
+        work.cancel()
+        throw CancellationError()
     }
 
     /// Says what there is to say whenever there may be something.
@@ -287,8 +327,8 @@ final class SessionServer: Sendable {
     }
 }
 
-/// Why a session is refused, or ends.
-enum SessionRefused: Error, CustomStringConvertible {
+/// Why a session is refused, or ends. The host asks the next manager.
+enum SessionRefused: Error, RPCFailureConvertible, CustomStringConvertible {
     case notServing
     case unknownNode(String)
     case over(String)
@@ -300,4 +340,6 @@ enum SessionRefused: Error, CustomStringConvertible {
         case .over(let id): "node \(id) has another session, is gone, or was declared down"
         }
     }
+
+    var rpcFailure: RPCFailure { RPCFailure(.unavailable, description) }
 }

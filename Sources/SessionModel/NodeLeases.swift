@@ -5,74 +5,84 @@ import ClusterModel
 public struct NodeLeases: Sendable {
     private struct Known: Sendable {
         var session: String
-        var server: String
+        var manager: String
         var holding: Holding
     }
 
+    /// A manager's session server in one life.
     private struct Server: Sendable {
-        var number: UInt64
-        var through: UInt64
+        var name: String
+        var number: UInt64 = 0
+        var through: UInt64 = 0
+        /// Lives that are over.
+        var earlier: [String] = []
     }
 
-    /// Sessions of one node that are remembered: the last one by the log is among them.
-    static let sessionsPerNode = 4
-    /// Lives of session servers that are remembered.
-    static let serverLimit = 64
+    /// Sessions of one node that are remembered; that which its row names is always among them.
+    static let sessionLimit = 4
+    /// Lives of one manager's server that are remembered.
+    static let lifeLimit = 16
 
+    /// The term that it is for.
     public let term: UInt64
     /// The leader's own session server.
     private let ownServer: String
     private var lastHeard: [String: Int64]
+    /// The session that the node's row named last: a new one is a sign of life.
+    private var lastSession: [String: String] = [:]
     private var known: [String: [Known]] = [:]
+    /// By manager.
     private var servers: [String: Server] = [:]
 
     /// A term begins: every node gets a full lease, since nobody knows when the last leader heard it.
     ///
     /// - Parameter server: the leader's own.
-    public init(term: UInt64, server: String, nodes: some Sequence<String>, at now: Int64) {
+    public init(term: UInt64, server: String, in state: ClusterState, at now: Int64) {
         self.term = term
         ownServer = server
-        lastHeard = Dictionary(nodes.map { ($0, now) }) { first, _ in first }
+        lastHeard = Dictionary(uniqueKeysWithValues: state.nodes.keys.map { ($0, now) })
+        for (id, node) in state.nodes { lastSession[id] = node.session }
     }
 
     /// Takes in what a manager reports of the sessions that it serves.
     ///
+    /// - Parameter manager: the node that reports it, by its certificate.
     /// - Returns: whether something is new of what hosts hold.
-    public mutating func take(_ report: SessionReport, in state: ClusterState, at now: Int64) -> Bool {
-        guard report.term == term, report.number > servers[report.server]?.number ?? 0,
-            report.server == ownServer || state.namesSessions
-        else { return false }
-        if servers[report.server] == nil, servers.count == Self.serverLimit { forgetServers() }
-        var isNews = report.through > servers[report.server]?.through ?? 0
-        servers[report.server] = Server(number: report.number, through: report.through)
-        for news in report.news {
+    public mutating func take(
+        _ report: SessionReport, from manager: String, in state: ClusterState, at now: Int64
+    ) -> Bool {
+        guard report.term == term, report.server == ownServer || state.namesSessions else { return false }
+        var server = servers[manager] ?? Server(name: report.server)
+        guard !server.earlier.contains(report.server) else { return false }
+        if report.server != server.name {
+            server = Server(name: report.server, earlier: (server.earlier + [server.name]).suffix(Self.lifeLimit))
+            for (node, sessions) in known { known[node] = sessions.filter { $0.manager != manager } }
+        }
+        guard report.number > server.number else { return false }
+        var isNews = report.through > server.through
+        (server.number, server.through) = (report.number, report.through)
+        servers[manager] = server
+        for news in report.news where state.nodes[news.nodeID] != nil {
             if news.isHeard, state.isLast(news.session, of: news.nodeID) { lastHeard[news.nodeID] = now }
-            if note(news, by: report.server) { isNews = true }
+            if note(news, by: manager, in: state) { isNews = true }
         }
         return isNews
     }
 
-    private mutating func note(_ news: SessionNews, by server: String) -> Bool {
+    private mutating func note(_ news: SessionNews, by manager: String, in state: ClusterState) -> Bool {
         var sessions = known[news.nodeID] ?? []
         if let place = sessions.firstIndex(where: { $0.session == news.session }) {
             guard sessions[place].holding != news.holding else { return false }
             sessions[place].holding = news.holding
         } else {
-            sessions.append(Known(session: news.session, server: server, holding: news.holding))
-            if sessions.count > Self.sessionsPerNode { sessions.removeFirst() }
+            sessions.append(Known(session: news.session, manager: manager, holding: news.holding))
+            if sessions.count > Self.sessionLimit {
+                let named = state.nodes[news.nodeID]?.session
+                sessions.remove(at: sessions.firstIndex { $0.session != named } ?? 0)
+            }
         }
         known[news.nodeID] = sessions
         return true
-    }
-
-    /// Those that have said least are lives that are over.
-    private mutating func forgetServers() {
-        let used = Set(known.values.joined().map(\.server))
-        servers = servers.filter { used.contains($0.key) }
-        guard servers.count == Self.serverLimit, let oldest = servers.min(by: { $0.value.through < $1.value.through })
-        else { return }
-        servers[oldest.key] = nil
-        for (node, sessions) in known { known[node] = sessions.filter { $0.server != oldest.key } }
     }
 
     /// The revision that the data plane of each host holds, where that is known.
@@ -85,11 +95,15 @@ public struct NodeLeases: Sendable {
             switch last.holding {
             case .unknown: break
             case .upTo(let index): receipts[nodeID] = index
-            case .current: receipts[nodeID] = servers[last.server]?.through
+            case .current: receipts[nodeID] = servers[last.manager]?.through
             }
         }
         return receipts
     }
+
+    /// How much is remembered, of how many sessions and of how many lives of managers' servers.
+    var rememberedSessions: Int { known.values.reduce(0) { $0 + $1.count } }
+    var rememberedLives: Int { servers.values.reduce(0) { $0 + 1 + $1.earlier.count } }
 
     // MARK: Silence
 
@@ -99,7 +113,16 @@ public struct NodeLeases: Sendable {
     /// Nodes that were not heard for longer than the lease, in order; one that is new begins its lease.
     public mutating func silentNodes(in state: ClusterState, at now: Int64) -> [String] {
         var silent: [String] = []
-        for id in state.nodes.keys {
+        if lastHeard.count > 2 * state.nodes.count {
+            lastHeard = lastHeard.filter { state.nodes[$0.key] != nil }
+            lastSession = lastSession.filter { state.nodes[$0.key] != nil }
+            known = known.filter { state.nodes[$0.key] != nil }
+        }
+        for (id, node) in state.nodes {
+            if node.session != lastSession[id] {
+                lastSession[id] = node.session
+                lastHeard[id] = now
+            }
             guard let heard = lastHeard[id] else {
                 lastHeard[id] = now
                 continue

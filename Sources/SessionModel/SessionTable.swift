@@ -19,27 +19,41 @@ public struct SessionTable: Sendable {
     private var lastDelivery: Int64 = 0
     /// How far the leader was, and when that was said: what has to be looked through next.
     private var goal: (index: UInt64, since: Int64)?
+    private var isLate = false
     /// The revision of the newest picture that all sessions were compared with.
     public private(set) var through: UInt64 = 0
     private var hasNewSessions = false
     private var sessions: [String: Session] = [:]
     /// Nodes that said something since the last report.
     private var heard: Set<String> = []
-    /// Nodes of which the leader has to be told something, by the session that it is about.
+    /// Sessions of which the leader has to be told something, with their nodes; also of those that are over.
     private var pending: [String: String] = [:]
-    private var reported: (report: SessionReport, pending: [String: String])?
+    /// What is on its way to the leader.
+    private var reported: [String: String]?
+    private var reportedThrough: UInt64 = 0
     private var lastNumber: UInt64 = 0
     private var lastTerm: UInt64 = 0
 
     /// - Parameter server: new for each life of the manager's daemon.
     public init(server: String) { self.server = server }
 
-    /// A report has come to the leader, so there may be sessions here as soon as this manager is as far as it.
+    /// A report has come to the leader, so there may be sessions here as soon as this manager is as far as it was.
     ///
-    /// - Parameter leaderIndex: what the leader had applied.
-    public mutating func delivered(at now: Int64, leaderIndex: UInt64) {
+    /// - Parameters:
+    ///   - leaderIndex: what the leader had applied; nil where this manager leads itself.
+    ///   - index: what this manager has applied.
+    public mutating func delivered(at now: Int64, leaderIndex: UInt64?, applied index: UInt64) {
         lastDelivery = now
-        if let goal, through < goal.index { return }
+        reported = nil
+        isLate = false
+        guard let leaderIndex else {
+            (isOpen, goal) = (true, nil)
+            return
+        }
+        if let goal, index < goal.index {
+            isLate = now - goal.since > SessionTiming.orphanNanoseconds
+            return
+        }
         if goal != nil { isOpen = true }
         goal = (leaderIndex, now)
     }
@@ -49,15 +63,12 @@ public struct SessionTable: Sendable {
     ///
     /// - Parameter mayServe: whether other managers than the leader may, or this is the leader.
     public func mustEnd(mayServe: Bool, at now: Int64) -> Bool {
-        guard isOpen else { return false }
-        let isLate = goal.map { through < $0.index && now - $0.since > SessionTiming.orphanNanoseconds } ?? false
-        return !mayServe || isLate || now - lastDelivery > SessionTiming.orphanNanoseconds
+        isOpen && (!mayServe || isLate || now - lastDelivery > SessionTiming.orphanNanoseconds)
     }
 
     /// All sessions are over: hosts look for another manager.
     public mutating func end() {
-        isOpen = false
-        goal = nil
+        (isOpen, goal, isLate) = (false, nil, false)
         for node in Array(sessions.keys) { remove(node) }
     }
 
@@ -83,7 +94,8 @@ public struct SessionTable: Sendable {
     private mutating func remove(_ nodeID: String) {
         guard let session = sessions.removeValue(forKey: nodeID) else { return }
         heard.remove(nodeID)
-        pending[nodeID] = session.id
+        // The leader knows nothing of one that never began.
+        pending[session.id] = session.conversation.beginning == nil ? nil : nodeID
     }
 
     /// A node was heard, whatever it said.
@@ -110,7 +122,7 @@ public struct SessionTable: Sendable {
     public mutating func take(
         _ message: AgentMessage, from nodeID: String, session id: String, in state: ClusterState
     ) -> Outcome {
-        guard isCurrent(id, of: nodeID) else { return .over }
+        guard let session = sessions[nodeID], session.id == id, !session.conversation.isOver else { return .over }
         heard.insert(nodeID)
         switch message {
         case .hello(let hello):
@@ -130,7 +142,7 @@ public struct SessionTable: Sendable {
             let before = sessions[nodeID]?.conversation.holding
             sessions[nodeID]?.conversation.take(receipt, through: through)
             let isNews = sessions[nodeID]?.conversation.holding != before
-            if isNews { pending[nodeID] = id }
+            if isNews { pending[id] = nodeID }
             if receipt.failure != nil { return .failed(receipt) }
             return isNews ? .report : .nothing
         case .heartbeat: return .nothing
@@ -142,7 +154,8 @@ public struct SessionTable: Sendable {
         guard isCurrent(id, of: nodeID) else { return }
         sessions[nodeID]?.conversation.beginning = index
         hasNewSessions = true
-        pending[nodeID] = id
+        heard.insert(nodeID)
+        pending[id] = nodeID
     }
 
     // MARK: What hosts have to know
@@ -150,12 +163,31 @@ public struct SessionTable: Sendable {
     /// Whether there is anything to compare with the state of a revision.
     public func mustLook(at index: UInt64) -> Bool { index > through || hasNewSessions && index == through }
 
-    /// Compares what hosts were told with what is so now.
+    /// Begins a comparison: the nodes that are to be compared with one picture, in parts or at once, before it `ends`.
+    public mutating func beginLook() -> [String] {
+        hasNewSessions = false
+        return sessions.keys.sorted()
+    }
+
+    /// All nodes of a comparison were compared with a picture of a revision.
+    public mutating func endLook(at index: UInt64) { through = max(through, index) }
+
+    /// A whole comparison.
     ///
     /// - Returns: the nodes to which there is something to say.
     public mutating func inform(_ cluster: ClusterPicture) -> [String] {
+        let due = inform(beginLook(), cluster)
+        endLook(at: cluster.state.index)
+        return due
+    }
+
+    /// Compares what some hosts were told with what is so now.
+    ///
+    /// - Returns: those to which there is something to say.
+    public mutating func inform(_ nodes: some Sequence<String>, _ cluster: ClusterPicture) -> [String] {
         var due: [String] = []
-        for (nodeID, session) in sessions where session.conversation.hasBegun(in: cluster.state) {
+        for nodeID in nodes {
+            guard let session = sessions[nodeID], session.conversation.hasBegun(in: cluster.state) else { continue }
             let before = session.conversation.holding
             let picture = cluster.host(nodeID)
             // A node that was declared down begins anew.
@@ -168,12 +200,10 @@ public struct SessionTable: Sendable {
             }
             sessions[nodeID]?.conversation.look(at: picture)
             guard let now = sessions[nodeID]?.conversation else { continue }
-            if now.holding != before { pending[nodeID] = session.id }
+            if now.holding != before { pending[session.id] = nodeID }
             if now.waiting != nil { due.append(nodeID) }
         }
-        through = max(through, cluster.state.index)
-        hasNewSessions = false
-        return due.sorted()
+        return due
     }
 
     /// Nodes that have been told nothing for so long that they are told that this manager lives.
@@ -218,40 +248,43 @@ public struct SessionTable: Sendable {
     // MARK: What the leader has to know
 
     /// Whether the leader has to be told at once, and not only that hosts live.
-    public var hasNews: Bool { !pending.isEmpty || through > (reported?.report.through ?? 0) }
+    public var hasNews: Bool { !pending.isEmpty || through > reportedThrough }
 
     /// What is new for the leader of a term; all there is where the term is new. One report is on its way at a time:
     /// `delivered` or `lost` says what became of it.
     public mutating func report(term: UInt64) -> SessionReport {
-        if term != lastTerm { for (node, session) in sessions { pending[node] = session.id } }
+        if term != lastTerm {
+            for (node, session) in sessions where session.conversation.beginning != nil { pending[session.id] = node }
+        }
         lastTerm = term
         lastNumber += 1
-        var news = pending.map { node, id in
+        var news = pending.map { id, node in
             let holding = isCurrent(id, of: node) ? sessions[node]?.conversation.holding : nil
             return SessionNews(
                 nodeID: node, session: id, isHeard: isCurrent(id, of: node) && heard.contains(node),
                 holding: holding ?? .unknown)
         }
-        for node in heard where pending[node] == nil {
-            guard let session = sessions[node] else { continue }
+        for node in heard {
+            guard let session = sessions[node], session.conversation.beginning != nil, pending[session.id] == nil
+            else { continue }
             news.append(
                 SessionNews(
                     nodeID: node, session: session.id, isHeard: true, holding: session.conversation.holding))
         }
-        news.sort { $0.nodeID < $1.nodeID }
+        news.sort { ($0.nodeID, $0.session) < ($1.nodeID, $1.session) }
         let report = SessionReport(server: server, number: lastNumber, term: term, through: through, news: news)
-        reported = (report, pending)
+        (reported, reportedThrough) = (pending, through)
         pending = [:]
         // That a host was heard is worth nothing later.
-        heard = []
+        heard = heard.filter { sessions[$0]?.conversation.beginning == nil }
         return report
     }
 
     /// The last report may not have come to the leader: what it said is said again.
     public mutating func lost() {
-        guard let (_, lost) = reported else { return }
+        guard let lost = reported else { return }
         pending.merge(lost) { newer, _ in newer }
-        reported = nil
+        (reported, reportedThrough) = (nil, 0)
     }
 }
 

@@ -29,8 +29,7 @@ extension Simulation {
         world.leaderships[id] = ServiceWorld.Leadership(
             term: term,
             leases: NodeLeases(
-                term: term, server: world.servers[id]?.table.server ?? "", nodes: state.nodes.keys.sorted(),
-                at: nanoseconds(id)))
+                term: term, server: world.servers[id]?.table.server ?? "", in: state, at: nanoseconds(id)))
         reportSoon(id)
         if state.cluster == nil {
             let version: ClusterVersion = scenario.hasUpgrades ? .first : .newest

@@ -211,7 +211,8 @@ extension Simulation {
     }
 
     private func mayServe(_ id: UInt64) -> Bool {
-        world.leaderships[id] != nil || hosts[id]!.state.cluster.namesSessions
+        hosts[id]!.raft.membership[id] != nil
+            && (world.leaderships[id] != nil || hosts[id]!.state.cluster.namesSessions)
     }
 
     private mutating func report(_ id: UInt64) {
@@ -219,8 +220,7 @@ extension Simulation {
         guard mayServe(id), leader != 0 else { return reportLost(id) }
         let report = world.servers[id]!.table.report(term: hosts[id]!.raft.currentTerm)
         guard leader != id else {
-            guard let index = take(report, on: id) else { return reportLost(id) }
-            return delivered(to: id, leaderIndex: index)
+            return take(report, from: id, on: id) == nil ? reportLost(id) : delivered(to: id, leaderIndex: nil)
         }
         world.servers[id]!.report = report.number
         agenda.add(.reportLate(id, life: hosts[id]!.life, report.number), after: Self.reportPatience)
@@ -240,14 +240,16 @@ extension Simulation {
         world.servers[id]!.table.end()
     }
 
-    private mutating func delivered(to id: UInt64, leaderIndex: UInt64) {
-        world.servers[id]!.table.delivered(at: nanoseconds(id), leaderIndex: leaderIndex)
+    private mutating func delivered(to id: UInt64, leaderIndex: UInt64?) {
+        world.servers[id]!.table.delivered(
+            at: nanoseconds(id), leaderIndex: leaderIndex, applied: hosts[id]!.state.cluster.index)
         if world.servers[id]!.table.mustEnd(mayServe: true, at: nanoseconds(id)) { endSessions(on: id) }
     }
 
     mutating func receive(_ report: SessionReport, from server: UInt64, on id: UInt64) {
         // One that was taken out of the group learns of nothing any more.
-        guard hosts[id]!.raft.membership[server] != nil, let index = take(report, on: id) else { return }
+        guard hosts[id]!.raft.membership[server] != nil, let index = take(report, from: server, on: id)
+        else { return }
         for delay in network.delays(from: id, to: server, at: agenda.now, using: &random).prefix(1) {
             agenda.add(
                 .reportTaken(server, report.number, server: report.server, leaderIndex: index), after: delay)
@@ -255,10 +257,12 @@ extension Simulation {
     }
 
     /// What the leader has applied; nil where it is none to this report.
-    private mutating func take(_ report: SessionReport, on id: UInt64) -> UInt64? {
+    private mutating func take(_ report: SessionReport, from server: UInt64, on id: UInt64) -> UInt64? {
         guard world.leaderships[id]?.leases.term == report.term else { return nil }
         let state = hosts[id]!.state.cluster
-        if world.leaderships[id]!.leases.take(report, in: state, at: nanoseconds(id)) { askForPlan(id) }
+        let isNews = world.leaderships[id]!.leases.take(
+            report, from: "\(server)", in: state, at: nanoseconds(id))
+        if isNews { askForPlan(id) }
         return state.index
     }
 

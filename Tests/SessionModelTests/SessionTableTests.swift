@@ -30,9 +30,9 @@ import Values
         return state
     }
 
-    /// It has told the leader something, and is as far as it is.
+    /// It leads itself.
     private static func open(_ table: inout SessionTable) {
-        for _ in 0..<2 { table.delivered(at: 0, leaderIndex: 0) }
+        table.delivered(at: 0, leaderIndex: nil, applied: 0)
     }
 
     private static func hello(_ known: PlanRevision? = nil) -> AgentMessage {
@@ -122,24 +122,22 @@ import Values
     }
 
     @Test("A manager serves as soon as it is as far as the leader was, and no longer where it falls behind")
-    func lag() throws {
-        var fixture = try Fixture()
+    func lag() {
         let limit = SessionTiming.orphanNanoseconds
         var table = SessionTable(server: "late")
-        table.delivered(at: 1, leaderIndex: 6)
-        table.delivered(at: 2, leaderIndex: 9)
+        table.delivered(at: 1, leaderIndex: 6, applied: 3)
+        table.delivered(at: 2, leaderIndex: 9, applied: 5)
         #expect(!table.isOpen)
-        table.pass(6)
-        table.delivered(at: 3, leaderIndex: 10)
+        table.delivered(at: 3, leaderIndex: 10, applied: 6)
         #expect(table.isOpen)
-        table.delivered(at: 3 + limit, leaderIndex: 12)
+        table.delivered(at: 3 + limit, leaderIndex: 12, applied: 9)
         #expect(!table.mustEnd(mayServe: true, at: 3 + limit))
-        table.delivered(at: 4 + limit, leaderIndex: 12)
-        #expect(table.mustEnd(mayServe: true, at: 4 + limit), "it was to look through 10")
-        table.pass(10)
-        #expect(!table.mustEnd(mayServe: true, at: 4 + limit))
-        fixture.inform()
-        #expect(fixture.table.through == 6)
+        table.delivered(at: 4 + limit, leaderIndex: 12, applied: 9)
+        #expect(table.mustEnd(mayServe: true, at: 4 + limit), "it has not applied 10")
+        table.delivered(at: 5 + limit, leaderIndex: 12, applied: 10)
+        #expect(!table.mustEnd(mayServe: true, at: 5 + limit))
+        table.delivered(at: 6 + limit, leaderIndex: nil, applied: 10)
+        #expect(!table.mustEnd(mayServe: true, at: 6 + 2 * limit), "who leads is not behind")
     }
 
     @Test("A hello makes the node ready and puts the session into its row; one of a node that is gone is refused")
@@ -343,9 +341,37 @@ import Values
         var fixture = try Fixture()
         fixture.receipt(4)
         #expect(fixture.news().map(\.holding) == [.upTo(4)])
+        #expect(fixture.news() == [])
         try fixture.goOn()
         fixture.inform()
         #expect(fixture.news().map(\.holding) == [])
+    }
+
+    @Test("That a session is over is said whatever became of the one after it, and of one that never began nothing")
+    func endsAreTold() throws {
+        var fixture = try Fixture()
+        fixture.inform()
+        _ = fixture.next()
+        fixture.receipt(6)
+        var leases = NodeLeases(term: 1, server: "m", in: fixture.state, at: 0)
+        _ = leases.take(fixture.table.report(term: 1), from: "n", in: fixture.state, at: 1)
+        #expect(leases.receipts(in: fixture.state) == ["a": 6])
+        _ = fixture.table.open("a", as: "next", at: 1)
+        fixture.table.close("next", of: "a")
+        try fixture.goOn()
+        fixture.inform()
+        let report = fixture.table.report(term: 1)
+        #expect(report.news.map(\.session) == ["s"])
+        _ = leases.take(report, from: "n", in: fixture.state, at: 1)
+        #expect(leases.receipts(in: fixture.state) == [:])
+    }
+
+    @Test("A session that is over takes nothing more, though its host cannot be told")
+    func overAlready() throws {
+        var fixture = try Fixture()
+        try fixture.apply([.openSession(nodeID: "a", session: "at another manager")])
+        fixture.inform()
+        #expect(fixture.table.take(.heartbeat, from: "a", session: "s", in: fixture.state) == .over)
     }
 
     @Test("That a host was heard is said once; what got lost on the way is said again, but not that")
