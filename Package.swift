@@ -124,8 +124,8 @@ let package = Package(
         layer(
             "Benchmarks",
             [
-                "ClusterStore", "RaftNode", "WatchModel", "ClusterModel", "EngineModel", "Executors", "LinuxSystem",
-                "JSON", "Values", External.logging,
+                "ClusterStore", "RaftNode", "WatchModel", "SessionModel", "NetworkModel", "ClusterModel",
+                "EngineModel", "Executors", "LinuxSystem", "JSON", "Values", External.logging,
             ]),
         layer(
             "Chaos",

@@ -8,7 +8,9 @@ import Logging
 struct MartletBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet-bench", abstract: "Single measurements for scripts/bench.",
-        subcommands: [StoreMake.self, StoreStart.self, StoreSnapshot.self, StoreRestore.self, Watch.self])
+        subcommands: [
+            StoreMake.self, StoreStart.self, StoreSnapshot.self, StoreRestore.self, Watch.self, Sessions.self,
+        ])
 
     static func print(_ findings: JSONValue) {
         Swift.print(String(decoding: findings.serialized(), as: UTF8.self))
@@ -72,6 +74,25 @@ struct StoreRestore: AsyncParsableCommand {
     func run() async throws {
         let bench = StoreBench(directory: directory, logger: MartletBench.logger)
         MartletBench.print(try await bench.restore(from: path))
+    }
+}
+
+struct Sessions: ParsableCommand {
+    @Option var nodes = 5_000
+    @Option var services = 2_000
+    @Option var tasks = 150_000
+    @Option(help: "How often each kind of change happens.") var rounds = 20
+
+    func validate() throws {
+        guard nodes > 0, services > 0, services <= tasks, tasks <= 300 * services, (1...200).contains(rounds) else {
+            throw ValidationError(
+                "--nodes and --services: at least 1; --tasks: 1 to 300 for each service; --rounds: 1 to 200")
+        }
+    }
+
+    func run() throws {
+        var bench = SessionBench(.init(nodes: nodes, services: services, tasks: tasks))
+        MartletBench.print(try bench.run(rounds: rounds))
     }
 }
 
