@@ -3,7 +3,6 @@ import Glibc
 import LinuxSystem
 import Logging
 import SessionModel
-import Synchronization
 import TestSupport
 import Values
 
@@ -15,7 +14,6 @@ final class ControlHost: Sendable {
     let port: UInt16
     let control: ControlPlane
     private let folder: TemporaryDirectory
-    private let sessions = Counter()
     private let agent: Task<Void, Never>
 
     /// Starts one that is in no cluster.
@@ -36,9 +34,8 @@ final class ControlHost: Sendable {
                 directory: folder.path("cluster"), port: self.port, description: description), logger: logger)
         self.control = control
         try await control.start()
-        agent = Task { [sessions] in
+        agent = Task {
             while !Task.isCancelled {
-                sessions.value.withLock { $0 += 1 }
                 try? await control.withSession { session in
                     try await session.send(.hello(AgentHello(description: description, bootID: name)))
                     for try await _ in session.messages { try await session.send(.heartbeat) }
@@ -49,13 +46,6 @@ final class ControlHost: Sendable {
     }
 
     deinit { agent.cancel() }
-
-    private final class Counter: Sendable {
-        let value = Mutex(0)
-    }
-
-    /// How often its agent has asked for a session.
-    var sessionCount: Int { sessions.value.withLock { $0 } }
 
     /// The nodes that have their sessions with its manager.
     var servedNodes: Set<String> { control.shared.withLock(\.manager)?.sessions.nodes ?? [] }

@@ -103,7 +103,7 @@ import Testing
         try await waitUntil("the first one has no leader") {
             first.control.shared.withLock(\.manager)?.raft.status.leader == nil
         }
-        try await waitUntil("it serves nobody") {
+        try await waitUntil("it serves nobody", within: .seconds(60)) {
             first.control.shared.withLock(\.manager)?.sessions.isOpen == false
         }
         await #expect(throws: (any Error).self) { try await first.control.withSession { _ in } }
