@@ -80,7 +80,7 @@ struct StoreRestore: AsyncParsableCommand {
 struct Sessions: ParsableCommand {
     @Option var nodes = 5_000
     @Option var services = 2_000
-    @Option var tasks = 150_000
+    @Option var tasks = 20_000
     @Option(help: "How often each kind of change happens.") var rounds = 20
 
     func validate() throws {

@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=20, help="how often each kind of change happens in each (20)")
     parser.add_argument("--nodes", type=int, default=5_000)
     parser.add_argument("--services", type=int, default=2_000)
-    parser.add_argument("--tasks", type=int, default=150_000)
+    parser.add_argument("--tasks", type=int, default=20_000)
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs: at least 1")
