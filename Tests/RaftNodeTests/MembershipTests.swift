@@ -65,8 +65,8 @@ import Testing
         await cluster.stopAll()
     }
 
-    /// A group of three whose leader has begun to give its vote to a fourth, which nobody can end yet; nil where another
-    /// one was elected meanwhile, as may happen on a busy machine.
+    /// A group of three whose leader has begun to give its vote to a fourth, which nobody can end yet; nil where
+    /// another one was elected meanwhile, as may happen on a busy machine.
     private func jointGroup() async throws -> (Cluster, leader: Cluster.Host, change: Task<Void, any Error>)? {
         let cluster = try Cluster()
         try await cluster.form(3)
