@@ -17,7 +17,7 @@ public struct SessionTable: Sendable {
     /// Whether this manager serves: it can tell the leader what hosts say, and does not lag behind it.
     public private(set) var isOpen = false
     private var lastDelivery: Int64 = 0
-    /// How far the leader was, and when that was said: what has to be looked through next.
+    /// How far the leader was, and when that was said: what has to be applied here next.
     private var goal: (index: UInt64, since: Int64)?
     private var isLate = false
     /// The revision of the newest picture that all sessions were compared with.
@@ -163,7 +163,7 @@ public struct SessionTable: Sendable {
     /// Whether there is anything to compare with the state of a revision.
     public func mustLook(at index: UInt64) -> Bool { index > through || hasNewSessions && index == through }
 
-    /// Begins a comparison: the nodes that are to be compared with one picture, in parts or at once, before it `ends`.
+    /// Begins a comparison: the nodes that are to be compared with one picture, in parts or at once, before `endLook`.
     public mutating func beginLook() -> [String] {
         hasNewSessions = false
         return sessions.keys.sorted()
@@ -213,12 +213,6 @@ public struct SessionTable: Sendable {
 
     /// Whether anybody has a session here.
     public var isEmpty: Bool { sessions.isEmpty }
-
-    /// A state was seen while nobody had a session here.
-    public mutating func pass(_ index: UInt64) {
-        precondition(isEmpty, "sessions are compared with pictures")
-        through = max(through, index)
-    }
 
     /// What is to be done next in a session.
     public enum Step: Hashable, Sendable {

@@ -149,7 +149,7 @@ extension Simulation {
         world.servers[id]!.isInformDue = false
         let state = hosts[id]!.state.cluster
         if server.table.isEmpty {
-            world.servers[id]!.table.pass(state.index)
+            world.servers[id]!.table.endLook(at: state.index)
         } else {
             let picture = ClusterPicture(state, history: state.historyID)
             for node in world.servers[id]!.table.inform(picture) { speak(to: node, on: id) }
