@@ -5,7 +5,6 @@ import LinuxSystem
 import Logging
 import NIOCore
 import NIOSSL
-import Synchronization
 import Values
 
 /// Answers a host's peers on the cluster's port: gRPC over TLS 1.3 with the cluster's own certificates.
@@ -18,7 +17,7 @@ public final class ClusterServer: Sendable {
     private let address: IPAddress
     private let port: Int
     private let stop = AsyncStream.makeStream(of: Void.self)
-    private let isAccepting: Flag
+    private let connections: AcceptedConnections
 
     /// - Parameters:
     ///   - address: the IP address to listen on; the unspecified one for all.
@@ -30,8 +29,8 @@ public final class ClusterServer: Sendable {
         self.address = address
         self.port = port
         let contexts = TLSContexts(credentials, ClusterTLS.serverContext)
-        let isAccepting = Flag()
-        self.isAccepting = isAccepting
+        let connections = AcceptedConnections()
+        self.connections = connections
         let config = HTTP2ServerTransport.Posix.Config.defaults { config in
             // Clients ask for signs of life, and may.
             config.connection.keepalive.clientBehavior = .init(
@@ -41,7 +40,7 @@ public final class ClusterServer: Sendable {
             config.http2.maxConcurrentStreams = RPCLimits.streamsPerConnection
             config.rpc.maxRequestPayloadSize = RPCLimits.messageBytes
             config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
-                guard isAccepting.value.load(ordering: .acquiring) else {
+                guard connections.admit(channel) else {
                     return channel.eventLoop.makeFailedFuture(CancellationError())
                 }
                 do {
@@ -73,10 +72,6 @@ public final class ClusterServer: Sendable {
         }
     }
 
-    private final class Flag: Sendable {
-        let value = Atomic(true)
-    }
-
     /// Listens and answers until the task is cancelled or `shutdown` is called. Throws where the port cannot be had.
     public func run() async throws(RPCFailure) {
         let serving = Task { [server, stop] in
@@ -99,22 +94,24 @@ public final class ClusterServer: Sendable {
         }
     }
 
-    /// gRPC 2.4 forgets a connection that it has accepted and not yet looked at when it is cancelled, and NIO traps
-    /// where a connection is forgotten. So none is accepted any more, and those that were have a moment.
+    /// gRPC 2.4 forgets what it has accepted and not yet looked at when it is cancelled, connections and calls, and NIO
+    /// traps where one of them is forgotten. So none comes any more before that, and those that came have a moment.
     private func end(_ serving: Task<Void, any Error>) async {
-        isAccepting.value.store(false, ordering: .releasing)
-        let isCancelled = Task.isCancelled
+        connections.refuse()
+        let hasTime = !Task.isCancelled
         await Task.detached {
             try? await Task.sleep(for: Self.settling)
             self.server.beginGracefulShutdown()
-            guard !isCancelled else { return }
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { _ = await serving.result }
-                group.addTask { try? await Task.sleep(for: RPCLimits.shutdownGrace) }
-                await group.next()
-                serving.cancel()
-                group.cancelAll()
+            if hasTime {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { _ = await serving.result }
+                    group.addTask { try? await Task.sleep(for: RPCLimits.shutdownGrace) }
+                    await group.next()
+                    group.cancelAll()
+                }
             }
+            guard await self.connections.close() else { return }
+            try? await Task.sleep(for: Self.settling)
         }.value
         serving.cancel()
     }

@@ -37,8 +37,7 @@ public struct HardState: Hashable, Sendable {
     public var term: UInt64
     /// Whom this member voted for in the term; 0 for nobody.
     public var vote: UInt64
-    /// May be behind the truth, but is always written together with entries: a member that has the entry of a
-    /// membership change on its disk has every earlier change committed there.
+    /// May be behind the truth.
     public var commit: UInt64
 
     public init(term: UInt64 = 0, vote: UInt64 = 0, commit: UInt64 = 0) {

@@ -3,21 +3,21 @@
 extension Raft {
     /// Stands for election now, where this member votes.
     public mutating func campaign() {
-        guard fault == nil, role != .leader, membership.isVoter(id) else { return }
+        guard fault == nil, role != .leader, mayStand else { return }
         role = .preCandidate
         leader = 0
         votes = VoteTally()
         chooseElectionTimeout()
         votes.record(id, granted: true)
-        if votes.outcome(among: membership.electorate) == .won { return beginTerm(isTransfer: false) }
-        for voter in membership.voters where voter != id {
+        if votes.outcome(among: latestMembership.electorate) == .won { return beginTerm(isTransfer: false) }
+        for voter in latestMembership.voters where voter != id {
             send(.preVoteRequest(lastIndex: log.lastIndex, lastTerm: log.lastTerm), to: voter, term: term + 1)
         }
     }
 
     /// The leader has told this member to take over: no asking beforehand.
     mutating func campaignForTransfer() {
-        guard membership.isVoter(id) else { return }
+        guard mayStand else { return }
         beginTerm(isTransfer: true)
     }
 
@@ -26,8 +26,8 @@ extension Raft {
         role = .candidate
         vote = id
         votes.record(id, granted: true)
-        if votes.outcome(among: membership.electorate) == .won { return becomeLeader() }
-        for voter in membership.voters where voter != id {
+        if votes.outcome(among: latestMembership.electorate) == .won { return becomeLeader() }
+        for voter in latestMembership.voters where voter != id {
             send(
                 .voteRequest(lastIndex: log.lastIndex, lastTerm: log.lastTerm, isTransfer: isTransfer), to: voter)
         }
@@ -35,7 +35,7 @@ extension Raft {
 
     mutating func count(_ granted: Bool, from voter: UInt64) {
         votes.record(voter, granted: granted)
-        switch votes.outcome(among: membership.electorate) {
+        switch votes.outcome(among: latestMembership.electorate) {
         case .pending: break
         case .lost: becomeFollower(term: term, leader: 0)
         case .won:
@@ -89,9 +89,9 @@ extension Raft {
     /// How many election timeouts this member leaves to those that had better lead: a witness comes last, since it has
     /// no state, and before it whoever has a lower priority than another voter.
     private var hesitation: Int {
-        guard let own = membership[id]?.member else { return 0 }
+        guard let own = latestMembership[id]?.member else { return 0 }
         if own.isWitness { return 2 }
-        let isOutranked = membership.standings.contains { $0.isVoter && $0.member.priority > own.priority }
+        let isOutranked = latestMembership.standings.contains { $0.isVoter && $0.member.priority > own.priority }
         return isOutranked ? 1 : 0
     }
 

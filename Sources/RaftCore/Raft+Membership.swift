@@ -2,52 +2,64 @@
 /// 3.10).
 extension Raft {
     /// Whether this member has no state and only votes.
-    public var isWitness: Bool { membership[id]?.member.isWitness ?? false }
+    public var isWitness: Bool { (latestMembership[id] ?? membership[id])?.member.isWitness ?? false }
 
-    /// A change takes effect when it is committed. The leader proposes none before the last one was, and a member that
-    /// has a change in its log has been told that the one before it is committed, so the members that act on different
-    /// memberships are at most one change apart and their majorities overlap: one simple change moves one vote, and a
-    /// joint membership needs the majorities of its neighbours on both sides.
+    /// Whether this member may be elected: where it votes, and also where its last vote is gone by a change that may be
+    /// in no other log, since nobody with a shorter one gets its vote (dissertation, section 4.2.2).
+    var mayStand: Bool { latestMembership.isVoter(id) || membership.isVoter(id) }
+
+    /// Appends a change to the leader's log. It holds from now on (Raft section 6): were it to hold from when it is
+    /// committed, its last voters could be gone before those that come have heard of that. The leader appends none
+    /// before the last one is committed, so the members that act on different memberships and can be elected are at
+    /// most one change apart and their majorities overlap: one simple change moves one vote, and a joint membership
+    /// needs the majorities of its neighbours on both sides.
+    mutating func append(_ change: MembershipChange) {
+        log.append([.membership(change)], term: term)
+        lastChangeIndex = log.lastIndex
+        latestMembership.apply(change)
+        // The next majority is another one.
+        lease.end()
+        for other in others where progress[other] == nil {
+            var member = Progress(next: log.lastIndex)
+            // It counts as heard from until the next check, so that a snapshot may be sent to it.
+            member.isActive = true
+            progress[other] = member
+        }
+        if latestMembership[transferTarget] == nil { transferTarget = 0 }
+        broadcastAppend()
+    }
+
+    /// A change is committed: whoever is gone by it may go.
     mutating func applyChange(_ change: MembershipChange) {
         var after = membership
         after.apply(change)
         if role == .leader {
             // Its last message tells a removed member that its removal is committed.
-            for other in others where after[other] == nil { sendAppend(to: other, evenIfEmpty: true) }
+            for other in membership.ids where after[other] == nil && latestMembership[other] == nil {
+                sendAppend(to: other, evenIfEmpty: true)
+                progress[other] = nil
+            }
         }
         if membership[id] != nil, after[id] == nil { isRemoved = true }
         membership = after
-        // The next majority is another one.
-        lease.end()
-        guard role == .leader else { return }
-        for other in others where progress[other] == nil {
-            var member = Progress(next: log.lastIndex + 1)
-            // It counts as heard from until the next check, so that a snapshot may be sent to it.
-            member.isActive = true
-            progress[other] = member
-        }
-        for known in progress.keys where membership[known] == nil { progress[known] = nil }
-        if membership[transferTarget] == nil { transferTarget = 0 }
     }
 
     /// Ends a joint membership once it is committed (dissertation, section 4.3), also one of an earlier leader's.
     mutating func leaveJoint() {
-        guard role == .leader, membership.electorate.isJoint, log.committed >= lastChangeIndex else { return }
-        log.append([.membership(.leaveJoint)], term: term)
-        lastChangeIndex = log.lastIndex
-        broadcastAppend()
+        guard role == .leader, latestMembership.electorate.isJoint, log.committed >= lastChangeIndex else { return }
+        append(.leaveJoint)
     }
 
     /// A leader that has removed itself leads until that is committed, and has just told the others so.
     mutating func stepDownIfRemoved() {
-        if role == .leader, !membership.isVoter(id) { becomeFollower(term: term, leader: 0) }
+        if role == .leader, !mayStand { becomeFollower(term: term, leader: 0) }
     }
 
     /// Begins to hand the leadership over; it takes no proposals until it is done, or an election timeout has passed.
     public mutating func transferLeadership(to target: UInt64) throws(Refusal) {
         guard role == .leader, fault == nil else { throw .notLeader }
         guard target != id else { return }
-        guard membership.isVoter(target), let member = progress[target] else {
+        guard latestMembership.isVoter(target), let member = progress[target] else {
             throw .impossibleChange("\(target) is no voter")
         }
         guard transferTarget == 0 else { throw .transferring }
@@ -69,7 +81,7 @@ extension Raft {
 
     /// The voter to hand the leadership to: active, of the highest priority and furthest along; a witness where nobody
     /// else is there.
-    public var bestSuccessor: UInt64? { successor(among: membership.standings.filter(\.isVoter)) }
+    public var bestSuccessor: UInt64? { successor(among: latestMembership.standings.filter(\.isVoter)) }
 
     private func successor(among candidates: [Membership.Standing]) -> UInt64? {
         func rank(_ member: RaftMember) -> (Int, UInt8, UInt64) {
@@ -82,8 +94,8 @@ extension Raft {
 
     /// Hands over to a voter that had better lead and has all that is committed.
     mutating func yieldToPreferred() {
-        guard transferTarget == 0, hasCommittedInTerm, let own = membership[id]?.member else { return }
-        let preferred = membership.standings.filter { standing in
+        guard transferTarget == 0, hasCommittedInTerm, let own = latestMembership[id]?.member else { return }
+        let preferred = latestMembership.standings.filter { standing in
             standing.isVoter && !standing.member.isWitness
                 && (own.isWitness || standing.member.priority > own.priority)
                 && progress[standing.member.id]?.matched ?? 0 >= log.committed

@@ -77,7 +77,7 @@ extension Raft {
             reads.postponed.append((request, requester))
             return
         }
-        if lease.holds(at: now, for: configuration.leaseMilliseconds) || membership.voters == [id] {
+        if lease.holds(at: now, for: configuration.leaseMilliseconds) || latestMembership.voters == [id] {
             return answerRead(request, for: requester, log.committed)
         }
         // The next round, which is sent now, confirms it.
@@ -96,7 +96,7 @@ extension Raft {
 
     /// The newest round of heartbeats that a majority has answered.
     var confirmedRound: UInt64 {
-        membership.electorate.reached { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 }
+        latestMembership.electorate.reached { $0 == id ? reads.round : progress[$0]?.confirmedRead ?? 0 }
     }
 
     mutating func releasePostponedReads() {

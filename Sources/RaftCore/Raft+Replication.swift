@@ -38,10 +38,8 @@ extension Raft {
     public mutating func propose(_ change: MembershipChange) throws(Refusal) -> UInt64 {
         try checkCanPropose()
         guard log.committed >= lastChangeIndex else { throw .changePending }
-        if let reason = membership.refusal(of: change) { throw .impossibleChange(reason) }
-        log.append([.membership(change)], term: term)
-        lastChangeIndex = log.lastIndex
-        broadcastAppend()
+        if let reason = latestMembership.refusal(of: change) { throw .impossibleChange(reason) }
+        append(change)
         return log.lastIndex
     }
 
@@ -63,7 +61,7 @@ extension Raft {
 
     /// Whether a majority was heard from since the last time this was asked.
     private mutating func hearsMajority() -> Bool {
-        let isHeard = membership.electorate.hasMajority { $0 == id || progress[$0]?.isActive == true }
+        let isHeard = latestMembership.electorate.hasMajority { $0 == id || progress[$0]?.isActive == true }
         for other in others { progress[other]?.beginPeriod() }
         return isHeard
     }
@@ -116,7 +114,8 @@ extension Raft {
             return send(.appendAccepted(index: log.committed), to: sender)
         }
         switch log.merge(previousIndex: previousIndex, previousTerm: previousTerm, entries) {
-        case .agreed(let last):
+        case .agreed(let last, let movesMembers):
+            if movesMembers { latestMembership = membership(at: log.lastIndex) }
             commitThrough(min(commit, last))
             send(.appendAccepted(index: last), to: sender)
         case .rejected:
@@ -139,6 +138,7 @@ extension Raft {
         log.reset(to: snapshot)
         baseMembership = snapshot.membership
         membership = snapshot.membership
+        latestMembership = snapshot.membership
         pendingSnapshot = snapshot
         latestSnapshot = snapshot
         send(.appendAccepted(index: snapshot.index), to: sender)
@@ -227,15 +227,9 @@ extension Raft {
     /// Raft section 5.4.2: an entry of the leader's own term that a majority has is committed, with all before it.
     @discardableResult
     mutating func commitWhatMajorityHas() -> Bool {
-        var hasCommitted = false
-        // Again after a change of members, which changes the majority.
-        while role == .leader {
-            let reached = membership.electorate.reached { $0 == id ? log.persisted : progress[$0]?.matched ?? 0 }
-            guard reached > log.committed, log.term(at: reached) == term else { break }
-            commitThrough(reached)
-            hasCommitted = true
-        }
-        guard hasCommitted else { return false }
+        let reached = latestMembership.electorate.reached { $0 == id ? log.persisted : progress[$0]?.matched ?? 0 }
+        guard role == .leader, reached > log.committed, log.term(at: reached) == term else { return false }
+        commitThrough(reached)
         broadcastAppend()
         stepDownIfRemoved()
         releasePostponedReads()

@@ -31,6 +31,8 @@ public struct Raft: Sendable {
     public internal(set) var leader: UInt64 = 0
     /// The members as of the last committed change.
     public internal(set) var membership: Membership
+    /// The members as of the last change in the log, committed or not: whose majorities decide (Raft section 6).
+    public internal(set) var latestMembership: Membership
     /// This member has seen its removal committed.
     public internal(set) var isRemoved = false
     /// Where set, this member has seen that the group's safety is broken and does nothing any more.
@@ -92,6 +94,7 @@ public struct Raft: Sendable {
         persistedState = restored.hardState
         baseMembership = restored.base.membership
         membership = restored.base.membership
+        latestMembership = restored.base.membership
         latestSnapshot = restored.snapshot
         let last = restored.base.index + UInt64(restored.entries.count)
         for (offset, entry) in restored.entries.enumerated() {
@@ -110,6 +113,7 @@ public struct Raft: Sendable {
             base: restored.base, entries: restored.entries,
             committed: max(restored.hardState.commit, restored.applied), applied: restored.applied)
         membership = membership(at: log.committed)
+        latestMembership = membership(at: log.lastIndex)
         chooseElectionTimeout()
     }
 
@@ -231,6 +235,11 @@ public struct Raft: Sendable {
         outbox.append(RaftMessage(from: id, to: receiver, term: term ?? self.term, body: body))
     }
 
-    /// Members in the order of their identities, so that a run can be repeated.
-    var others: [UInt64] { membership.ids.filter { $0 != id } }
+    /// The others that get the log, whether they have just come or are about to go, in the order of their identities:
+    /// so a run can be repeated.
+    var others: [UInt64] {
+        let latest = latestMembership.ids
+        let leaving = membership.ids.filter { !latest.contains($0) }
+        return (leaving.isEmpty ? latest : (latest + leaving).sorted()).filter { $0 != id }
+    }
 }

@@ -67,8 +67,8 @@ struct RaftLog: Sendable {
 
     /// What became of entries from a leader.
     enum Merge: Equatable {
-        /// The log now agrees with the leader's up to the index.
-        case agreed(through: UInt64)
+        /// The log now agrees with the leader's up to the index; whether changes of members came or went.
+        case agreed(through: UInt64, movesMembers: Bool)
         case rejected
         /// A committed entry differs from the leader's: the group's safety is broken.
         case conflict(at: UInt64)
@@ -77,18 +77,22 @@ struct RaftLog: Sendable {
     /// Takes a leader's entries over where the one before them agrees (Raft section 5.3).
     mutating func merge(previousIndex: UInt64, previousTerm: UInt64, _ new: [Entry]) -> Merge {
         guard term(at: previousIndex) == previousTerm else { return .rejected }
+        var movesMembers = false
         for (position, entry) in new.enumerated() {
             if entry.index <= baseIndex { continue }
             if let known = term(at: entry.index) {
                 if known == entry.term { continue }
                 guard entry.index > committed else { return .conflict(at: entry.index) }
+                forEachChange(from: entry.index, through: lastIndex) { _ in movesMembers = true }
                 entries.removeLast(Int(lastIndex - entry.index) + 1)
                 persisted = min(persisted, entry.index - 1)
             }
+            let first = lastIndex + 1
             entries.append(contentsOf: new[position...])
+            forEachChange(from: first, through: lastIndex) { _ in movesMembers = true }
             break
         }
-        return .agreed(through: previousIndex + UInt64(new.count))
+        return .agreed(through: previousIndex + UInt64(new.count), movesMembers: movesMembers)
     }
 
     /// The last index up to `index` whose term is at most `term`, and its term where known: where logs may agree.

@@ -101,7 +101,7 @@ final class NodeLoop: @unchecked Sendable {
         noteSeal()
         if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }
         noteAddresses()
-        if raft?.membership.voters == [member.id] { raft?.campaign() }
+        if raft?.latestMembership.voters == [member.id] { raft?.campaign() }
         publishStatus()
     }
 
@@ -235,12 +235,15 @@ final class NodeLoop: @unchecked Sendable {
 
     /// Remembers where members are; former ones too, since they may still have to be answered.
     func noteAddresses() {
-        for standing in raft?.membership.standings ?? [] { addresses[standing.member.id] = standing.member }
+        guard let raft else { return }
+        for membership in [raft.latestMembership, raft.membership] {
+            for standing in membership.standings { addresses[standing.member.id] = standing.member }
+        }
     }
 
     func member(_ id: UInt64) -> RaftMember? {
         if id == 0 { return nil }
-        return raft?.membership[id]?.member ?? addresses[id]
+        return raft?.membership[id]?.member ?? raft?.latestMembership[id]?.member ?? addresses[id]
     }
 
     func send(_ messages: [RaftMessage]) {

@@ -71,7 +71,7 @@ extension Simulation {
         if host.raft.role == .leader {
             checker.sees(leader: id, in: host.raft.currentTerm)
             sees(leader: id, in: host.raft.currentTerm)
-            sees(electorate: host.raft.membership.electorate, of: id)
+            sees(electorate: host.raft.latestMembership.electorate, of: id)
         }
     }
 

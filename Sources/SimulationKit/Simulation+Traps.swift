@@ -126,7 +126,7 @@ extension Simulation {
 
     mutating func changeAndCut(_ isJoint: Bool, _ duration: Milliseconds) {
         guard let leader, canWork(leader) else { return }
-        let membership = hosts[leader]!.raft.membership
+        let membership = hosts[leader]!.raft.latestMembership
         changeTrap = (leader, membership.electorate, duration)
         let others = membership.voters.filter { $0 != leader }.shuffled(using: &random.generator).prefix(2)
         if isJoint {

@@ -134,10 +134,10 @@ private final class Stage {
         group.ids.map { id in
             let raft = group[id]
             guard group.hosts[id]!.isAlive else { return "\(id): down" }
-            let electorate = raft.membership.electorate
+            let electorate = raft.latestMembership.electorate
             let voters = electorate.incoming.map(String.init).joined(separator: ",")
             let outgoing = electorate.outgoing.map(String.init).joined(separator: ",")
-            let learners = raft.membership.ids.filter { !electorate.contains($0) }.map(String.init)
+            let learners = raft.latestMembership.ids.filter { !electorate.contains($0) }.map(String.init)
             return "\(id): \(raft.isRemoved ? "removed " : "")\(raft.role) term \(raft.currentTerm) "
                 + "leader \(raft.leader) log \(raft.firstIndex)-\(raft.lastIndex) committed \(raft.committedIndex) "
                 + "voters \(voters)" + (outgoing.isEmpty ? "" : " and \(outgoing)")
