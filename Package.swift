@@ -98,7 +98,7 @@ let package = Package(
         layer(
             "SimulationKit",
             [
-                "RaftCore", "Orchestration", "SessionModel", "AgentModel", "ClusterModel", "JSON", "Values",
+                "RaftCore", "Orchestration", "SessionModel", "AgentModel", "NetworkModel", "ClusterModel", "JSON", "Values",
                 External.collections,
             ]),
         layer(

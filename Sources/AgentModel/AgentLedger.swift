@@ -41,7 +41,8 @@ public struct AgentLedger: Sendable {
         case .unchanged(let revision):
             wanted = wanted?.at(revision)
             return wanted != nil
-        case .heartbeat: return false
+        // Sections were read before: a picture is what they have led to.
+        case .section, .turn, .heartbeat: return false
         }
     }
 

@@ -28,7 +28,11 @@ public struct SessionBench: Sendable {
     private var state = ClusterState()
     private var table = SessionTable(server: "bench")
     private var leases: NodeLeases
-    private var last: ClusterPicture?
+    private var view: ClusterView?
+    /// What has changed since the last look.
+    private var changes: [AppliedChange] = []
+    /// Messages that several hosts get, as they are written.
+    private var written: [SectionMark: Int] = [:]
     private var nodes: [String] = []
     private var tasks: [TaskObject] = []
     private var generator = SplitMix64(seed: 3)
@@ -42,6 +46,7 @@ public struct SessionBench: Sendable {
     /// - Parameter rounds: how often each kind of change happens.
     public mutating func run(rounds: Int) throws -> JSONValue {
         try makeState()
+        changes = []
         let before = try ProcessMemory.now().resident
         table.delivered(at: now, leaderIndex: nil, applied: state.index)
         try openSessions()
@@ -96,17 +101,21 @@ public struct SessionBench: Sendable {
             defer { begin = end }
             return end - begin
         }
-        let picture = ClusterPicture(state, history: state.historyID, after: last)
+        var next = view ?? ClusterView(state)
+        view = nil
+        let touched = next.update(to: state, changes)
+        changes = []
         look.picture = lap()
-        last = picture
-        let due = table.inform(picture)
+        let due = table.inform(next, touched)
+        view = next
         look.comparison = lap()
         var told: [String] = []
         for node in due {
-            guard case .say(let message) = table.next(node, of: node, at: now) else { continue }
-            look.byteCount += try message.encoded().count
+            guard case .say(let messages) = table.next(node, of: node, at: now) else { continue }
+            for message in messages { look.byteCount += try byteCount(message) }
             told.append(node)
         }
+        written = [:]
         look.encoding = lap()
         look.hosts = told.count
         let revision = PlanRevision(history: state.historyID, index: state.index)
@@ -120,6 +129,15 @@ public struct SessionBench: Sendable {
         }
         look.receipts = lap()
         return look
+    }
+
+    /// As a manager does it: what many hosts share is written once.
+    private mutating func byteCount(_ message: ManagerMessage) throws -> Int {
+        guard case .section(let change) = message, change.section != .host else { return try message.encoded().count }
+        if let count = written[change.to] { return count }
+        let count = try message.encoded().count
+        written[change.to] = count
+        return count
     }
 
     private mutating func mutations(_ change: Change, _ round: Int) -> [Mutation] {
@@ -154,7 +172,7 @@ public struct SessionBench: Sendable {
     // MARK: The cluster
 
     private mutating func apply(_ mutations: [Mutation]) throws {
-        _ = try state.apply(
+        changes += try state.apply(
             Transaction(time: Timestamp(secondsSinceEpoch: 1), mutations: mutations), at: state.index + 1)
     }
 
@@ -180,7 +198,7 @@ public struct SessionBench: Sendable {
             resources: .init(nanoCPUs: 16_000_000_000, memoryBytes: 64 << 30), engine: .init(engineVersion: "1"))
         for node in nodes {
             guard table.open(node, as: node, at: now) else { throw SessionBenchError.notServing }
-            let hello = AgentMessage.hello(AgentHello(description: description, bootID: "b"))
+            let hello = AgentMessage.hello(AgentHello(description: description, bootID: "b", sections: [:]))
             guard case .begin(let mutations) = table.take(hello, from: node, session: node, in: state) else {
                 throw SessionBenchError.notServing
             }

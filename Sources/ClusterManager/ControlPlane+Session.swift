@@ -36,7 +36,10 @@ extension ControlPlane: ClusterAccess {
                     let reader = Task {
                         do {
                             for try await bytes in inbound {
-                                let message = try ManagerMessage(decoding: bytes)
+                                let heard = try ManagerMessage(decoding: bytes)
+                                guard let message = try self.shared.withLock({ try $0.reader.read(heard) }) else {
+                                    continue
+                                }
                                 if case .picture(let picture) = message { try self.follow(picture) }
                                 if case .dropped = continuation.yield(message) {
                                     throw RPCFailure(.tooLarge, "more messages than this host takes in")
@@ -49,7 +52,10 @@ extension ControlPlane: ClusterAccess {
                     }
                     defer { reader.cancel() }
                     try await body(
-                        AgentSession(messages: messages) { message in try await outbound.write(message.encoded()) })
+                        AgentSession(messages: messages) { message in
+                            let message = self.shared.withLock { $0.reader.complete(message) }
+                            try await outbound.write(message.encoded())
+                        })
                 }
             } catch let error as RPCFailure where error.kind == .unavailable || error.kind == .timeout {
                 // It serves none, or is not reachable: the next one.

@@ -43,6 +43,8 @@ public final class ControlPlane: Sendable {
         var session: Task<Void, any Error>?
         /// The manager that it is with, where that is another host's.
         var sessionPeer: String?
+        /// What managers have told this host, in sessions with other hosts' ones.
+        var reader = PictureReader()
         /// When other managers were heard last, and since when this could have been.
         var managersHeard: [String: Timestamp] = [:]
         var startedAt = Clock.now()

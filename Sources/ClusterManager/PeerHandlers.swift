@@ -71,7 +71,7 @@ struct PeerHandlers: ClusterHandlers {
             }
             group.addTask {
                 try await manager.serve(nodeID: peer.nodeID, inbound: messages) { message in
-                    try await outbound.write(message.encoded())
+                    try await outbound.write(manager.sessions.sections.bytes(of: message))
                 }
                 return true
             }

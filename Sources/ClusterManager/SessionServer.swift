@@ -27,6 +27,8 @@ final class SessionServer: Sendable {
 
     private let store: ClusterStore
     private let logger: Logger
+    /// What is sent, as it is written.
+    let sections = EncodedSections()
     private let shared: Mutex<Shared>
     /// Rung when sessions have to be compared with the state although it has not changed.
     private let looks: AsyncStream<Void>
@@ -158,10 +160,10 @@ final class SessionServer: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { [looks] in for await _ in looks { watch.wake() } }
             group.addTask { await self.keepTalking() }
-            var last: ClusterPicture?
+            var view: ClusterView?
             repeat {
                 let begin = Clock.sinceBoot()
-                last = compare(with: store.state, after: last)
+                look(&view)
                 // No more than half of a processor goes into it.
                 let pause = max(SessionTiming.mergeNanoseconds, Clock.sinceBoot() - begin)
                 try? await Task.sleep(for: .nanoseconds(pause))
@@ -170,28 +172,37 @@ final class SessionServer: Sendable {
         }
     }
 
-    private func compare(with state: ClusterState, after last: ClusterPicture?) -> ClusterPicture? {
-        let nodes = shared.withLock { shared -> [String]? in
-            guard shared.table.mustLook(at: state.index) else { return nil }
-            return shared.table.beginLook()
-        }
-        guard let nodes else { return last }
-        let picture = nodes.isEmpty ? nil : ClusterPicture(state, history: state.historyID, after: last)
-        // In parts, so that nobody who was heard waits for long.
-        for start in stride(from: 0, to: nodes.count, by: Self.nodesAtOnce) {
-            guard let picture else { break }
-            let part = nodes[start..<min(start + Self.nodesAtOnce, nodes.count)]
-            let signals = shared.withLock { shared in
-                shared.table.inform(part, picture).compactMap { shared.served[$0]?.signal }
-            }
-            for signal in signals { signal.yield() }
+    /// Looks at what has changed. Where nobody has a session no view is kept.
+    private func look(_ view: inout ClusterView?) {
+        var (state, changes): (ClusterState, [AppliedChange]?)
+        if let view { (state, changes) = store.state(since: view.state) } else { (state, changes) = (store.state, []) }
+        let (mustLook, isEmpty) = shared.withLock { ($0.table.mustLook(at: state.index), $0.table.isEmpty) }
+        guard mustLook else { return }
+        if isEmpty {
+            view = nil
+        } else {
+            var next = view ?? ClusterView(state)
+            view = nil
+            inform(next, next.update(to: state, changes))
+            view = next
         }
         let hasNews = shared.withLock { shared in
             shared.table.endLook(at: state.index)
             return shared.table.hasNews
         }
         if hasNews { newsSignal.yield() }
-        return picture ?? last
+    }
+
+    private func inform(_ view: ClusterView, _ touched: ClusterView.Touched) {
+        let nodes = shared.withLock { $0.table.beginLook(touched) }
+        // In parts, so that nobody who was heard waits for long.
+        for start in stride(from: 0, to: nodes.count, by: Self.nodesAtOnce) {
+            let part = nodes[start..<min(start + Self.nodesAtOnce, nodes.count)]
+            let signals = shared.withLock { shared in
+                shared.table.inform(part, view).compactMap { shared.served[$0]?.signal }
+            }
+            for signal in signals { signal.yield() }
+        }
     }
 
     private static let nodesAtOnce = 32
@@ -317,7 +328,7 @@ final class SessionServer: Sendable {
         for await _ in signals {
             talking: while true {
                 switch shared.withLock({ $0.table.next(id, of: nodeID, at: Clock.sinceBoot()) }) {
-                case .say(let message): try await send(message)
+                case .say(let messages): for message in messages { try await send(message) }
                 case .wait: break talking
                 case .over: throw SessionRefused.over(nodeID)
                 }

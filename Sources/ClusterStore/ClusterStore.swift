@@ -92,6 +92,14 @@ public final class ClusterStore: RaftStateMachine {
         return WatchPosition(history: window.history, revision: window.revision(before: time))
     }
 
+    /// The state, and all that has changed since an earlier one; nil where that is not held any more, or where the
+    /// earlier one is of another history.
+    public func state(since earlier: ClusterState) -> (state: ClusterState, changes: [AppliedChange]?) {
+        let (state, window) = current.withLock { ($0, hub.window) }
+        guard earlier.position.history == window.history, earlier.index <= state.index else { return (state, nil) }
+        return (state, window.changes(after: earlier.index)?.changes.map(\.change))
+    }
+
     // MARK: RaftStateMachine
 
     public var snapshotDisk: SealedDisk? { disk }
@@ -206,12 +214,16 @@ public final class ClusterStore: RaftStateMachine {
 
     /// - Parameter changes: nil where the way to the state is not known.
     private func publish(_ state: ClusterState, _ changes: [RevisedChange]?) {
-        let isRenewed = current.withLock { current in
-            defer { current = state }
-            return current.position.history != state.position.history
+        // Whoever learns of a change finds a state that has it, and whoever sees a state all changes up to it.
+        current.withLock { current in
+            let isRenewed = current.position.history != state.position.history
+            current = state
+            if let changes, !isRenewed {
+                hub.publish(changes, upTo: state.index)
+            } else {
+                hub.reset(to: state.position)
+            }
         }
-        // Whoever learns of a change finds a state that has it.
-        if let changes, !isRenewed { hub.publish(changes, upTo: state.index) } else { hub.reset(to: state.position) }
     }
 }
 

@@ -8,9 +8,11 @@ struct Conversation: Sendable {
     /// Where the transaction stands that begins the session; nil until it is applied.
     var beginning: UInt64?
     var isOver = false
-    private var said: HostPicture?
+    /// The sections that the host holds as far as it was told, here or before; nil where it takes whole pictures alone.
+    var held: [SectionName: SectionMark]?
+    private var said: PictureIndex?
     /// What is to be said next.
-    private(set) var waiting: HostPicture?
+    private(set) var waiting: HostUpdate?
     /// The last revision that the data plane was brought to; nil after a failure.
     private var receipt: UInt64?
     /// The host holds everything up to here.
@@ -23,15 +25,37 @@ struct Conversation: Sendable {
         return state.index >= known.index
     }
 
-    /// What is so for the host at a revision.
-    mutating func look(at picture: HostPicture) {
-        waiting = said?.at(picture.revision) == picture ? nil : picture
-        if isCurrent { settled = picture.revision.index }
+    /// Whether it was never compared with a state.
+    var isNew: Bool { said == nil && waiting == nil }
+
+    /// Whether the host's picture is of one of the sections.
+    func needs(oneOf sections: Set<SectionName>) -> Bool {
+        guard let known = (waiting?.index ?? said)?.sections else { return true }
+        return sections.contains { known[$0] != nil }
     }
 
-    mutating func say(_ picture: HostPicture) {
-        said = picture
+    /// What is so for the host at a revision.
+    ///
+    /// - Parameter through: the revision of the last state that was looked at before.
+    mutating func look(at index: PictureIndex, in view: ClusterView, through: UInt64) {
+        if isCurrent { settled = through }
+        if said?.sections == index.sections {
+            waiting = nil
+        } else {
+            waiting = HostUpdate(
+                index: index, changes: held.map { view.changes(to: index, from: $0) } ?? [],
+                picture: held == nil ? view.picture(index) : nil)
+        }
+    }
+
+    /// What is to be said of a waiting update, in order; the host holds it then.
+    mutating func say() -> [ManagerMessage] {
+        guard let update = waiting else { return [] }
+        said = update.index
         waiting = nil
+        if let picture = update.picture { return [.picture(picture)] }
+        held = update.index.sections
+        return update.changes.map { .section($0) } + [.turn(update.index)]
     }
 
     /// What the host says of its data plane.
@@ -47,7 +71,7 @@ struct Conversation: Sendable {
         settled = max(settled ?? 0, isCurrent ? max(index, through) : index)
     }
 
-    /// Whether the host holds what was looked at last.
+    /// Whether the host holds what is so as of the last look.
     private var isCurrent: Bool {
         guard let said, let receipt, waiting == nil else { return false }
         return receipt >= said.revision.index
@@ -57,4 +81,12 @@ struct Conversation: Sendable {
         if isCurrent { return .current }
         return settled.map { .upTo($0) } ?? .unknown
     }
+}
+
+/// What a host is to be told next.
+struct HostUpdate: Sendable {
+    let index: PictureIndex
+    let changes: [SectionChange]
+    /// For hosts that take whole pictures alone.
+    let picture: HostPicture?
 }

@@ -22,11 +22,17 @@ public struct AgentHello: Hashable, Sendable, Codable {
     public var bootID: String
     /// The newest picture that the host has had; nil for none, and from agents that do not say it.
     public var known: PlanRevision?
+    /// The sections of pictures that it holds; nil from agents that take whole pictures alone.
+    public var sections: [SectionName: SectionMark]?
 
-    public init(description: NodeDescription, bootID: String, known: PlanRevision? = nil) {
+    public init(
+        description: NodeDescription, bootID: String, known: PlanRevision? = nil,
+        sections: [SectionName: SectionMark]? = nil
+    ) {
         self.description = description
         self.bootID = bootID
         self.known = known
+        self.sections = sections
     }
 }
 
@@ -44,8 +50,12 @@ public struct HostReceipt: Hashable, Sendable, Codable {
 
 /// What a manager says to an agent.
 public enum ManagerMessage: Hashable, Sendable, Codable {
-    /// All that concerns the host, at a revision; it replaces what came before.
+    /// All that concerns the host, at a revision; it replaces what came before. For agents that know no sections.
     case picture(HostPicture)
+    /// How a section of the host's picture changes; it counts with the next `turn`.
+    case section(SectionChange)
+    /// All that concerns the host, at a revision, is in the sections that it has now.
+    case turn(PictureIndex)
     /// Nothing that concerns the host has changed up to this revision. Said by managers of the first versions alone.
     case unchanged(PlanRevision)
     case heartbeat

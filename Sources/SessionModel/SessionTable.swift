@@ -130,6 +130,7 @@ public struct SessionTable: Sendable {
             status.state = .ready
             status.message = ""
             sessions[nodeID]?.conversation.known = hello.known
+            sessions[nodeID]?.conversation.held = hello.sections
             var mutations = [Mutation.observeNode(id: nodeID, status, hello.description)]
             if state.namesSessions { mutations.append(.openSession(nodeID: nodeID, session: id)) }
             return .begin(mutations)
@@ -163,42 +164,46 @@ public struct SessionTable: Sendable {
     /// Whether there is anything to compare with the state of a revision.
     public func mustLook(at index: UInt64) -> Bool { index > through || hasNewSessions && index == through }
 
-    /// Begins a comparison: the nodes that are to be compared with one picture, in parts or at once, before `endLook`.
-    public mutating func beginLook() -> [String] {
+    /// Begins a look at a state: the nodes that it may have something new for, which are to be informed, in parts or at
+    /// once, before `endLook`.
+    public mutating func beginLook(_ touched: ClusterView.Touched) -> [String] {
         hasNewSessions = false
-        return sessions.keys.sorted()
+        return sessions.filter { nodeID, session in
+            session.conversation.isNew || touched.nodes.contains(nodeID)
+                || session.conversation.needs(oneOf: touched.sections)
+        }.keys.sorted()
     }
 
-    /// All nodes of a comparison were compared with a picture of a revision.
+    /// All nodes of a look were informed of the state of a revision.
     public mutating func endLook(at index: UInt64) { through = max(through, index) }
 
-    /// A whole comparison.
+    /// A whole look.
     ///
+    /// - Parameter touched: what has changed since the last look.
     /// - Returns: the nodes to which there is something to say.
-    public mutating func inform(_ cluster: ClusterPicture) -> [String] {
-        let due = inform(beginLook(), cluster)
-        endLook(at: cluster.state.index)
+    public mutating func inform(_ view: ClusterView, _ touched: ClusterView.Touched) -> [String] {
+        let due = inform(beginLook(touched), view)
+        endLook(at: view.state.index)
         return due
     }
 
     /// Compares what some hosts were told with what is so now.
     ///
     /// - Returns: those to which there is something to say.
-    public mutating func inform(_ nodes: some Sequence<String>, _ cluster: ClusterPicture) -> [String] {
+    public mutating func inform(_ nodes: some Sequence<String>, _ view: ClusterView) -> [String] {
         var due: [String] = []
         for nodeID in nodes {
-            guard let session = sessions[nodeID], session.conversation.hasBegun(in: cluster.state) else { continue }
+            guard let session = sessions[nodeID], session.conversation.hasBegun(in: view.state) else { continue }
             let before = session.conversation.holding
-            let picture = cluster.host(nodeID)
             // A node that was declared down begins anew.
-            guard let picture, cluster.state.isLast(session.id, of: nodeID),
-                cluster.state.nodes[nodeID]?.status.state != .down
+            guard let index = view.index(of: nodeID), view.state.isLast(session.id, of: nodeID),
+                view.state.nodes[nodeID]?.status.state != .down
             else {
                 sessions[nodeID]?.conversation.isOver = true
                 due.append(nodeID)
                 continue
             }
-            sessions[nodeID]?.conversation.look(at: picture)
+            sessions[nodeID]?.conversation.look(at: index, in: view, through: through)
             guard let now = sessions[nodeID]?.conversation else { continue }
             if now.holding != before { pending[session.id] = nodeID }
             if now.waiting != nil { due.append(nodeID) }
@@ -216,7 +221,8 @@ public struct SessionTable: Sendable {
 
     /// What is to be done next in a session.
     public enum Step: Hashable, Sendable {
-        case say(ManagerMessage)
+        /// In order.
+        case say([ManagerMessage])
         case wait
         case over
     }
@@ -226,17 +232,16 @@ public struct SessionTable: Sendable {
         guard isCurrent(id, of: nodeID), let session = sessions[nodeID], !session.conversation.isOver else {
             return .over
         }
-        let message: ManagerMessage
-        if let picture = session.conversation.waiting {
-            sessions[nodeID]?.conversation.say(picture)
-            message = .picture(picture)
+        let messages: [ManagerMessage]
+        if session.conversation.waiting != nil {
+            messages = sessions[nodeID]?.conversation.say() ?? []
         } else if now - session.lastSaid >= SessionTiming.heartbeatNanoseconds {
-            message = .heartbeat
+            messages = [.heartbeat]
         } else {
             return .wait
         }
         sessions[nodeID]?.lastSaid = now
-        return .say(message)
+        return .say(messages)
     }
 
     // MARK: What the leader has to know

@@ -18,6 +18,10 @@ struct ServiceWorld {
     /// What a manager does for the hosts that have their sessions with it, as `SessionServer` and `SessionRelay` do it.
     struct Server {
         var table: SessionTable
+        /// What its hosts have to know, as of the last look; nil where nobody has had a session since the start.
+        var view: ClusterView?
+        /// What has changed since; nil where that is not known.
+        var changes: [AppliedChange]? = []
         /// By host.
         var lines: [String: Line] = [:]
         var isInformDue = false

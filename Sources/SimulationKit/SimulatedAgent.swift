@@ -24,9 +24,12 @@ final class SimulatedAgent {
     let id: String
     /// On the network.
     let endpoint: UInt64
+    /// Some have a program that takes whole pictures alone.
+    let takesSections: Bool
     var isUp = true
     var life = 0
     var ledger = AgentLedger()
+    var reader = PictureReader()
     /// What its kernel is known to hold: it outlives the daemon, not the power.
     var held: HostPicture?
     var connection: Connection?
@@ -40,6 +43,7 @@ final class SimulatedAgent {
     init(id: String, endpoint: UInt64) {
         self.id = id
         self.endpoint = endpoint
+        takesSections = endpoint % 4 != 3
     }
 
     var hello: AgentHello {

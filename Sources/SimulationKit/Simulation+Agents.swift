@@ -45,7 +45,9 @@ extension Simulation {
         agent.lastConnection += 1
         agent.connection = SimulatedAgent.Connection(
             manager: manager, number: agent.lastConnection, lastHeard: agenda.now)
-        for message in agent.ledger.open(agent.hello) { say(message, number) }
+        for message in agent.ledger.open(agent.hello) {
+            say(agent.takesSections ? agent.reader.complete(message) : message, number)
+        }
     }
 
     private mutating func say(_ message: AgentMessage, _ number: Int) {
@@ -71,7 +73,14 @@ extension Simulation {
             return
         }
         agent.connection?.lastHeard = agenda.now
-        guard agent.ledger.take(message), !agent.isApplying else { return }
+        let read: ManagerMessage?
+        do {
+            read = try agent.reader.read(message)
+        } catch {
+            return checker.note(.receipts, "\(agent.id): \(error)")
+        }
+        if case .picture(let picture) = read { check(picture, of: agent) }
+        guard let read, agent.ledger.take(read), !agent.isApplying else { return }
         agent.isApplying = true
         agenda.add(.applyPicture(number, agent.life), after: Milliseconds(random.number(in: 5...60)))
     }
@@ -158,6 +167,7 @@ extension Simulation {
         agent.life += 1
         agent.connection = nil
         agent.ledger = .init()
+        agent.reader = .init()
         if losesPower { agent.held = nil }
         agent.isApplying = false
         for id in agent.containers.keys {

@@ -125,6 +125,7 @@ extension Simulation {
                 if isDiskFull(id) { return waitForRoom(id) }
                 checker.sees(installed: snapshot.index, after: hosts[id]!.appliedIndex, by: id)
                 hosts[id]!.install(snapshot)
+                world.servers[id]?.changes = nil
                 checkVersion(hosts[id]!.state.cluster.version, at: snapshot.index, on: id)
                 installs += 1
             }

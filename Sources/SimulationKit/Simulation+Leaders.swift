@@ -97,7 +97,7 @@ extension Simulation {
             answer(waiting.operator, waiting.token, isOurs ? (refusal == nil ? .done : .again) : .unknown)
         }
         remember(hosts[id]!.state.cluster)
-        serverApplied(transaction, at: entry.index, on: id)
+        serverApplied(transaction, changes, at: entry.index, on: id)
         guard let leadership = world.leaderships[id] else { return }
         if leadership.plan.map({ $0 <= entry.index }) ?? false { world.leaderships[id]!.plan = nil }
         askForPlan(id)

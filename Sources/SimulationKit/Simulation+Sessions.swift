@@ -108,8 +108,11 @@ extension Simulation {
     }
 
     /// A host has applied a transaction.
-    mutating func serverApplied(_ transaction: Transaction, at index: UInt64, on id: UInt64) {
+    mutating func serverApplied(
+        _ transaction: Transaction, _ changes: [AppliedChange], at index: UInt64, on id: UInt64
+    ) {
         guard let server = world.servers[id] else { return }
+        world.servers[id]!.changes?.append(contentsOf: changes)
         if !server.isInformDue {
             world.servers[id]!.isInformDue = true
             agenda.add(.inform(id, life: hosts[id]!.life), after: Self.informPause)
@@ -149,11 +152,15 @@ extension Simulation {
         world.servers[id]!.isInformDue = false
         let state = hosts[id]!.state.cluster
         if server.table.isEmpty {
+            world.servers[id]!.view = nil
             world.servers[id]!.table.endLook(at: state.index)
         } else {
-            let picture = ClusterPicture(state, history: state.historyID)
-            for node in world.servers[id]!.table.inform(picture) { speak(to: node, on: id) }
+            var view = server.view ?? ClusterView(state)
+            let touched = view.update(to: state, server.view == nil ? [] : server.changes)
+            world.servers[id]!.view = view
+            for node in world.servers[id]!.table.inform(view, touched) { speak(to: node, on: id) }
         }
+        world.servers[id]!.changes = []
         if world.servers[id]!.table.hasNews { reportSoon(id) }
     }
 
@@ -163,11 +170,14 @@ extension Simulation {
         else { return }
         while true {
             switch world.servers[id]!.table.next(line.session, of: node, at: nanoseconds(id)) {
-            case .say(let message): say(message, to: agent, connection: line.connection, from: id)
+            case .say(let messages):
+                for message in messages {
+                    say(message, to: agent, connection: line.connection, from: id)
+                    guard world.servers[id]?.lines[node]?.connection == line.connection else { return }
+                }
             case .wait: return
             case .over: return hangUp(node, on: id)
             }
-            guard world.servers[id]?.lines[node]?.connection == line.connection else { return }
         }
     }
 
@@ -282,6 +292,17 @@ extension Simulation {
 
     // MARK: What hosts hold
 
+    /// A host has made a picture of what it was told: it is the one that is made of the whole state.
+    mutating func check(_ picture: HostPicture, of agent: SimulatedAgent) {
+        let index = picture.revision.index
+        guard index % Self.checkedPictures == 0, let past = world.past[index] else { return }
+        guard WholePicture(past, history: past.historyID).host(agent.id) != picture else { return }
+        checker.note(.receipts, "\(agent.id) was told another picture than that of revision \(index)")
+    }
+
+    /// One in so many revisions is looked at.
+    private static let checkedPictures: UInt64 = 5
+
     /// States that hosts' pictures are compared with.
     private static let pastLimit: UInt64 = 2_000
 
@@ -298,7 +319,7 @@ extension Simulation {
             guard let receipt = receipts[agent.id], let held = agent.held, held.revision.index < receipt,
                 let past = world.past[receipt]
             else { continue }
-            let wanted = ClusterPicture(past, history: past.historyID).host(agent.id)
+            let wanted = WholePicture(past, history: past.historyID).host(agent.id)
             if wanted.map({ held.at($0.revision) != $0 }) ?? false {
                 checker.note(
                     .receipts, "\(agent.id) is said to hold revision \(receipt), and holds \(held.revision.index)")

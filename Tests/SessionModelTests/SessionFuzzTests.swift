@@ -22,6 +22,7 @@ import Values
         let messages: [AgentMessage] = [
             .hello(AgentHello(description: description, bootID: "b")),
             .hello(AgentHello(description: description, bootID: "b", known: Self.revision)),
+            .hello(AgentHello(description: description, bootID: "b", sections: [.peers: .empty, .host: .empty])),
             .report([observation, observation]),
             .receipt(HostReceipt(revision: Self.revision, failure: "no")),
             .receipt(HostReceipt(revision: Self.revision)),
@@ -50,12 +51,25 @@ import Values
     }
 
     @Test func managerMessages() throws {
-        let state = try ClusterPictureTests().state(servingOn: ["t1"])
-        let picture = try #require(ClusterPicture(state, history: "c").host("n1"))
-        let messages: [ManagerMessage] = [.picture(picture), .unchanged(Self.revision), .heartbeat]
+        let state = try ClusterViewTests().state(servingOn: ["t1"])
+        let picture = try #require(ClusterView(state).host("n1"))
+        let view = ClusterView(state)
+        let index = try #require(view.index(of: "n1"))
+        var messages: [ManagerMessage] = [.picture(picture), .unchanged(Self.revision), .heartbeat, .turn(index)]
+        messages += view.changes(to: index, from: [:]).map { .section($0) }
         let report = Fuzzer("session-manager").run(
             try messages.map { try $0.encoded() }, decode: { try ManagerMessage(decoding: $0) },
             encode: { try $0.encoded() })
         #expect(report.finding == nil)
+        // Forged ones make no picture, or one.
+        let reading = Fuzzer("session-reader").run(
+            try messages.map { try $0.encoded() },
+            decode: { bytes in
+                let message = try ManagerMessage(decoding: bytes)
+                var reader = PictureReader()
+                _ = try? reader.read(message)
+                return message
+            }, encode: { try $0.encoded() })
+        #expect(reading.finding == nil)
     }
 }

@@ -5,7 +5,7 @@ import SessionModel
 import Testing
 import Values
 
-@Suite struct ClusterPictureTests {
+@Suite struct ClusterViewTests {
     /// Two nodes, a service with a virtual address, an alias and a published port, one task on each node.
     func state(servingOn serving: Set<String>) throws -> ClusterState {
         var state = ClusterState()
@@ -63,7 +63,7 @@ import Values
     }
 
     @Test func onlyServingTasksAreBehindAddressesAndPorts() throws {
-        let picture = try #require(ClusterPicture(state(servingOn: ["t2"]), history: "c").host("n1"))
+        let picture = try #require(ClusterView(state(servingOn: ["t2"])).host("n1"))
         #expect(picture.revision == PlanRevision(history: "c", index: 7))
         #expect(picture.tasks.map(\.task.id) == ["t1"])
         #expect(picture.network.services.map(\.backends) == [[IPAddress("10.0.1.4")!]])
@@ -87,7 +87,7 @@ import Values
         anew.gatewayBlock = CIDR("10.192.12.0/22")
         _ = try state.apply(
             Transaction(time: .epoch, mutations: [.putNode(old, expected: nil), .putNode(anew, expected: 0)]), at: 8)
-        let picture = ClusterPicture(state, history: "c")
+        let picture = ClusterView(state)
         let plan = try #require(picture.host(id)?.network)
         #expect(plan.ownBlock?.block == anew.gatewayBlock)
         #expect(plan.ingress?.hosts.map(\.nodeID).sorted() == [id, "n2"].sorted())
@@ -97,7 +97,7 @@ import Values
 
     @Test("Docker: service, alias, tasks.<service> and the task's own name")
     func names() throws {
-        let picture = try #require(ClusterPicture(state(servingOn: ["t1", "t2"]), history: "c").host("n1"))
+        let picture = try #require(ClusterView(state(servingOn: ["t1", "t2"])).host("n1"))
         let zone = try #require(picture.zones["w"])
         #expect(zone.names["hello"] == [IPAddress("10.0.1.2")!])
         #expect(zone.names["front"] == [IPAddress("10.0.1.2")!])
@@ -109,19 +109,19 @@ import Values
     @Test("A host's own reports do not change its picture")
     func reportsDoNotComeBack() throws {
         var state = try state(servingOn: ["t1", "t2"])
-        let before = try #require(ClusterPicture(state, history: "c").host("n1"))
+        let before = try #require(ClusterView(state).host("n1"))
         var status = TaskStatus(timestamp: .epoch, state: .running, message: "again")
         status.containerStatus = .init(containerID: "x", pid: 5)
         let observation = TaskObservation(
             taskID: "t1", nodeID: "n1", status: status, isReady: true, readinessCounter: 9)
         _ = try state.apply(Transaction(time: .epoch, mutations: [.observe(observation)]), at: 8)
-        let after = try #require(ClusterPicture(state, history: "c").host("n1"))
+        let after = try #require(ClusterView(state).host("n1"))
         #expect(before.at(after.revision) == after)
         #expect(before != after)
     }
 
     @Test func messagesSurviveTheirText() throws {
-        let picture = try #require(ClusterPicture(state(servingOn: ["t1"]), history: "c").host("n2"))
+        let picture = try #require(ClusterView(state(servingOn: ["t1"])).host("n2"))
         let message = ManagerMessage.picture(picture)
         #expect(try ManagerMessage(decoding: message.encoded()) == message)
         let receipt = AgentMessage.receipt(HostReceipt(revision: picture.revision, failure: "no"))
@@ -130,6 +130,6 @@ import Values
     }
 
     @Test func aNodeThatIsGoneHasNoPicture() throws {
-        #expect(try ClusterPicture(state(servingOn: []), history: "c").host("n3") == nil)
+        #expect(try ClusterView(state(servingOn: [])).host("n3") == nil)
     }
 }
