@@ -98,7 +98,8 @@ let package = Package(
         layer(
             "SimulationKit",
             [
-                "RaftCore", "Orchestration", "SessionModel", "AgentModel", "NetworkModel", "ClusterModel", "JSON", "Values",
+                "RaftCore", "Orchestration", "SessionModel", "AgentModel", "NetworkModel", "ClusterModel", "JSON",
+                "Values",
                 External.collections,
             ]),
         layer(
