@@ -125,8 +125,8 @@ let package = Package(
         layer(
             "Benchmarks",
             [
-                "ClusterStore", "RaftNode", "WatchModel", "SessionModel", "NetworkModel", "ClusterModel",
-                "EngineModel", "Executors", "LinuxSystem", "JSON", "Values", External.logging,
+                "ClusterStore", "ClusterRPC", "ClusterPKI", "RaftNode", "WatchModel", "SessionModel", "NetworkModel",
+                "ClusterModel", "EngineModel", "Executors", "LinuxSystem", "JSON", "Values", External.logging,
             ]),
         layer(
             "Chaos",

@@ -106,7 +106,7 @@ public struct SessionBench: Sendable {
         let touched = next.update(to: state, changes)
         changes = []
         look.picture = lap()
-        let due = table.inform(next, touched)
+        let due = table.inform(&next, touched)
         view = next
         look.comparison = lap()
         var told: [String] = []

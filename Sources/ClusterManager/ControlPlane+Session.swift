@@ -31,15 +31,13 @@ extension ControlPlane: ClusterAccess {
                 shared.withLock { $0.sessionPeer = peer.nodeID }
                 defer { shared.withLock { $0.sessionPeer = nil } }
                 return try await connector.withSession(to: peer, timeout: .seconds(2)) { inbound, outbound in
+                    let session = self.reader.begin()
                     let (messages, continuation) = AsyncThrowingStream.makeStream(
                         of: ManagerMessage.self, bufferingPolicy: .bufferingOldest(SessionLimits.waitingMessages))
                     let reader = Task {
                         do {
                             for try await bytes in inbound {
-                                let heard = try ManagerMessage(decoding: bytes)
-                                guard let message = try self.shared.withLock({ try $0.reader.read(heard) }) else {
-                                    continue
-                                }
+                                let message = try self.reader.read(bytes, in: session)
                                 if case .picture(let picture) = message { try self.follow(picture) }
                                 if case .dropped = continuation.yield(message) {
                                     throw RPCFailure(.tooLarge, "more messages than this host takes in")
@@ -53,8 +51,7 @@ extension ControlPlane: ClusterAccess {
                     defer { reader.cancel() }
                     try await body(
                         AgentSession(messages: messages) { message in
-                            let message = self.shared.withLock { $0.reader.complete(message) }
-                            try await outbound.write(message.encoded())
+                            try await outbound.write(self.reader.complete(message).encoded())
                         })
                 }
             } catch let error as RPCFailure where error.kind == .unavailable || error.kind == .timeout {

@@ -43,8 +43,6 @@ public final class ControlPlane: Sendable {
         var session: Task<Void, any Error>?
         /// The manager that it is with, where that is another host's.
         var sessionPeer: String?
-        /// What managers have told this host, in sessions with other hosts' ones.
-        var reader = PictureReader()
         /// When other managers were heard last, and since when this could have been.
         var managersHeard: [String: Timestamp] = [:]
         var startedAt = Clock.now()
@@ -66,6 +64,7 @@ public final class ControlPlane: Sendable {
     let connector: ClusterConnector
     /// Init, join and leave come one at a time.
     let transitions = Turnstile()
+    let reader = SessionReader()
     private let introduction: Introduction
 
     /// Prepares the control plane; `start` begins.

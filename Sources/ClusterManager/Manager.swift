@@ -73,7 +73,7 @@ final class Manager: Sendable {
     }
 
     private func follow(_ status: RaftStatus) {
-        channels.keep(status.members.map(\.member))
+        channels.keep(status.peers)
         if let failure = status.failure { logger.critical("raft has stopped", metadata: ["reason": "\(failure)"]) }
         leading.withLock { leading in
             if let (term, task) = leading, !status.isLeading || term != status.term {

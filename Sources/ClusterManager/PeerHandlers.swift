@@ -34,12 +34,12 @@ struct PeerHandlers: ClusterHandlers {
         for try await message in messages {
             guard let raft = control.raft else { continue }
             // The group's word counts, not the certificate's: a manager that was taken out speaks to nobody.
-            let members = raft.status.members
-            let own = members.filter { $0.member.nodeID == peer.nodeID }
-            guard members.isEmpty || !own.isEmpty else {
+            let peers = raft.status.peers
+            let own = peers.filter { $0.nodeID == peer.nodeID }
+            guard peers.isEmpty || !own.isEmpty else {
                 throw RPCFailure(.forbidden, "node \(peer.nodeID) is no member of raft")
             }
-            guard peer.role == .manager || own.contains(where: \.member.isWitness) else {
+            guard peer.role == .manager || own.contains(where: \.isWitness) else {
                 throw RPCFailure(.forbidden, "a worker takes no part in raft")
             }
             raft.step(message, from: peer.nodeID)

@@ -183,7 +183,8 @@ final class SessionServer: Sendable {
         } else {
             var next = view ?? ClusterView(state)
             view = nil
-            inform(next, next.update(to: state, changes))
+            let touched = next.update(to: state, changes)
+            inform(&next, touched)
             view = next
         }
         let hasNews = shared.withLock { shared in
@@ -193,13 +194,13 @@ final class SessionServer: Sendable {
         if hasNews { newsSignal.yield() }
     }
 
-    private func inform(_ view: ClusterView, _ touched: ClusterView.Touched) {
+    private func inform(_ view: inout ClusterView, _ touched: ClusterView.Touched) {
         let nodes = shared.withLock { $0.table.beginLook(touched) }
         // In parts, so that nobody who was heard waits for long.
         for start in stride(from: 0, to: nodes.count, by: Self.nodesAtOnce) {
             let part = nodes[start..<min(start + Self.nodesAtOnce, nodes.count)]
             let signals = shared.withLock { shared in
-                shared.table.inform(part, view).compactMap { shared.served[$0]?.signal }
+                shared.table.inform(part, &view).compactMap { shared.served[$0]?.signal }
             }
             for signal in signals { signal.yield() }
         }

@@ -19,7 +19,7 @@ final class Witness: Sendable {
         (self.channels, self.raft) = (channels, raft)
         following = Task {
             for await status in raft.statusChanges() {
-                channels.keep(status.members.map(\.member))
+                channels.keep(status.peers)
                 if let failure = status.failure {
                     logger.critical("raft has stopped", metadata: ["reason": "\(failure)"])
                 }

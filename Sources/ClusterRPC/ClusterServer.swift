@@ -74,8 +74,12 @@ public final class ClusterServer: Sendable {
 
     /// Listens and answers until the task is cancelled or `shutdown` is called. Throws where the port cannot be had.
     public func run() async throws(RPCFailure) {
+        let served = AsyncStream.makeStream(of: Void.self)
         let serving = Task { [server, stop] in
-            defer { stop.continuation.finish() }
+            defer {
+                stop.continuation.finish()
+                served.continuation.finish()
+            }
             try await server.serve()
         }
         await withTaskCancellationHandler {
@@ -83,7 +87,7 @@ public final class ClusterServer: Sendable {
         } onCancel: {
             stop.continuation.finish()
         }
-        await end(serving)
+        await end(serving, served.stream)
         do { try await serving.value } catch is CancellationError {
             return
         } catch {
@@ -96,7 +100,7 @@ public final class ClusterServer: Sendable {
 
     /// gRPC 2.4 forgets what it has accepted and not yet looked at when it is cancelled, connections and calls, and NIO
     /// traps where one of them is forgotten. So none comes any more before that, and those that came have a moment.
-    private func end(_ serving: Task<Void, any Error>) async {
+    private func end(_ serving: Task<Void, any Error>, _ served: AsyncStream<Void>) async {
         connections.refuse()
         let hasTime = !Task.isCancelled
         await Task.detached {
@@ -104,7 +108,7 @@ public final class ClusterServer: Sendable {
             self.server.beginGracefulShutdown()
             if hasTime {
                 await withTaskGroup(of: Void.self) { group in
-                    group.addTask { _ = await serving.result }
+                    group.addTask { for await _ in served {} }
                     group.addTask { try? await Task.sleep(for: RPCLimits.shutdownGrace) }
                     await group.next()
                     group.cancelAll()

@@ -131,7 +131,7 @@ extension NodeLoop {
     // Sending.
 
     func startSending(_ metadata: SnapshotMetadata, to id: UInt64) {
-        if raft?.membership[id]?.member.isWitness == true { return sendPlace(metadata, to: id) }
+        if member(id)?.isWitness == true { return sendPlace(metadata, to: id) }
         guard let snapshot, !isSnapshotDamaged else {
             raft?.snapshotFailed(for: id)
             return

@@ -287,6 +287,8 @@ final class NodeLoop: @unchecked Sendable {
             status.appliedIndex = raft.appliedIndex
             status.lastIndex = raft.lastIndex
             status.firstIndex = raft.firstIndex
+            let coming = raft.latestMembership.standings.filter { raft.membership[$0.member.id] == nil }
+            status.peers = (raft.membership.standings + coming).map(\.member)
             status.members = raft.membership.standings.map { standing in
                 let progress = raft.progress(of: standing.member.id)
                 return RaftStatus.Member(

@@ -26,6 +26,8 @@ public struct RaftStatus: Sendable, Hashable {
         public let isActive: Bool?
     }
 
+    /// All that take part: the members, and those of a change that is not committed yet.
+    public internal(set) var peers: [RaftMember] = []
     /// This node, once it is a member.
     public internal(set) var member: RaftMember?
     public internal(set) var role: Role = .idle

@@ -6,6 +6,13 @@ import Values
 enum FactPlace: Hashable {
     case host(String)
     case shared(SectionName)
+
+    var section: SectionName {
+        switch self {
+        case .host: .host
+        case .shared(let name): name
+        }
+    }
 }
 
 /// What facts come from.

@@ -6,24 +6,47 @@ import NetworkModel
 public struct ClusterView: Sendable {
     /// A section, and how it became what it is.
     private struct Kept {
-        var section = PictureSection()
-        private(set) var recent: [SectionChange] = []
+        let name: SectionName
+        private(set) var section: PictureSection
+        private var recent: [SectionChange] = []
+        // Made once for all hosts.
+        private var wholes: [SectionChange]?
+        private var parts: PictureParts?
 
-        mutating func change(_ name: SectionName, put: [String: PictureFact], drop: [String]) {
+        init(_ name: SectionName, _ section: PictureSection = PictureSection()) {
+            (self.name, self.section) = (name, section)
+        }
+
+        private var factLimit: Int { name == .host ? ViewLimits.hostFactsAtOnce : ViewLimits.factsAtOnce }
+
+        mutating func change(put: [String: PictureFact], drop: [String]) {
             let from = section.mark
-            for key in drop { section.drop(key) }
-            for (key, fact) in put { section.put(key, fact) }
+            section.change(put: put, drop: drop)
+            (wholes, parts) = (nil, nil)
             recent.append(SectionChange(section: name, from: from, to: section.mark, put: put, drop: drop))
             let limit = name == .host ? ViewLimits.hostChanges : ViewLimits.changes
             if recent.count > limit { recent.removeFirst(recent.count - limit) }
         }
 
-        /// What leads from an earlier content to this one; nil where that is not known, or longer than all of it.
-        func changes(from mark: SectionMark) -> ArraySlice<SectionChange>? {
+        /// What makes this content of an earlier one, or of none: all of it where the way is not known, or longer.
+        mutating func changes(from mark: SectionMark?) -> [SectionChange] {
             if mark == section.mark { return [] }
-            guard let first = recent.lastIndex(where: { $0.from == mark }) else { return nil }
-            let changes = recent[first...]
-            return changes.reduce(0) { $0 + $1.count } <= section.facts.count ? changes : nil
+            if let mark, let first = recent.lastIndex(where: { $0.from == mark }) {
+                let changes = recent[first...]
+                let count = changes.reduce(0) { $0 + $1.count }
+                if count <= section.entries.count, changes.allSatisfy({ $0.count <= factLimit }) {
+                    return Array(changes)
+                }
+            }
+            let changes = wholes ?? section.wholes(of: name, limit: factLimit)
+            wholes = changes
+            return changes
+        }
+
+        mutating func makeParts() -> PictureParts {
+            let made = parts ?? PictureParts(section)
+            parts = made
+            return made
         }
     }
 
@@ -31,11 +54,17 @@ public struct ClusterView: Sendable {
     private var shared: [SectionName: Kept] = [:]
     private var hosts: [String: Kept] = [:]
 
+    /// The sections that every picture is of, beside the host's own.
+    private static let everywhere: Set<SectionName> = [.peers, .attachable, .ingress]
+
+    /// A state's view, which knows of no earlier one.
     public init(_ state: ClusterState) {
         facts = ClusterFacts(state)
-        for (place, facts) in facts.all { self[place] = Kept(section: PictureSection(facts)) }
+        for name in Self.everywhere { shared[name] = Kept(name) }
+        for (place, facts) in facts.all { self[place] = Kept(place.section, PictureSection(facts)) }
     }
 
+    /// What it shows.
     public var state: ClusterState { facts.state }
 
     private subscript(_ place: FactPlace) -> Kept? {
@@ -60,42 +89,37 @@ public struct ClusterView: Sendable {
         guard state.nodes[nodeID] != nil else { return nil }
         var sections: [SectionName: SectionMark] = [.host: hosts[nodeID]?.section.mark ?? .empty]
         func add(_ name: SectionName) { if let kept = shared[name] { sections[name] = kept.section.mark } }
-        for name in [SectionName.peers, .attachable, .ingress] { add(name) }
+        for name in Self.everywhere { add(name) }
         for task in state.tasks(onNode: nodeID) where task.status.state >= .assigned && task.mayRun {
             for attachment in task.attachments { add(.network(attachment.networkID)) }
         }
-        for (_, fact) in hosts[nodeID]?.section.facts ?? [] {
-            if case .attachment(let attachment) = fact { add(.network(attachment.networkID)) }
+        for entry in hosts[nodeID]?.section.entries ?? [] {
+            if case .attachment(let attachment) = entry.fact { add(.network(attachment.networkID)) }
         }
         let revision = PlanRevision(history: state.historyID, index: state.index)
         return PictureIndex(revision: revision, nodeID: nodeID, sections: sections)
     }
 
     /// What makes what a host holds that which it needs, in order.
-    public func changes(
-        to index: PictureIndex, from held: [SectionName: SectionMark]
-    ) -> [SectionChange] {
-        var changes: [SectionChange] = []
-        for name in index.sections.keys.sorted() {
-            guard let kept = name == .host ? hosts[index.nodeID] : shared[name] else { continue }
-            if let mark = held[name], let known = kept.changes(from: mark) {
-                changes += known
-            } else {
-                let limit = name == .host ? ViewLimits.hostFactsAtOnce : ViewLimits.factsAtOnce
-                changes += kept.section.wholes(of: name, limit: limit)
-            }
+    public mutating func changes(to index: PictureIndex, from held: [SectionName: SectionMark]) -> [SectionChange] {
+        index.sections.keys.sorted().flatMap { name in
+            self[place(name, index)]?.changes(from: held[name]) ?? []
         }
-        return changes
+    }
+
+    private func place(_ name: SectionName, _ index: PictureIndex) -> FactPlace {
+        name == .host ? .host(index.nodeID) : .shared(name)
     }
 
     /// All that a node has to know; nil where there is no such node.
-    public func host(_ nodeID: String) -> HostPicture? { index(of: nodeID).map(picture) }
+    public mutating func host(_ nodeID: String) -> HostPicture? {
+        guard let index = index(of: nodeID) else { return nil }
+        return picture(index)
+    }
 
-    func picture(_ index: PictureIndex) -> HostPicture {
-        var sections: [SectionName: PictureSection] = [:]
-        for name in index.sections.keys {
-            sections[name] = name == .host ? hosts[index.nodeID]?.section : shared[name]?.section
-        }
+    mutating func picture(_ index: PictureIndex) -> HostPicture {
+        var sections: [SectionName: PictureParts] = [:]
+        for name in index.sections.keys { sections[name] = self[place(name, index)]?.makeParts() }
         return HostPicture(index.revision, index.nodeID, sections)
     }
 
@@ -108,6 +132,7 @@ public struct ClusterView: Sendable {
         /// Nodes whose own section has changed, or their row in the state.
         public var nodes: Set<String> = []
 
+        /// Nobody.
         public init() {}
     }
 
@@ -127,6 +152,10 @@ public struct ClusterView: Sendable {
             change(place, from: before[place] ?? [:], to: after[place] ?? [:], &touched)
         }
         for change in changes where change.kind == .node { touched.nodes.insert(change.id) }
+        if changes.contains(where: { $0.kind == .network && $0.action != .update }) {
+            // Their pictures may be of other sections.
+            for source in sources { touched.nodes.formUnion(Self.nodes(of: source, in: [self.state, state])) }
+        }
         // Sessions that have no name in the log are over.
         if self.state.namesSessions != state.namesSessions { touched.nodes.formUnion(state.nodes.keys) }
         facts = next
@@ -140,7 +169,7 @@ public struct ClusterView: Sendable {
         let after = next.all
         let places = Set(shared.keys.map { FactPlace.shared($0) }).union(hosts.keys.map { .host($0) }).union(after.keys)
         for place in places {
-            let before = self[place]?.section.facts.map { ($0.key, $0.fact) } ?? []
+            let before = self[place]?.section.entries.map { ($0.key, $0.fact) } ?? []
             change(place, from: Dictionary(uniqueKeysWithValues: before), to: after[place] ?? [:], &touched)
         }
         facts = next
@@ -154,29 +183,24 @@ public struct ClusterView: Sendable {
         let put = after.filter { before[$0.key] != $0.value }
         let drop = before.keys.filter { after[$0] == nil }
         guard !put.isEmpty || !drop.isEmpty else { return }
-        let name: SectionName
         switch place {
-        case .host(let id):
-            touched.nodes.insert(id)
-            name = .host
-        case .shared(let section):
-            touched.sections.insert(section)
-            name = section
+        case .host(let id): touched.nodes.insert(id)
+        case .shared(let section): touched.sections.insert(section)
         }
-        var kept = self[place] ?? Kept()
+        var kept = self[place] ?? Kept(place.section)
         self[place] = nil
-        kept.change(name, put: put, drop: drop)
-        if !kept.section.facts.isEmpty { self[place] = kept }
+        kept.change(put: put, drop: drop)
+        if !kept.section.entries.isEmpty || Self.everywhere.contains(place.section) { self[place] = kept }
     }
 
-    /// Whether so much may depend on a change that all is looked at anew: networks come and go seldom.
+    /// Whether so much may depend on a change that all is looked at anew: the ingress network comes and goes seldom.
     private static func changesPlaces(
         _ changes: [AppliedChange], _ old: ClusterState, _ new: ClusterState
     ) -> Bool {
         guard old.historyID == new.historyID, old.index <= new.index else { return true }
         return changes.contains { change in
             switch change.kind {
-            case .network: change.action != .update || new.networks[change.id]?.spec.isIngress == true
+            case .network: [old, new].contains { $0.networks[change.id]?.spec.isIngress == true }
             case .cluster: old.cluster == nil || new.cluster == nil
             default: false
             }
@@ -209,7 +233,9 @@ public struct ClusterView: Sendable {
             case .task:
                 sources.insert(.task(change.id))
                 sources.formUnion(states.compactMap { $0.tasks[change.id].map { .service($0.serviceID) } })
-            case .network: sources.insert(.network(change.id))
+            case .network:
+                sources.insert(.network(change.id))
+                if change.action != .update { addUsers(of: change.id, in: states, to: &sources) }
             case .attachment: sources.insert(.attachment(change.id))
             case .config, .secret: break
             }
@@ -222,6 +248,33 @@ public struct ClusterView: Sendable {
         for id in Set(old.underlays.keys).union(new.underlays.keys) where old.underlays[id] != new.underlays[id] {
             sources.insert(.node(id))
             addRest(of: id, in: [old.state, new.state], to: &sources)
+        }
+    }
+
+    /// Where a task or an attachment is.
+    private static func nodes(of source: FactSource, in states: [ClusterState]) -> [String] {
+        switch source {
+        case .task(let id): states.compactMap { $0.tasks[id]?.nodeID }
+        case .attachment(let id): states.compactMap { $0.attachments[id]?.nodeID }
+        case .cluster, .node, .service, .network: []
+        }
+    }
+
+    /// What is on a network.
+    private static func addUsers(of networkID: String, in states: [ClusterState], to sources: inout Set<FactSource>) {
+        for state in states {
+            for service in state.services.values
+            where service.spec.allNetworks.contains(where: { $0.target == networkID })
+                || service.endpoint.virtualIPs.contains(where: { $0.networkID == networkID })
+            {
+                sources.insert(.service(service.id))
+            }
+            for task in state.tasks.values where task.attachments.contains(where: { $0.networkID == networkID }) {
+                sources.insert(.task(task.id))
+            }
+            for attachment in state.attachments.values where attachment.networkID == networkID {
+                sources.insert(.attachment(attachment.id))
+            }
         }
     }
 

@@ -31,20 +31,22 @@ struct Conversation: Sendable {
     /// Whether the host's picture is of one of the sections.
     func needs(oneOf sections: Set<SectionName>) -> Bool {
         guard let known = (waiting?.index ?? said)?.sections else { return true }
-        return sections.contains { known[$0] != nil }
+        return known.keys.contains { sections.contains($0) }
     }
 
     /// What is so for the host at a revision.
     ///
     /// - Parameter through: the revision of the last state that was looked at before.
-    mutating func look(at index: PictureIndex, in view: ClusterView, through: UInt64) {
+    mutating func look(at index: PictureIndex, in view: inout ClusterView, through: UInt64) {
         if isCurrent { settled = through }
         if said?.sections == index.sections {
             waiting = nil
         } else {
-            waiting = HostUpdate(
-                index: index, changes: held.map { view.changes(to: index, from: $0) } ?? [],
-                picture: held == nil ? view.picture(index) : nil)
+            if let held {
+                waiting = HostUpdate(index: index, changes: view.changes(to: index, from: held), picture: nil)
+            } else {
+                waiting = HostUpdate(index: index, changes: [], picture: view.picture(index))
+            }
         }
     }
 

@@ -47,9 +47,8 @@ public struct SectionMark: Hashable, Sendable, Codable {
     private init(first: UInt64, last: UInt64) { (self.first, self.last) = (first, last) }
 
     init(_ key: String, _ fact: PictureFact) {
-        // What is sent has been written before: encoding does not fail.
-        let bytes = Array(key.utf8) + [0] + ((try? JSONCoding.encode(fact)) ?? [])
-        (first, last) = SipHash.hash(bytes)
+        guard let text = try? JSONCoding.encode(fact) else { preconditionFailure("\(key) cannot be written") }
+        (first, last) = SipHash.hash(Array(key.utf8) + [0] + text)
     }
 
     static func += (sum: inout SectionMark, mark: SectionMark) {
@@ -87,6 +86,7 @@ public struct SectionChange: Hashable, Sendable, Codable {
     public var put: [String: PictureFact]
     public var drop: [String]
 
+    /// A change of these facts.
     public init(
         section: SectionName, from: SectionMark?, to: SectionMark, put: [String: PictureFact], drop: [String] = []
     ) {
@@ -108,62 +108,89 @@ public struct SectionMismatch: Error, Hashable, CustomStringConvertible {
 }
 
 /// Facts by their keys, in the keys' order.
-public struct PictureSection: Sendable {
-    public private(set) var facts: [(key: String, fact: PictureFact)] = []
-    public private(set) var mark = SectionMark.empty
+struct PictureSection: Sendable {
+    struct Entry: Sendable {
+        /// Keys that are equal may differ in their bytes, which are part of the mark.
+        let key: String
+        let fact: PictureFact
+        let mark: SectionMark
 
-    public init() {}
-
-    init(_ facts: [String: PictureFact]) {
-        self.facts = facts.map { (key: $0, fact: $1) }.sorted { $0.key < $1.key }
-        for (key, fact) in self.facts { mark += SectionMark(key, fact) }
+        init(_ key: String, _ fact: PictureFact) {
+            (self.key, self.fact) = (key, fact)
+            mark = SectionMark(key, fact)
+        }
     }
 
-    subscript(_ key: String) -> PictureFact? {
-        let place = place(of: key)
-        return place < facts.count && facts[place].key == key ? facts[place].fact : nil
+    private(set) var entries: [Entry] = []
+    private(set) var mark = SectionMark.empty
+    /// So many changes are made one by one; more by going through everything once.
+    private static let fewChanges = 8
+
+    init() {}
+
+    init(_ facts: [String: PictureFact]) { change(put: facts, drop: []) }
+
+    mutating func change(put: [String: PictureFact], drop: [String]) {
+        guard put.count + drop.count > Self.fewChanges else {
+            for key in drop { remove(key) }
+            for (key, fact) in put { insert(Entry(key, fact)) }
+            return
+        }
+        let news = put.map { Entry($0, $1) }.sorted { $0.key < $1.key }
+        let gone = Set(drop)
+        var merged: [Entry] = []
+        merged.reserveCapacity(entries.count + news.count)
+        var next = news[...]
+        func take() {
+            mark += next[next.startIndex].mark
+            merged.append(next.removeFirst())
+        }
+        for entry in entries {
+            while let first = next.first, first.key < entry.key { take() }
+            if next.first?.key == entry.key || gone.contains(entry.key) {
+                mark -= entry.mark
+            } else {
+                merged.append(entry)
+            }
+        }
+        while !next.isEmpty { take() }
+        entries = merged
     }
 
     private func place(of key: String) -> Int {
-        var (low, high) = (0, facts.count)
+        var (low, high) = (0, entries.count)
         while low < high {
             let middle = (low + high) / 2
-            if facts[middle].key < key { low = middle + 1 } else { high = middle }
+            if entries[middle].key < key { low = middle + 1 } else { high = middle }
         }
         return low
     }
 
-    mutating func put(_ key: String, _ fact: PictureFact) {
-        let place = place(of: key)
-        if place < facts.count, facts[place].key == key {
-            mark -= SectionMark(key, facts[place].fact)
-            facts[place].fact = fact
+    private mutating func insert(_ entry: Entry) {
+        let place = place(of: entry.key)
+        if place < entries.count, entries[place].key == entry.key {
+            mark -= entries[place].mark
+            entries[place] = entry
         } else {
-            facts.insert((key: key, fact: fact), at: place)
+            entries.insert(entry, at: place)
         }
-        mark += SectionMark(key, fact)
+        mark += entry.mark
     }
 
-    mutating func drop(_ key: String) {
+    private mutating func remove(_ key: String) {
         let place = place(of: key)
-        guard place < facts.count, facts[place].key == key else { return }
-        mark -= SectionMark(key, facts.remove(at: place).fact)
+        guard place < entries.count, entries[place].key == key else { return }
+        mark -= entries.remove(at: place).mark
     }
 
     /// Takes a change over.
     ///
-    /// - Throws: where it belongs to another content, or does not lead to what it says: nothing is changed then.
+    /// - Throws: where it belongs to another content, or does not lead to what it says: nothing is of use then.
     mutating func apply(_ change: SectionChange) throws(SectionMismatch) {
-        var next = change.from == nil ? PictureSection() : self
-        guard change.from ?? .empty == next.mark else { throw SectionMismatch(section: change.section) }
-        if next.facts.isEmpty {
-            next = PictureSection(change.put)
-        } else {
-            for key in change.drop { next.drop(key) }
-            for (key, fact) in change.put { next.put(key, fact) }
-        }
-        guard next.mark == change.to else { throw SectionMismatch(section: change.section) }
-        self = next
+        if change.from == nil { self = PictureSection() }
+        guard change.from ?? .empty == mark else { throw SectionMismatch(section: change.section) }
+        self.change(put: change.put, drop: change.drop)
+        guard mark == change.to else { throw SectionMismatch(section: change.section) }
     }
 
     /// The whole content as changes of so many facts each at most; the first begins anew.
@@ -173,13 +200,13 @@ public struct PictureSection: Sendable {
         repeat {
             let begin = changes.count * limit
             var put: [String: PictureFact] = [:]
-            for (key, fact) in facts[begin..<min(begin + limit, facts.count)] {
-                put[key] = fact
-                to += SectionMark(key, fact)
+            for entry in entries[begin..<min(begin + limit, entries.count)] {
+                put[entry.key] = entry.fact
+                to += entry.mark
             }
             changes.append(SectionChange(section: section, from: from, to: to, put: put))
             from = to
-        } while changes.count * limit < facts.count
+        } while changes.count * limit < entries.count
         return changes
     }
 }

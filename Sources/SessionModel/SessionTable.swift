@@ -181,8 +181,8 @@ public struct SessionTable: Sendable {
     ///
     /// - Parameter touched: what has changed since the last look.
     /// - Returns: the nodes to which there is something to say.
-    public mutating func inform(_ view: ClusterView, _ touched: ClusterView.Touched) -> [String] {
-        let due = inform(beginLook(touched), view)
+    public mutating func inform(_ view: inout ClusterView, _ touched: ClusterView.Touched) -> [String] {
+        let due = inform(beginLook(touched), &view)
         endLook(at: view.state.index)
         return due
     }
@@ -190,7 +190,7 @@ public struct SessionTable: Sendable {
     /// Compares what some hosts were told with what is so now.
     ///
     /// - Returns: those to which there is something to say.
-    public mutating func inform(_ nodes: some Sequence<String>, _ view: ClusterView) -> [String] {
+    public mutating func inform(_ nodes: some Sequence<String>, _ view: inout ClusterView) -> [String] {
         var due: [String] = []
         for nodeID in nodes {
             guard let session = sessions[nodeID], session.conversation.hasBegun(in: view.state) else { continue }
@@ -203,7 +203,7 @@ public struct SessionTable: Sendable {
                 due.append(nodeID)
                 continue
             }
-            sessions[nodeID]?.conversation.look(at: index, in: view, through: through)
+            sessions[nodeID]?.conversation.look(at: index, in: &view, through: through)
             guard let now = sessions[nodeID]?.conversation else { continue }
             if now.holding != before { pending[session.id] = nodeID }
             if now.waiting != nil { due.append(nodeID) }

@@ -75,7 +75,7 @@ extension Simulation {
         agent.connection?.lastHeard = agenda.now
         let read: ManagerMessage?
         do {
-            read = try agent.reader.read(message)
+            read = try agent.reader.read(message.encoded())
         } catch {
             return checker.note(.receipts, "\(agent.id): \(error)")
         }

@@ -157,8 +157,9 @@ extension Simulation {
         } else {
             var view = server.view ?? ClusterView(state)
             let touched = view.update(to: state, server.view == nil ? [] : server.changes)
+            let due = world.servers[id]!.table.inform(&view, touched)
             world.servers[id]!.view = view
-            for node in world.servers[id]!.table.inform(view, touched) { speak(to: node, on: id) }
+            for node in due { speak(to: node, on: id) }
         }
         world.servers[id]!.changes = []
         if world.servers[id]!.table.hasNews { reportSoon(id) }
@@ -296,7 +297,7 @@ extension Simulation {
     mutating func check(_ picture: HostPicture, of agent: SimulatedAgent) {
         let index = picture.revision.index
         guard index % Self.checkedPictures == 0, let past = world.past[index] else { return }
-        guard WholePicture(past, history: past.historyID).host(agent.id) != picture else { return }
+        guard WholePicture(past).host(agent.id) != picture else { return }
         checker.note(.receipts, "\(agent.id) was told another picture than that of revision \(index)")
     }
 
@@ -319,7 +320,7 @@ extension Simulation {
             guard let receipt = receipts[agent.id], let held = agent.held, held.revision.index < receipt,
                 let past = world.past[receipt]
             else { continue }
-            let wanted = WholePicture(past, history: past.historyID).host(agent.id)
+            let wanted = WholePicture(past).host(agent.id)
             if wanted.map({ held.at($0.revision) != $0 }) ?? false {
                 checker.note(
                     .receipts, "\(agent.id) is said to hold revision \(receipt), and holds \(held.revision.index)")

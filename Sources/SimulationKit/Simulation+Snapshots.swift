@@ -25,7 +25,7 @@ extension Simulation {
 
     mutating func startSending(_ metadata: SnapshotMetadata, to receiver: UInt64, from id: UInt64) {
         let host = hosts[id]!
-        if host.raft.membership[receiver]?.member.isWitness == true {
+        if host.raft.latestMembership[receiver]?.member.isWitness == true {
             // It learns where its log begins; its core's sign of life brings another one where this is lost.
             let place = SnapshotChunk(metadata: metadata, byteCount: 0, checksum: 0, offset: 0, bytes: [])
             post(.snapshotChunk(place), to: receiver, from: id)

@@ -6,7 +6,6 @@ import Values
 /// What hosts have to know in one state, computed whole and another way than `ClusterView` does it: a checker's.
 public struct WholePicture: Sendable {
     let state: ClusterState
-    let history: String
     private let networks: [String: OverlayNetwork]
     private let virtualServices: [String: [VirtualService]]
     private let zones: [String: DNSZone]
@@ -16,10 +15,8 @@ public struct WholePicture: Sendable {
     private let attachments: [String: [AttachmentObject]]
     private let witness: String?
 
-    /// - Parameter history: names the log that the state's index counts in.
-    public init(_ state: ClusterState, history: String) {
+    public init(_ state: ClusterState) {
         self.state = state
-        self.history = history
         witness = state.cluster?.managerPolicy.witness.flatMap { state.isWitness($0) ? $0 : nil }
         let overlays = state.networks.values.filter { !$0.spec.isIngress }
         let underlays = Self.underlays(state)
@@ -63,7 +60,7 @@ public struct WholePicture: Sendable {
     /// What the node `id` has to know; nil where there is no such node.
     public func host(_ id: String) -> HostPicture? {
         guard let node = state.nodes[id] else { return nil }
-        let revision = PlanRevision(history: history, index: state.index)
+        let revision = PlanRevision(history: state.historyID, index: state.index)
         let tasks = state.tasks(onNode: id).filter { $0.status.state >= .assigned }.sorted { $0.id < $1.id }
         let attachments = attachments[id] ?? []
         var used: Set<String> = []

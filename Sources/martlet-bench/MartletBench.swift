@@ -1,5 +1,6 @@
 import ArgumentParser
 import Benchmarks
+import Glibc
 import JSON
 import Logging
 
@@ -10,6 +11,7 @@ struct MartletBench: AsyncParsableCommand {
         commandName: "martlet-bench", abstract: "Single measurements for scripts/bench.",
         subcommands: [
             StoreMake.self, StoreStart.self, StoreSnapshot.self, StoreRestore.self, Watch.self, Sessions.self,
+            Crowd.self,
         ])
 
     static func print(_ findings: JSONValue) {
@@ -119,5 +121,25 @@ struct Watch: AsyncParsableCommand {
         let bench = WatchBench(directory: directory, logger: MartletBench.logger)
         MartletBench.print(
             try await bench.run(pattern, watchers: watchers, consumers: consumers, changes: changes))
+    }
+}
+
+struct Crowd: AsyncParsableCommand {
+    @Argument(help: "A manager's address and port.") var manager: String
+    @Argument(help: "A worker's join token.") var token: String
+    @Option(help: "Hosts that have sessions.") var count = 5_000
+
+    func validate() throws {
+        guard (1...50_000).contains(count) else { throw ValidationError("--count is of 1 to 50000") }
+    }
+
+    func run() async throws {
+        guard let crowd = HostCrowd(manager: manager, count: count, logger: MartletBench.logger) else {
+            throw ValidationError("\(manager) is no address of a manager")
+        }
+        try await crowd.run(token: token) { status in
+            MartletBench.print(status)
+            fflush(nil)
+        }
     }
 }

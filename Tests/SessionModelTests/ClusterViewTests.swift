@@ -62,8 +62,13 @@ import Values
         return state
     }
 
+    private func seen(_ state: ClusterState, _ node: String) -> HostPicture? {
+        var view = ClusterView(state)
+        return view.host(node)
+    }
+
     @Test func onlyServingTasksAreBehindAddressesAndPorts() throws {
-        let picture = try #require(ClusterView(state(servingOn: ["t2"])).host("n1"))
+        let picture = try #require(seen(state(servingOn: ["t2"]), "n1"))
         #expect(picture.revision == PlanRevision(history: "c", index: 7))
         #expect(picture.tasks.map(\.task.id) == ["t1"])
         #expect(picture.network.services.map(\.backends) == [[IPAddress("10.0.1.4")!]])
@@ -87,7 +92,7 @@ import Values
         anew.gatewayBlock = CIDR("10.192.12.0/22")
         _ = try state.apply(
             Transaction(time: .epoch, mutations: [.putNode(old, expected: nil), .putNode(anew, expected: 0)]), at: 8)
-        let picture = ClusterView(state)
+        var picture = ClusterView(state)
         let plan = try #require(picture.host(id)?.network)
         #expect(plan.ownBlock?.block == anew.gatewayBlock)
         #expect(plan.ingress?.hosts.map(\.nodeID).sorted() == [id, "n2"].sorted())
@@ -97,7 +102,7 @@ import Values
 
     @Test("Docker: service, alias, tasks.<service> and the task's own name")
     func names() throws {
-        let picture = try #require(ClusterView(state(servingOn: ["t1", "t2"])).host("n1"))
+        let picture = try #require(seen(state(servingOn: ["t1", "t2"]), "n1"))
         let zone = try #require(picture.zones["w"])
         #expect(zone.names["hello"] == [IPAddress("10.0.1.2")!])
         #expect(zone.names["front"] == [IPAddress("10.0.1.2")!])
@@ -109,19 +114,19 @@ import Values
     @Test("A host's own reports do not change its picture")
     func reportsDoNotComeBack() throws {
         var state = try state(servingOn: ["t1", "t2"])
-        let before = try #require(ClusterView(state).host("n1"))
+        let before = try #require(seen(state, "n1"))
         var status = TaskStatus(timestamp: .epoch, state: .running, message: "again")
         status.containerStatus = .init(containerID: "x", pid: 5)
         let observation = TaskObservation(
             taskID: "t1", nodeID: "n1", status: status, isReady: true, readinessCounter: 9)
         _ = try state.apply(Transaction(time: .epoch, mutations: [.observe(observation)]), at: 8)
-        let after = try #require(ClusterView(state).host("n1"))
+        let after = try #require(seen(state, "n1"))
         #expect(before.at(after.revision) == after)
         #expect(before != after)
     }
 
     @Test func messagesSurviveTheirText() throws {
-        let picture = try #require(ClusterView(state(servingOn: ["t1"])).host("n2"))
+        let picture = try #require(seen(state(servingOn: ["t1"]), "n2"))
         let message = ManagerMessage.picture(picture)
         #expect(try ManagerMessage(decoding: message.encoded()) == message)
         let receipt = AgentMessage.receipt(HostReceipt(revision: picture.revision, failure: "no"))
@@ -130,6 +135,6 @@ import Values
     }
 
     @Test func aNodeThatIsGoneHasNoPicture() throws {
-        #expect(try ClusterView(state(servingOn: [])).host("n3") == nil)
+        #expect(try seen(state(servingOn: []), "n3") == nil)
     }
 }

@@ -52,8 +52,9 @@ import Values
 
     @Test func managerMessages() throws {
         let state = try ClusterViewTests().state(servingOn: ["t1"])
-        let picture = try #require(ClusterView(state).host("n1"))
-        let view = ClusterView(state)
+        var view = ClusterView(state)
+        let seen = view.host("n1")
+        let picture = try #require(seen)
         let index = try #require(view.index(of: "n1"))
         var messages: [ManagerMessage] = [.picture(picture), .unchanged(Self.revision), .heartbeat, .turn(index)]
         messages += view.changes(to: index, from: [:]).map { .section($0) }
@@ -67,7 +68,7 @@ import Values
             decode: { bytes in
                 let message = try ManagerMessage(decoding: bytes)
                 var reader = PictureReader()
-                _ = try? reader.read(message)
+                _ = try? reader.read(bytes)
                 return message
             }, encode: { try $0.encoded() })
         #expect(reading.finding == nil)

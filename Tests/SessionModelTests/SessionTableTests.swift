@@ -92,7 +92,7 @@ import Values
         mutating func inform() -> [String] {
             let touched = view.update(to: state, changes)
             changes = []
-            return table.inform(view, touched)
+            return table.inform(&view, touched)
         }
 
         mutating func next(_ session: String = "s") -> SessionTable.Step {
@@ -177,7 +177,7 @@ import Values
         #expect(mutations.count == 1)
         table.begun("s", of: "a", at: 5)
         var view = ClusterView(state)
-        #expect(table.inform(view, .init()) == ["a"])
+        #expect(table.inform(&view, .init()) == ["a"])
         guard case .say(let messages) = table.next("s", of: "a", at: 1), case .picture = messages.first else {
             Issue.record("no picture")
             return
@@ -185,7 +185,7 @@ import Values
         var risen = state
         let changes = try risen.apply(Transaction(time: .epoch, mutations: [.raiseVersion(to: .stated)]), at: 6)
         let touched = view.update(to: risen, changes)
-        #expect(table.inform(view, touched) == ["a"])
+        #expect(table.inform(&view, touched) == ["a"])
         #expect(table.next("s", of: "a", at: 1) == .over, "it begins anew, with its name in the log")
     }
 

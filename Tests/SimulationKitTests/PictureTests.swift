@@ -139,7 +139,7 @@ import Values
             let isKnown = world.number(30) > 0
             _ = view.update(to: world.state, isKnown ? world.changes : nil)
             world.changes = []
-            let whole = WholePicture(world.state, history: world.state.historyID)
+            let whole = WholePicture(world.state)
             let anew = ClusterView(world.state)
             for node in world.state.nodes.keys.sorted() {
                 let index = try #require(view.index(of: node))
@@ -149,11 +149,13 @@ import Values
                 for (key, isDue) in [(node, true), ("\(node) late", world.number(5) == 0)] where isDue {
                     var (reader, held) = readers[key] ?? (PictureReader(), [:])
                     // The next manager knows nothing of the way.
-                    let source = world.number(10) == 0 ? anew : view
+                    var source = world.number(10) == 0 ? anew : view
                     for change in source.changes(to: index, from: held) {
-                        #expect(try reader.read(.section(change)) == nil)
+                        #expect(try reader.read(ManagerMessage.section(change).encoded()) == nil)
                     }
-                    #expect(try reader.read(.turn(index)) == .picture(picture), "round \(round), \(key)")
+                    #expect(
+                        try reader.read(ManagerMessage.turn(index).encoded()) == .picture(picture),
+                        "round \(round), \(key)")
                     held = index.sections
                     readers[key] = (reader, held)
                 }
@@ -188,7 +190,7 @@ import Values
         var world = try World(seed: 2)
         for _ in 0..<200 { world.change() }
         while world.state.nodes.isEmpty { world.change() }
-        let view = ClusterView(world.state)
+        var view = ClusterView(world.state)
         let node = try #require(world.state.nodes.keys.sorted().first)
         let index = try #require(view.index(of: node))
         var reader = PictureReader()
@@ -201,11 +203,13 @@ import Values
             if case .hello(let hello) = reader.complete(hello) { hello.sections } else { nil }
         }
         #expect(sections() == [:])
-        for change in view.changes(to: index, from: [:]) { _ = try reader.read(.section(change)) }
+        for change in view.changes(to: index, from: [:]) {
+            _ = try reader.read(ManagerMessage.section(change).encoded())
+        }
         #expect(sections() == index.sections, "also where it was not turned to yet")
         var forged = try #require(view.changes(to: index, from: [:]).first { $0.section == .peers })
         forged.put = [:]
-        #expect(throws: SectionMismatch.self) { try reader.read(.section(forged)) }
+        #expect(throws: SectionMismatch.self) { try reader.read(ManagerMessage.section(forged).encoded()) }
         #expect(sections() == nil)
     }
 }
