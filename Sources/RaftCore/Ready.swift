@@ -3,6 +3,10 @@ public struct Ready: Sendable {
     /// To send at once: a leader's messages of a term that is on its disk already, whose entries followers may write
     /// while the leader does (Ongaro's dissertation, section 10.2.1).
     public var messages: [RaftMessage] = []
+    /// To apply, in order, at once or at any time before `committedAfterPersisting`: this member's disk has these
+    /// entries already, so they need not wait until what follows is written (Ongaro's dissertation, section 10.1). None
+    /// where there is a snapshot.
+    public var committed: [Entry] = []
     /// Where set, the log becomes empty after this snapshot, whose file the shell holds, and the state machine is
     /// replaced by it.
     public var snapshot: SnapshotMetadata?
@@ -14,8 +18,9 @@ public struct Ready: Sendable {
     public var mustPersist: Bool
     /// To send once that is on the disk.
     public var messagesAfterPersisting: [RaftMessage] = []
-    /// To apply, in order.
-    public var committed: [Entry] = []
+    /// To apply after `committed`, in order, once that is on the disk: a state that was ahead of its log could not be
+    /// taken up again (`Raft.RestoreError.behindState`).
+    public var committedAfterPersisting: [Entry] = []
     /// Reads that may be answered as soon as their index is applied.
     public var reads: [ReadState] = []
 }
@@ -33,12 +38,13 @@ extension Raft {
         let mustPersist =
             pendingSnapshot != nil || log.persisted < log.lastIndex || hardState.term != persistedState.term
             || hardState.vote != persistedState.vote
-        let committed = log.unapplied(byteLimit: configuration.applyByteLimit)
-        guard mustPersist || !outbox.isEmpty || !committed.isEmpty || !readStates.isEmpty else { return nil }
+        let unapplied = log.unapplied(byteLimit: configuration.applyByteLimit)
+        guard mustPersist || !outbox.isEmpty || !unapplied.isEmpty || !readStates.isEmpty else { return nil }
         var ready = Ready(hardState: hardState, mustPersist: mustPersist)
         ready.snapshot = pendingSnapshot
         ready.entries = log.unpersisted
-        ready.committed = committed
+        ready.committed = Array(unapplied.prefix { $0.index <= log.persisted })
+        ready.committedAfterPersisting = Array(unapplied.dropFirst(ready.committed.count))
         ready.reads = readStates
         let mayPrecede = role == .leader && hardState.term == persistedState.term
         for message in outbox {
@@ -53,6 +59,10 @@ extension Raft {
         return ready
     }
 
+    /// The shell has applied entries of the `Ready` under way, whose rest may take longer: the one thing that it may
+    /// tell before `advance`.
+    public mutating func applied(through index: UInt64) { log.markApplied(through: index) }
+
     /// The shell has done what `ready` asked for.
     public mutating func advance(_ ready: Ready) {
         pendingSnapshot = nil
@@ -60,7 +70,7 @@ extension Raft {
             log.markPersisted()
             persistedState = ready.hardState
         }
-        if let last = ready.committed.last { log.markApplied(through: last.index) }
+        if let last = ready.committedAfterPersisting.last ?? ready.committed.last { applied(through: last.index) }
         if role == .leader { commitWhatMajorityHas() }
     }
 }

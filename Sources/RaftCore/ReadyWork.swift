@@ -6,7 +6,7 @@ public struct ReadyWork: Sendable {
         case save
         /// The state becomes the snapshot's; then `messagesAfterPersisting` go out.
         case install
-        /// What is committed is applied; then `Raft.advance` is due.
+        /// What is committed and not applied yet is; then `Raft.advance` is due.
         case apply
     }
 
@@ -16,6 +16,8 @@ public struct ReadyWork: Sendable {
     public let ready: Ready
     /// What is to be done next.
     public private(set) var stage = Stage.save
+    /// The last of its entries that is applied, or 0.
+    private var appliedIndex: UInt64 = 0
     /// When a stage for which there was no room is tried again.
     private var retryTick: UInt64?
 
@@ -28,10 +30,19 @@ public struct ReadyWork: Sendable {
     /// - Parameter now: ticks since the start of this life.
     public func isDue(at now: UInt64) -> Bool { retryTick ?? 0 <= now }
 
+    /// What may be applied now: what the disk had from the beginning beside every stage, the rest in the last one.
+    public var applicable: [Entry] {
+        let entries = stage == .apply ? ready.committed + ready.committedAfterPersisting : ready.committed
+        return Array(entries.drop { $0.index <= appliedIndex })
+    }
+
+    /// Entries are applied, and do not come again, whatever becomes of the stage beside which they were.
+    public mutating func applied(through index: UInt64) { appliedIndex = index }
+
     /// The stage is done.
     public mutating func proceed() { stage = stage == .save ? .install : .apply }
 
-    /// There was no room for the stage, which has had no effect: it comes again.
+    /// There was no room for the stage, or for what was applied beside it, which has had no effect: it comes again.
     ///
     /// - Returns: whether there was room before.
     public mutating func refuse(at now: UInt64) -> Bool {

@@ -3,7 +3,8 @@ import Logging
 import RaftCore
 import SQLite
 
-/// Carrying out what the core asks for: send, write, install, send, apply.
+/// Carrying out what the core asks for: send, write, install, send, apply. What the disk has already is applied while
+/// it writes.
 extension NodeLoop {
     /// Carries out one `Ready`; false where there was none.
     func carryOutReady() throws(RaftError) -> Bool {
@@ -18,7 +19,39 @@ extension NodeLoop {
     func finishReady() throws(RaftError) -> Bool {
         guard let work = unfinished, work.isDue(at: now) else { return false }
         let ready = work.ready
-        if work.stage == .save {
+        let early = handOver(work)
+        // Whatever becomes of the write, nothing is being applied any more when it is looked at.
+        let saving = Result { () throws(RaftError) in try saveAndSend(ready) }
+        let applying = Result { () throws(RaftError) in
+            if !early.isEmpty { try noteApplied(early, applier.finish()) }
+        }
+        // Room may come; what else has failed ends the node.
+        if case .failure(let error) = applying, !error.isDiskFull { throw error }
+        try saving.get()
+        try applying.get()
+        try apply(unfinished?.applicable ?? [])
+        if work.isWaitingForRoom { noteRoom() }
+        unfinished = nil
+        raft?.advance(ready)
+        for read in ready.reads { answerReads(read) }
+        noteAddresses()
+        return true
+    }
+
+    /// Has another thread apply what the disk has already while this one waits for it to write, where there is
+    /// something to do for both.
+    ///
+    /// - Returns: what it was given.
+    private func handOver(_ work: ReadyWork) -> [Entry] {
+        guard work.stage == .save, work.ready.mustPersist else { return [] }
+        let entries = work.applicable
+        let commands = Self.commands(in: entries)
+        guard !commands.isEmpty, applier.begin(commands, on: stateMachine) else { return [] }
+        return entries
+    }
+
+    private func saveAndSend(_ ready: Ready) throws(RaftError) {
+        if unfinished?.stage == .save {
             if ready.mustPersist { try save(ready) }
             unfinished?.proceed()
         }
@@ -27,13 +60,6 @@ extension NodeLoop {
             unfinished?.proceed()
             send(ready.messagesAfterPersisting)
         }
-        try apply(ready.committed)
-        if work.isWaitingForRoom { noteRoom() }
-        unfinished = nil
-        raft?.advance(ready)
-        for read in ready.reads { answerReads(read) }
-        noteAddresses()
-        return true
     }
 
     private func save(_ ready: Ready) throws(RaftError) {
@@ -77,32 +103,38 @@ extension NodeLoop {
         return .storage("\(what): \(error)")
     }
 
-    private func apply(_ entries: [Entry]) throws(RaftError) {
-        guard let last = entries.last else { return }
-        var commands: [CommittedCommand] = []
-        var byteCount = 0
-        for entry in entries {
-            if case .command(let bytes) = entry.payload {
-                commands.append(CommittedCommand(index: entry.index, term: entry.term, bytes: bytes))
-                byteCount += bytes.count
-            }
+    private static func commands(in entries: [Entry]) -> [CommittedCommand] {
+        entries.compactMap { entry in
+            guard case .command(let bytes) = entry.payload else { return nil }
+            return CommittedCommand(index: entry.index, term: entry.term, bytes: bytes)
         }
-        if !commands.isEmpty {
-            let results: [[UInt8]]
-            do {
-                results = try stateMachine.apply(commands)
-            } catch {
-                throw Self.failure(error, "the state machine could not apply entries up to \(last.index)")
-            }
-            appliedBytes += byteCount
-            precondition(results.count == commands.count, "one result for each command")
-            for (command, result) in zip(commands, results) {
-                guard let proposal = proposals.removeValue(forKey: command.index) else { continue }
-                if proposal.term == command.term {
-                    later(proposal.reply, (command.index, result))
-                } else {
-                    proposal.reply.fail(.leadershipLost)
-                }
+    }
+
+    private func apply(_ entries: [Entry]) throws(RaftError) {
+        let commands = Self.commands(in: entries)
+        try noteApplied(entries, Result { try commands.isEmpty ? [] : stateMachine.apply(commands) })
+    }
+
+    /// Answers whoever waits for what the state machine made of the commands among some entries.
+    private func noteApplied(_ entries: [Entry], _ outcome: Result<[[UInt8]], any Error>) throws(RaftError) {
+        guard let last = entries.last else { return }
+        let results: [[UInt8]]
+        do {
+            results = try outcome.get()
+        } catch {
+            throw Self.failure(error, "the state machine could not apply entries up to \(last.index)")
+        }
+        unfinished?.applied(through: last.index)
+        raft?.applied(through: last.index)
+        let commands = Self.commands(in: entries)
+        precondition(results.count == commands.count, "one result for each command")
+        for (command, result) in zip(commands, results) {
+            appliedBytes += command.bytes.count
+            guard let proposal = proposals.removeValue(forKey: command.index) else { continue }
+            if proposal.term == command.term {
+                later(proposal.reply, (command.index, result))
+            } else {
+                proposal.reply.fail(.leadershipLost)
             }
         }
         for entry in entries where !proposals.isEmpty || !memberRequests.isEmpty { settleOthers(entry) }

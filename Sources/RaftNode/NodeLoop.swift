@@ -63,6 +63,7 @@ final class NodeLoop: @unchecked Sendable {
     var received: [UInt64: SnapshotFile] = [:]
 
     let scrubber: Scrubber
+    let applier = Applier()
 
     init(
         directory: String, mailbox: Mailbox, board: StatusBoard, transport: any RaftTransport,
@@ -130,6 +131,7 @@ final class NodeLoop: @unchecked Sendable {
         var nextTick = Clock.sinceBoot() + tick
         var isIdle = false
         scrubber.start()
+        if stateMachine.hasState { applier.start() }
         while failure == nil {
             let events = mailbox.take(until: isIdle ? nextTick : 0)
             // Before what came is looked at, and after it came: a read is answered as of this moment.
@@ -198,6 +200,7 @@ final class NodeLoop: @unchecked Sendable {
         giveAnswers()
         for event in unhandled { refuse(event, reason) }
         scrubber.stop()
+        applier.stop()
         while isWritingSnapshot {
             for event in mailbox.take(until: Clock.sinceBoot() + 1_000_000_000) { refuse(event, reason) }
         }
@@ -219,6 +222,7 @@ final class NodeLoop: @unchecked Sendable {
         giveAnswers()
         for event in unhandled { event.refuse(.stopped("killed")) }
         scrubber.stop()
+        applier.stop()
         // SAFETY: never released, so that the database's handle stays open and its log is not tidied up.
         _ = Unmanaged.passRetained(storage)
         for event in mailbox.close(because: "killed") { event.refuse(.stopped("killed")) }

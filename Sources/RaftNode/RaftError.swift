@@ -30,6 +30,8 @@ public enum RaftError: Error, Sendable, Hashable {
     /// What this member has promised cannot be proven any more: the text says what is damaged. It must not take part
     /// under its identity again.
     case damaged(String, directory: String)
+
+    var isDiskFull: Bool { if case .diskFull = self { true } else { false } }
 }
 
 extension RaftError: CustomStringConvertible {

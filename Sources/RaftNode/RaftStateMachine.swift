@@ -17,8 +17,9 @@ public struct CommittedCommand: Sendable {
 
 /// The replicated state: what committed commands are applied to, in the same order on every member.
 ///
-/// `apply` and `install` are called on the node's own thread, one at a time, and hold up its heartbeats: they must be
-/// done within a fraction of the election timeout. `appliedIndex` is read when the node starts; `writeSnapshot` is
+/// `apply` and `install` are called one at a time: on the node's own thread, and `apply` also on another one while that
+/// waits for its disk. Either way they hold up the node's heartbeats: they must be done within a fraction of the
+/// election timeout. `appliedIndex` is read when the node starts, founds a group or joins one; `writeSnapshot` is
 /// called on a thread of its own beside `apply`.
 public protocol RaftStateMachine: AnyObject, Sendable {
     /// The disk that seals the snapshots, which then are databases; nil where they are sent as they lie there. What is

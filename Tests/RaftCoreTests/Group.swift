@@ -100,9 +100,10 @@ final class Group {
     func carryOut(_ id: UInt64) {
         while hosts[id]!.isAlive, let ready = hosts[id]!.raft.takeReady() {
             queue += ready.messages
+            applyAtOnce(ready, id)
             persist(ready, id)
             queue += ready.messagesAfterPersisting
-            for entry in ready.committed { apply(entry, id) }
+            for entry in ready.committedAfterPersisting { apply(entry, id) }
             hosts[id]!.reads += ready.reads
             hosts[id]!.raft.advance(ready)
         }
@@ -112,6 +113,14 @@ final class Group {
             leaders[term] = id
         }
         if let fault = self[id].fault { violations.append(fault) }
+    }
+
+    /// Before anything is written: all of it must be on the disk already.
+    private func applyAtOnce(_ ready: Ready, _ id: UInt64) {
+        for entry in ready.committed {
+            if !hosts[id]!.entries.contains(entry) { violations.append("\(id) has \(entry.index) not on its disk") }
+            apply(entry, id)
+        }
     }
 
     private func persist(_ ready: Ready, _ id: UInt64) {

@@ -38,6 +38,56 @@ import Testing
         #expect(group[1].committedIndex == committed)
     }
 
+    @Test("what is on the disk may be applied at once, what is not waits until it is written")
+    func applyingAtOnce() throws {
+        var raft = try Raft(id: 2, seed: 1)
+        let entries = (1...4).map { Entry(index: $0, term: 1, payload: .command([UInt8($0)])) }
+        func append(_ new: ArraySlice<Entry>, commit: UInt64) {
+            raft.step(
+                RaftMessage(
+                    from: 1, to: 2, term: 1,
+                    body: .append(
+                        previousIndex: new[new.startIndex].index - 1, previousTerm: new.startIndex == 0 ? 0 : 1,
+                        commit: commit, entries: Array(new))))
+        }
+
+        append(entries[..<2], commit: 0)
+        let first = raft.takeReady()
+        #expect(first?.committed == [] && first?.committedAfterPersisting == [])
+        raft.advance(try #require(first))
+        append(entries[2...], commit: 3)
+        let taken = raft.takeReady()
+        let second = try #require(taken)
+        #expect(second.entries == Array(entries[2...]))
+        #expect(second.committed == Array(entries[..<2]))
+        #expect(second.committedAfterPersisting == [entries[2]])
+        raft.applied(through: 2)
+        #expect(raft.appliedIndex == 2)
+        raft.advance(second)
+        #expect(raft.appliedIndex == 3)
+        raft.step(RaftMessage(from: 1, to: 2, term: 1, body: .heartbeat(commit: 4, read: 0)))
+        let third = raft.takeReady()
+        #expect(third?.mustPersist == false)
+        #expect(third?.committed == [entries[3]] && third?.committedAfterPersisting == [])
+    }
+
+    @Test("where a snapshot is to be installed nothing is applied before it") func nothingBeforeSnapshot() throws {
+        var raft = try Raft(id: 2, seed: 1)
+        let entry = Entry(index: 1, term: 1, payload: .command([1]))
+        let later = Entry(index: 6, term: 1, payload: .command([6]))
+        func step(_ body: RaftMessage.Body) { raft.step(RaftMessage(from: 1, to: 2, term: 1, body: body)) }
+
+        step(.append(previousIndex: 0, previousTerm: 0, commit: 0, entries: [entry]))
+        let first = raft.takeReady()
+        raft.advance(try #require(first))
+        step(.heartbeat(commit: 1, read: 0))
+        step(.snapshot(SnapshotMetadata(index: 5, term: 1, membership: Membership())))
+        step(.append(previousIndex: 5, previousTerm: 1, commit: 6, entries: [later]))
+        let second = raft.takeReady()
+        #expect(second?.snapshot?.index == 5)
+        #expect(second?.committed == [] && second?.committedAfterPersisting == [later])
+    }
+
     @Test("5.3: what an old leader alone had is overwritten") func overwrite() throws {
         let group = try Group(voters: [1, 2, 3])
         group.elect(1)

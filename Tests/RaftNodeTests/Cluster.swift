@@ -16,6 +16,8 @@ final class ListMachine: RaftStateMachine {
         var installed: [UInt64] = []
         var refused: String?
         var isDiskFull = false
+        /// Called by whoever applies, before that has an effect.
+        var onApply: (@Sendable () -> Void)?
     }
 
     let state = Mutex(State())
@@ -27,7 +29,8 @@ final class ListMachine: RaftStateMachine {
     struct Refused: Error {}
 
     func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
-        try state.withLock { state in
+        state.withLock { $0.onApply }?()
+        return try state.withLock { state in
             if state.isDiskFull { throw DatabaseError(code: 13, message: "full", statement: "apply") }
             return try commands.map { command in
                 let text = String(decoding: command.bytes, as: UTF8.self)
