@@ -90,7 +90,7 @@ public final class HostCrowd: Sendable {
         var token: String
         var request: String
         var description: NodeDescription
-        var address = ""
+        var address: String
         var port = ClusterAddress.defaultPort
         var availability = NodeSpec.Availability.drain
     }
@@ -128,7 +128,10 @@ public final class HostCrowd: Sendable {
             hostname: "crowd\(number)", platform: .init(architecture: "x86_64"),
             resources: .init(nanoCPUs: 4_000_000_000, memoryBytes: 8 << 30), engine: .init(engineVersion: "1"))
         let key = try CertificateRequest()
-        let request = Request(token: token, request: key.requestPEM, description: description)
+        // RFC 2544, section C.2.2: for measurements of networks.
+        let request = Request(
+            token: token, request: key.requestPEM, description: description,
+            address: "198.\(18 + number / 62_500).\(number / 250 % 250).\(number % 250 + 1)")
         let (bytes, roots) = try await ClusterConnector.enrol(
             at: manager, expecting: digest, JSONCoding.encode(request), timeout: .seconds(60))
         let joined = try JSONCoding.decode(Joined.self, from: bytes)

@@ -40,22 +40,68 @@ public struct SubnetPool: Hashable, Sendable, Codable {
     /// The lowest subnet that overlaps none of those given; nil where the pool is used up.
     ///
     /// - Parameter used: subnets of networks that exist, routes of the host.
-    public func firstFree(avoiding used: [CIDR]) -> CIDR? {
-        let step = UInt64(1) << UInt64(base.address.bitWidth - prefixLength)
-        let count = UInt64(1) << UInt64(min(63, prefixLength - base.prefixLength))
-        let relevant = used.filter { $0.overlaps(base) }
-        var index: UInt64 = 0
-        while index < count {
-            let candidate = CIDR(base.address.advanced(by: index &* step), prefixLength: prefixLength)
-            guard let clash = relevant.first(where: { $0.overlaps(candidate) }) else { return candidate }
-            // Past the larger of the two, so that one large neighbour is not walked subnet by subnet.
-            if clash.prefixLength < prefixLength, let first = base.address.v4Value, let last = clash.last.v4Value {
-                index = max(index + 1, (UInt64(last &- first) + 1) / step)
-            } else {
-                index += 1
+    public func firstFree(avoiding used: some Sequence<CIDR>) -> CIDR? {
+        var free = free(avoiding: used)
+        return free.next()
+    }
+
+    /// The subnets that overlap none of those given, the lowest first.
+    public func free(avoiding used: some Sequence<CIDR>) -> FreeSubnets { FreeSubnets(of: self, avoiding: used) }
+}
+
+/// The subnets of a pool that are free, the lowest first.
+public struct FreeSubnets: IteratorProtocol {
+    private let pool: SubnetPool
+    /// Addresses in a subnet. All numbers are counted from the pool's first address.
+    private let size: UInt128
+    /// The last address of the pool.
+    private let last: UInt128
+    /// What is taken, the highest first.
+    private var taken: [(first: UInt128, last: UInt128)]
+    /// Where the next subnet would begin; nil at the end.
+    private var place: UInt128? = 0
+
+    fileprivate init(of pool: SubnetPool, avoiding used: some Sequence<CIDR>) {
+        self.pool = pool
+        size = 1 << UInt128(pool.base.address.bitWidth - pool.prefixLength)
+        let begin = Self.number(pool.base.address)
+        let last = Self.number(pool.base.last) - begin
+        self.last = last
+        taken = used.filter { $0.overlaps(pool.base) }
+            .map { taken in
+                let first = Self.number(taken.network.address)
+                return (first < begin ? 0 : first - begin, min(Self.number(taken.last) - begin, last))
             }
+            .sorted { $0.first > $1.first }
+    }
+
+    /// The next one; nil where there is none any more.
+    public mutating func next() -> CIDR? {
+        while let place {
+            guard let next = taken.last, next.first <= place + (size - 1) else {
+                goOn(behind: place)
+                return CIDR(address(place), prefixLength: pool.prefixLength)
+            }
+            taken.removeLast()
+            if next.last >= place { goOn(behind: next.last) }
         }
         return nil
+    }
+
+    /// Goes on with the subnet behind that of an address.
+    private mutating func goOn(behind address: UInt128) {
+        let end = address | (size - 1)
+        place = end < last ? end + 1 : nil
+    }
+
+    private static func number(_ address: IPAddress) -> UInt128 {
+        address.bytes.reduce(0) { $0 << 8 | UInt128($1) }
+    }
+
+    private func address(_ offset: UInt128) -> IPAddress {
+        let number = Self.number(pool.base.address) + offset
+        let places = pool.base.address.bytes.indices.reversed()
+        return IPAddress(bytes: places.map { UInt8(truncatingIfNeeded: number >> (8 * UInt128($0))) })!
     }
 }
 

@@ -19,9 +19,11 @@ extension Orchestrator {
     static func allocateHosts(_ working: inout WorkingState) {
         guard let cluster = working.state.cluster else { return }
         let pool = SubnetPool(base: cluster.gatewayPool, prefixLength: OverlayDefaults.gatewayBlocks.prefixLength)
-        for node in working.state.nodes.values.sorted(by: { $0.id < $1.id }) where node.gatewayBlock == nil {
-            let used = working.state.nodes.values.compactMap(\.gatewayBlock)
-            guard let block = pool.firstFree(avoiding: used) else { return }
+        let without = working.state.nodes.values.filter { $0.gatewayBlock == nil }
+        guard !without.isEmpty else { return }
+        var free = pool.free(avoiding: working.state.nodes.values.compactMap(\.gatewayBlock))
+        for node in without.sorted(by: { $0.id < $1.id }) {
+            guard let block = free.next() else { return }
             working.decide(.allocateGateway(nodeID: node.id, block))
         }
     }

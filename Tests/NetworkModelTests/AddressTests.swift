@@ -54,6 +54,30 @@ import Values
         #expect(BridgeDefaults.pools.firstFree(avoiding: all) == CIDR("192.168.0.0/20"))
     }
 
+    @Test("Free subnets are those that no other one overlaps, whatever the order", arguments: 0..<50 as Range<UInt64>)
+    func freeSubnets(seed: UInt64) {
+        var generator = SplitMix64(seed: seed)
+        let pool = SubnetPool(base: CIDR("10.8.0.0/21")!, prefixLength: 24)
+        let used = (0..<Int.random(in: 0...6, using: &generator)).map { _ in
+            let address = IPAddress(v4: 0x0a08_0000 &+ .random(in: 0...0xfff, using: &generator) &- 0x400)
+            return CIDR(address, prefixLength: .random(in: 22...32, using: &generator))
+        }
+        var free = pool.free(avoiding: used)
+        var found: [CIDR] = []
+        while let subnet = free.next() { found.append(subnet) }
+        let all = (0..<8).map { CIDR("10.8.\($0).0/24")! }
+        #expect(found == all.filter { subnet in !used.contains { $0.overlaps(subnet) } })
+    }
+
+    @Test("Subnets of IPv6, of the first and of the last address")
+    func freeSubnetsV6() {
+        let pool = SubnetPool(base: CIDR("fd00::/62")!, prefixLength: 64)
+        #expect(pool.firstFree(avoiding: [CIDR("fd00::/64")!, CIDR("fd00:0:0:1::5/128")!]) == CIDR("fd00:0:0:2::/64"))
+        let last = SubnetPool(base: CIDR("255.255.255.0/24")!, prefixLength: 25)
+        #expect(last.firstFree(avoiding: [CIDR("255.255.255.0/25")!]) == CIDR("255.255.255.128/25"))
+        #expect(last.firstFree(avoiding: [CIDR("0.0.0.0/0")!]) == nil)
+    }
+
     @Test func hostsHaveNumbersInThePool() {
         let blocks = [0, 1, 4095].map { CIDR(OverlayDefaults.gatewayPool.host(UInt64($0) << 10), prefixLength: 22) }
         let hosts = blocks.map { IngressHost(nodeID: "n", underlay: IPAddress("192.0.2.1")!, block: $0) }
