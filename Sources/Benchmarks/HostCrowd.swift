@@ -22,8 +22,8 @@ public final class HostCrowd: Sendable {
     private struct Tally {
         /// Hosts that have got a picture in the session that they have now.
         var served: Set<Int> = []
-        /// By host: how many networks its newest picture has.
-        var networks: [Int: Int] = [:]
+        /// By host: which networks its newest picture has.
+        var attachable: [Int: SectionMark] = [:]
         var byteCount = 0
         /// When the newest picture came, in nanoseconds since the boot.
         var lastPicture: Int64 = 0
@@ -72,13 +72,13 @@ public final class HostCrowd: Sendable {
 
     private var status: JSONValue {
         tally.withLock { tally in
-            let networks = Dictionary(grouping: tally.networks.values) { $0 }
+            let marks = Dictionary(grouping: tally.attachable.values) { $0 }
             return [
                 "event": "status", "at": .number(seconds(Clock.sinceBoot())),
                 "served": .integer(Int64(tally.served.count)), "bytes": .integer(Int64(tally.byteCount)),
                 "lastPicture": .number(seconds(tally.lastPicture)),
                 "networks": .object(
-                    Dictionary(uniqueKeysWithValues: networks.map { ("\($0)", .integer(Int64($1.count))) })),
+                    Dictionary(uniqueKeysWithValues: marks.map { ($0.text, .integer(Int64($1.count))) })),
             ]
         }
     }
@@ -146,11 +146,11 @@ public final class HostCrowd: Sendable {
 
     private func keepSession(of host: Host, _ number: Int, with peer: ClusterPeer) async {
         let connector = ClusterConnector(credentials: { host.credentials }, logger: logger)
-        let reader = Reader()
+        let sections = Sections()
         while !Task.isCancelled {
             do {
                 try await connector.withSession(to: peer, timeout: .seconds(30)) { inbound, outbound in
-                    try await self.serve(host, number, reader, inbound, outbound)
+                    try await self.serve(host, number, sections, inbound, outbound)
                 }
             } catch {
                 logger.debug("no session", metadata: ["host": "\(number)", "reason": "\(error)"])
@@ -161,19 +161,29 @@ public final class HostCrowd: Sendable {
         await connector.shutdown()
     }
 
-    /// What one host was told.
-    private final class Reader: Sendable {
-        private let reader = Mutex(PictureReader())
+    /// The sections that one host holds, of which it keeps the marks alone: so many hosts in one process would do nothing
+    /// but read.
+    private final class Sections: Sendable {
+        private let marks = Mutex<[SectionName: SectionMark]>([:])
+        private static let turn = Array("{\"turn\"".utf8)
 
-        func complete(_ message: AgentMessage) -> AgentMessage { reader.withLock { $0.complete(message) } }
-        func read(_ bytes: [UInt8]) throws -> ManagerMessage? { try reader.withLock { try $0.read(bytes) } }
+        var known: [SectionName: SectionMark] { marks.withLock { $0 } }
+
+        /// What a message turns to; nil for others.
+        func read(_ bytes: [UInt8]) throws -> PictureIndex? {
+            guard bytes.starts(with: Self.turn), case .turn(let index) = try ManagerMessage(decoding: bytes) else {
+                return nil
+            }
+            marks.withLock { $0 = index.sections }
+            return index
+        }
     }
 
     private func serve(
-        _ host: Host, _ number: Int, _ reader: Reader, _ inbound: MessageStream, _ outbound: MessageWriter
+        _ host: Host, _ number: Int, _ sections: Sections, _ inbound: MessageStream, _ outbound: MessageWriter
     ) async throws {
-        let hello = AgentMessage.hello(AgentHello(description: host.description, bootID: host.id))
-        try await outbound.write(reader.complete(hello).encoded())
+        let hello = AgentHello(description: host.description, bootID: host.id, sections: sections.known)
+        try await outbound.write(AgentMessage.hello(hello).encoded())
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 while true {
@@ -183,11 +193,11 @@ public final class HostCrowd: Sendable {
             }
             group.addTask {
                 for try await bytes in inbound {
-                    let message = try reader.read(bytes)
-                    self.note(bytes.count, message, of: number)
-                    guard case .picture(let picture)? = message else { continue }
+                    let index = try sections.read(bytes)
+                    self.note(bytes.count, index, of: number)
+                    guard let index else { continue }
                     try await outbound.write(
-                        AgentMessage.receipt(HostReceipt(revision: picture.revision)).encoded())
+                        AgentMessage.receipt(HostReceipt(revision: index.revision)).encoded())
                 }
             }
             defer { group.cancelAll() }
@@ -195,12 +205,12 @@ public final class HostCrowd: Sendable {
         }
     }
 
-    private func note(_ byteCount: Int, _ message: ManagerMessage?, of number: Int) {
+    private func note(_ byteCount: Int, _ index: PictureIndex?, of number: Int) {
         tally.withLock { tally in
             tally.byteCount += byteCount
-            guard case .picture(let picture)? = message else { return }
+            guard let index else { return }
             tally.served.insert(number)
-            tally.networks[number] = picture.networks.count
+            tally.attachable[number] = index.sections[.attachable]
             tally.lastPicture = Clock.sinceBoot()
         }
     }

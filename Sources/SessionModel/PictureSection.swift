@@ -70,9 +70,12 @@ public struct SectionMark: Hashable, Sendable, Codable {
         self.init(first: first, last: last)
     }
 
+    /// Two hexadecimal numbers.
+    public var text: String { String(first, radix: 16) + "-" + String(last, radix: 16) }
+
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        try container.encode(String(first, radix: 16) + "-" + String(last, radix: 16))
+        try container.encode(text)
     }
 }
 

@@ -108,9 +108,10 @@ class Crowd:
     def wait_served(self, seconds):
         return self.wait("all sessions", lambda status: status["served"] == self.count, seconds)
 
-    def wait_networks(self, number):
+    def wait_networks(self, before):
         return self.wait(
-            f"{number} networks at all hosts", lambda status: status["networks"] == {str(number): self.count}, 120)
+            "another network at all hosts",
+            lambda status: list(status["networks"].values()) == [self.count] and before not in status["networks"], 120)
 
 
 def now():
@@ -151,7 +152,6 @@ def measure_connections(count):
             crowd.wait("all hosts", lambda status: True, 60 + count * 0.1)
             status = crowd.wait_served(60 + count * 0.1)
             daemon = Daemon(cluster)
-            networks = int(next(iter(status["networks"])))
             rows.append(("all sessions begin", status["lastPicture"] - crowd.joined, status["bytes"], None))
             say("all sessions have begun")
             before = daemon.seconds()
@@ -159,7 +159,7 @@ def measure_connections(count):
             rest = (daemon.seconds() - before) / REST_SECONDS
             memory = daemon.mebibytes()
             for number in range(NETWORKS):
-                networks += 1
+                networks = next(iter(crowd.status["networks"]))
                 begun, bytes_before, used = now(), crowd.status["bytes"], daemon.seconds()
                 cluster.engine.request(
                     "POST", "/networks/create", {"Name": f"n{number}", "Driver": "overlay", "Attachable": True})
