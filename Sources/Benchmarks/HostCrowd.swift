@@ -161,8 +161,8 @@ public final class HostCrowd: Sendable {
         await connector.shutdown()
     }
 
-    /// The sections that one host holds, of which it keeps the marks alone: so many hosts in one process would do nothing
-    /// but read.
+    /// The sections that one host holds, of which it keeps the marks alone: so many hosts in one process would do
+    /// nothing but read.
     private final class Sections: Sendable {
         private let marks = Mutex<[SectionName: SectionMark]>([:])
         private static let turn = Array("{\"turn\"".utf8)
