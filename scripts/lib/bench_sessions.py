@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -75,8 +76,9 @@ class Crowd:
         self.count = count
         self.status = {"event": "none"}
         token = cluster.engine.get("/swarm")["JoinTokens"]["Worker"]
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.process = subprocess.Popen(
-            ["prlimit", f"--nofile={4 * count + 1024}", MARTLET, "lab", "exec", "--lab", cluster.lab, "underlay", "--",
+            ["prlimit", f"--nofile={min(4 * count + 1024, most)}:", MARTLET, "lab", "exec", "--lab", cluster.lab, "underlay", "--",
              os.path.join(BIN, "martlet-bench"), "crowd", cluster.addresses["h1"] + ":2377", token, "--count",
              str(count)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
