@@ -18,20 +18,18 @@ public struct PictureIndex: Hashable, Sendable, Codable {
 
 /// What a host was told, section by section. It outlives sessions: in the next one, with whatever manager, only what
 /// has changed since is told.
-public struct PictureBook: Sendable {
+struct PictureBook: Sendable {
     private var sections: [SectionName: PictureSection] = [:]
 
-    public init() {}
-
-    public var marks: [SectionName: SectionMark] { sections.mapValues(\.mark) }
+    var marks: [SectionName: SectionMark] { sections.mapValues(\.mark) }
 
     /// Takes a change of one section over; it counts with the next index.
-    public mutating func take(_ change: SectionChange) throws(SectionMismatch) {
+    mutating func take(_ change: SectionChange) throws(SectionMismatch) {
         try sections[change.section, default: PictureSection()].apply(change)
     }
 
     /// The picture that an index names. Other sections are forgotten.
-    public mutating func turn(to index: PictureIndex) throws(SectionMismatch) -> HostPicture {
+    mutating func turn(to index: PictureIndex) throws(SectionMismatch) -> HostPicture {
         for (section, mark) in index.sections {
             guard sections[section]?.mark ?? .empty == mark else { throw SectionMismatch(section: section) }
         }
@@ -47,6 +45,7 @@ public struct PictureReader: Sendable {
     /// knows more than this one: from then on whole pictures are asked for.
     private var takesSections = true
 
+    /// A host that was told nothing yet.
     public init() {}
 
     /// What is to be said instead of a message of the agent's.

@@ -15,6 +15,7 @@ public struct WholePicture: Sendable {
     private let attachments: [String: [AttachmentObject]]
     private let witness: String?
 
+    /// What all hosts have to know in a state.
     public init(_ state: ClusterState) {
         self.state = state
         witness = state.cluster?.managerPolicy.witness.flatMap { state.isWitness($0) ? $0 : nil }
@@ -149,19 +150,16 @@ public struct WholePicture: Sendable {
         return zones
     }
 
-    /// Where the nodes are. A host that left and joined anew is another node at the address of its old row: the address
-    /// is of the row that is heard, or else of the younger one, and the other is nowhere.
+    /// Where the nodes are: at an address is one that is ready, or else any, and of those the one that came last.
     private static func underlays(_ state: ClusterState) -> [String: IPAddress] {
-        func mark(_ node: NodeObject) -> (Int, Timestamp, String) {
-            (node.status.state == .ready ? 1 : 0, node.createdAt, node.id)
+        var underlays: [String: IPAddress] = [:]
+        for (address, nodes) in Dictionary(grouping: state.nodes.values, by: { IPAddress($0.status.addr) }) {
+            guard let address else { continue }
+            let ready = nodes.filter { $0.status.state == .ready }
+            let last = (ready.isEmpty ? nodes : ready).max { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
+            if let last { underlays[last.id] = address }
         }
-        var holders: [IPAddress: NodeObject] = [:]
-        for node in state.nodes.values {
-            guard let address = IPAddress(node.status.addr) else { continue }
-            if let holder = holders[address], mark(holder) > mark(node) { continue }
-            holders[address] = node
-        }
-        return Dictionary(uniqueKeysWithValues: holders.map { ($1.id, $0) })
+        return underlays
     }
 
     private static func ingress(_ state: ClusterState, placed: [TaskObject], underlays: [String: IPAddress])

@@ -34,6 +34,12 @@ import Values
             ids.sorted().randomElement(using: &generator)
         }
 
+        /// Until there is much of everything, and a node.
+        mutating func grow() {
+            for _ in 0..<400 { change() }
+            while state.nodes.isEmpty { change() }
+        }
+
         /// Something changes, mostly something small.
         mutating func change() {
             count += 1
@@ -166,8 +172,7 @@ import Values
     @Test("A change costs what it concerns: who follows is told a few facts, and whoever is not concerned none")
     func size() throws {
         var world = try World(seed: 1)
-        for _ in 0..<400 { world.change() }
-        while world.state.nodes.isEmpty { world.change() }
+        world.grow()
         var view = ClusterView(world.state)
         world.changes = []
         let node = try #require(world.state.nodes.keys.sorted().first)
@@ -188,8 +193,7 @@ import Values
     @Test("A change that does not fit is refused, and whole pictures are asked for from then on")
     func mismatch() throws {
         var world = try World(seed: 2)
-        for _ in 0..<200 { world.change() }
-        while world.state.nodes.isEmpty { world.change() }
+        world.grow()
         var view = ClusterView(world.state)
         let node = try #require(world.state.nodes.keys.sorted().first)
         let index = try #require(view.index(of: node))

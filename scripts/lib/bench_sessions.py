@@ -29,8 +29,8 @@ def main():
     parser.add_argument("--nodes", type=int, default=5_000)
     parser.add_argument("--services", type=int, default=2_000)
     parser.add_argument("--tasks", type=int, default=20_000)
-    parser.add_argument("--connections", type=int, default=5_000,
-                        help="sessions over connections of their own, with one manager (5000); 0 for none")
+    parser.add_argument("--connections", type=int, default=1_500,
+                        help="sessions over connections of their own, with one manager (1500); 0 for none")
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs: at least 1")
@@ -78,9 +78,9 @@ class Crowd:
         token = cluster.engine.get("/swarm")["JoinTokens"]["Worker"]
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.process = subprocess.Popen(
-            ["prlimit", f"--nofile={min(4 * count + 1024, most)}:", MARTLET, "lab", "exec", "--lab", cluster.lab, "underlay", "--",
-             os.path.join(BIN, "martlet-bench"), "crowd", cluster.addresses["h1"] + ":2377", token, "--count",
-             str(count)],
+            ["prlimit", f"--nofile={min(4 * count + 1024, most)}:", MARTLET, "lab", "exec", "--lab", cluster.lab,
+             "underlay", "--", os.path.join(BIN, "martlet-bench"), "crowd", cluster.addresses["h1"] + ":2377", token,
+             "--count", str(count)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -123,8 +123,8 @@ def now():
 class Daemon:
     """What the manager's process has used."""
 
-    def __init__(self, cluster):
-        pids = run("pgrep", "-f", f"martletd .*--name h1( |$)", check=False).split()
+    def __init__(self):
+        pids = run("pgrep", "-f", "martletd .*--name h1( |$)", check=False).split()
         pids = [pid for pid in pids if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "martletd"]
         if len(pids) != 1:
             raise Failure(f"{len(pids)} daemons")
@@ -153,7 +153,7 @@ def measure_connections(count):
         with Crowd(cluster, count) as crowd:
             crowd.wait("all hosts", lambda status: True, 60 + count * 0.1)
             status = crowd.wait_served(60 + count * 0.1)
-            daemon = Daemon(cluster)
+            daemon = Daemon()
             rows.append(("all sessions begin", status["lastPicture"] - crowd.joined, status["bytes"], None))
             say("all sessions have begun")
             before = daemon.seconds()
