@@ -121,7 +121,10 @@ extension Simulation {
         let id = nextID
         let supported: SupportedVersions = scenario.hasUpgrades && id % 2 == 0 ? .unstated : .own
         guard admits(id, supported, on: leader) else { return }
-        guard (try? hosts[leader]!.raft.propose(.addLearner(member(id)))) != nil else { return }
+        guard (try? hosts[leader]!.raft.propose(.addLearner(member(id)))) != nil else {
+            world.leaderships[leader]?.gate.failed(id)
+            return
+        }
         nextID += 1
         addHost(id, SimulatedHost.Disk())
         hosts[id]?.supported = supported

@@ -167,6 +167,7 @@ extension Simulation {
             reply(Reply(call: call, view: isCertain ? ListStore.View() : nil), from: id)
         }
         applied(outcome, entry, before: before, on: id)
+        if case .membership = entry.payload { admitted(hosts[id]!.raft.membership(at: entry.index).ids, by: id) }
         if let limit = scenario.entriesPerTrim, entry.index % limit == 0 { trimming.insert(id) }
         guard let proposal = hosts[id]!.proposals.removeValue(forKey: entry.index) else { return }
         reply(Reply(call: proposal.call, view: proposal.term == entry.term ? ListStore.View() : nil), from: id)

@@ -20,7 +20,6 @@ extension Simulation {
         let current = hosts[id]!.state.cluster.version
         guard canWork(id), current < hosts[id]!.supported.highest else { return }
         let members = hosts[id]!.raft.membership.standings.map(\.member.id)
-        for member in members { world.leaderships[id]!.gate.joined(member) }
         let managers = members.map { VersionRise.Manager(nodeID: "n\($0)", versions: answer(of: $0, to: id)) }
         guard case .raise(let version) = VersionRise(current: current, managers: managers).decision,
             world.leaderships[id]!.gate.mayRaise(to: version, term: term)
@@ -43,6 +42,11 @@ extension Simulation {
         guard let term = world.leaderships[leader]?.term else { return false }
         let version = hosts[leader]!.state.cluster.version
         return world.leaderships[leader]!.gate.admit(member, supported, to: version, term: term) == nil
+    }
+
+    /// A change of members was applied: who was on the way is one now, however briefly.
+    mutating func admitted(_ members: [UInt64], by leader: UInt64) {
+        for member in members { world.leaderships[leader]?.gate.joined(member) }
     }
 
     /// No member meets what only a newer program understands. One that was taken out is nobody's to wait for, and may
