@@ -70,28 +70,34 @@ struct HistoryTable {
                 body: { ($0.unsigned(0), $0.integer(1), $0.integer(2)) })
         else { return }
         var (new, leftRecords, leftBytes) = (old, records, bytes)
+        /// What objects became up to the new horizon: their older records go, an object's newest one stays.
+        var superseding: [(revision: UInt64, kind: String, id: String, change: String)] = []
         func isWithinLimits() -> Bool {
             leftRecords <= limits.recordCount && leftBytes <= limits.specificationBytes
         }
         if isWithinLimits() { return }
         try database.forEach(
-            "SELECT revision, count(*), sum(\(Self.byteCount)) FROM history WHERE revision > ? "
-                + "GROUP BY revision ORDER BY revision", old
+            "SELECT revision, kind, id, change, \(Self.byteCount) FROM history WHERE revision > ? ORDER BY revision",
+            old
         ) { row in
+            // A revision's records go together.
+            if row.unsigned(0) != new, isWithinLimits() { return false }
             new = row.unsigned(0)
-            leftRecords -= row.integer(1)
-            leftBytes -= row.integer(2)
-            return !isWithinLimits()
+            leftRecords -= 1
+            leftBytes -= row.integer(4)
+            // One that created an object has none before it.
+            if row.text(3) != HistoryRecord.Change.created.rawValue {
+                superseding.append((new, row.text(1), row.text(2), row.text(3)))
+            }
+            return true
         }
-        // An object's newest record at or before the horizon stays, unless it says that the object went.
-        try database.execute(
-            "DELETE FROM history WHERE (kind, id) IN "
-                + "(SELECT kind, id FROM history WHERE revision > ?1 AND revision <= ?2) AND revision < "
-                + "(SELECT max(revision) FROM history AS newer WHERE newer.kind = history.kind "
-                + "AND newer.id = history.id AND newer.revision <= ?2)", old, new)
-        try database.execute(
-            "DELETE FROM history WHERE revision > ? AND revision <= ? AND change = ?", old, new,
-            HistoryRecord.Change.removed.rawValue)
+        for (revision, kind, id, change) in superseding {
+            // One that says that its object went goes as well.
+            let isLast = change == HistoryRecord.Change.removed.rawValue
+            try database.execute(
+                "DELETE FROM history WHERE kind = ? AND id = ? AND revision < ?", kind, id,
+                isLast ? revision + 1 : revision)
+        }
         try database.execute("UPDATE horizon SET revision = ?, records = ?, bytes = ?", new, leftRecords, leftBytes)
     }
 

@@ -61,6 +61,10 @@ struct StateDatabase {
             body TEXT NOT NULL);
         """
 
+    private static let cacheKibibytes = 32 << 10
+    /// SQLite's log is copied into the file when it is as long, in pages.
+    private static let logPages = 8_000
+
     let database: Database
     private var history: HistoryTable { HistoryTable(database: database) }
 
@@ -68,6 +72,10 @@ struct StateDatabase {
     init(path: String, on disk: (any Disk)? = nil) throws {
         // The log holds everything that this file might lose with the power.
         database = try Database(path: path, durability: .normal, on: disk)
+        // A transaction's pages fit, so that each is sealed and written once; and what several transactions change is
+        // copied once from SQLite's log.
+        try database.setPragma("cache_size", "-\(Self.cacheKibibytes)")
+        try database.setPragma("wal_autocheckpoint", "\(Self.logPages)")
         try Self.schema.prepare(database)
     }
 

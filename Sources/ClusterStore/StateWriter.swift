@@ -39,7 +39,7 @@ final class StateWriter: Sendable {
     /// - Parameter index: the one that the file has.
     init(_ database: StateDatabase, path: String, index: UInt64) throws(SystemError) {
         work = Monitor(Work(database: database, path: path, written: index, newest: index))
-        try DetachedThread.start("state") { [work] in Self.run(work) }
+        try DetachedThread.start("state", niceness: 5) { [work] in Self.run(work) }
     }
 
     /// The file that holds the state now.

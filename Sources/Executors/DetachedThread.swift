@@ -6,26 +6,34 @@ import LinuxSystem
 public enum DetachedThread {
     private final class Work: Sendable {
         let name: String
+        let niceness: Int32
         let body: @Sendable () -> Void
 
-        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        init(_ name: String, _ niceness: Int32, _ body: @escaping @Sendable () -> Void) {
             self.name = name
+            self.niceness = niceness
             self.body = body
         }
 
         /// The thread names itself: for others it may have ended already.
         func run() {
             cl_name_thread(pthread_self(), String(name.prefix(15)))
+            // On Linux a thread has a niceness of its own (setpriority(2), C library/kernel differences).
+            if niceness != 0 { _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, niceness) }
             body()
         }
     }
 
     /// Runs `body` on a new thread.
     ///
-    /// - Parameter name: what debuggers call it; the kernel keeps 15 bytes.
+    /// - Parameters:
+    ///   - name: what debuggers call it; the kernel keeps 15 bytes.
+    ///   - niceness: how much the thread stands back for others where processors are scarce, 0 to 19 (sched(7)).
     /// - Throws: where the system has no thread left.
-    public static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        let work = Unmanaged.passRetained(Work(name, body))
+    public static func start(
+        _ name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        let work = Unmanaged.passRetained(Work(name, niceness, body))
         var thread = pthread_t()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)

@@ -31,7 +31,7 @@ extension NodeLoop {
         let (stateMachine, mailbox) = (stateMachine, mailbox)
         isWritingSnapshot = true
         do throws(SystemError) {
-            try DetachedThread.start("raft-snapshot") {
+            try DetachedThread.start("raft-snapshot", niceness: 10) {
                 _ = mailbox.post(.snapshotWritten(Self.writeSnapshot(of: stateMachine, to: path, name)))
             }
         } catch {
@@ -107,7 +107,7 @@ extension NodeLoop {
     /// A witness has nothing to write before it forgets.
     private func moveTail() {
         guard let applied = raft?.appliedIndex else { return }
-        let isHeavy = appliedBytes >= trimming.bytesPerSnapshot / 2
+        let isHeavy = appliedBytes >= trimming.tailBytes / 2
         guard let target = tail.move(applied: applied, limit: trimming.tailEntries, isHeavy: isHeavy) else { return }
         trimTarget = target
         appliedBytes = 0

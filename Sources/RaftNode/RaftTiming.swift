@@ -36,11 +36,13 @@ struct RaftScrubbing: Sendable {
 /// When snapshots are written and the log behind them is trimmed.
 struct RaftTrimming: Sendable {
     /// A snapshot is written after this many entries have been applied since the last one.
-    var entriesPerSnapshot: UInt64 = 50_000
+    var entriesPerSnapshot: UInt64 = 100_000
     /// ... or after this many bytes of commands.
-    var bytesPerSnapshot = 64 << 20
+    var bytesPerSnapshot = 128 << 20
     /// Entries before a snapshot that are kept for members a little behind.
     var keptEntries: UInt64 = 1_000
-    /// Entries that a witness keeps, or as many as `bytesPerSnapshot` holds.
+    /// Entries that a witness keeps ...
     var tailEntries: UInt64 = 20_000
+    /// ... or bytes of commands.
+    var tailBytes = 64 << 20
 }

@@ -35,7 +35,7 @@ final class Scrubber: Sendable {
     func start() {
         state.change { $0.isRunning = true }
         do throws(SystemError) {
-            try DetachedThread.start("raft-scrub") { self.run() }
+            try DetachedThread.start("raft-scrub", niceness: 10) { self.run() }
         } catch {
             state.change { $0.isRunning = false }
         }
