@@ -61,6 +61,7 @@ struct StateDatabase {
             body TEXT NOT NULL);
         """
 
+    /// Pages held in memory, at most.
     private static let cacheKibibytes = 32 << 10
     /// SQLite's log is copied into the file when it is as long, in pages.
     private static let logPages = 8_000

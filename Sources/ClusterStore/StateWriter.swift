@@ -4,7 +4,8 @@ import LinuxSystem
 import SQLite
 
 /// Brings the state's file after the state in memory, on a thread of its own: nobody who applies commands waits for it,
-/// what comes together is one transaction, and an object that changes often is written once.
+/// what comes together is one transaction, and an object that changes often is written once. The thread stands back for
+/// others: under load more comes together.
 ///
 /// What the file lacks after a crash is in Raft's log (Ongaro's dissertation, section 10.2.1: appending and applying
 /// need not wait for each other).

@@ -94,7 +94,7 @@ struct MartletSim: AsyncParsableCommand {
         tally.broken += 1
         print("seed \(seed): \(violation)")
         print("  again: martlet-sim --seed \(seed) --managers \(managers) --seconds \(seconds)")
-        // Looking for fewer faults may take an hour.
+        // Looking for fewer faults takes long.
         fflush(nil)
         if !asIs { printLeast(scenario, violation) }
     }
