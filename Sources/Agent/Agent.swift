@@ -64,6 +64,9 @@ public actor Agent {
 
     // MARK: The session
 
+    /// Whether a manager hears what is reported.
+    private var hasSession: Bool { outgoing != nil }
+
     private func keepSession() async {
         while !Task.isCancelled {
             do {
@@ -184,6 +187,7 @@ public actor Agent {
                 worker = TaskWorker(
                     engine: engine, images: images, logger: logger,
                     mayStart: { [weak self] in await self?.ledger.holds(id) ?? false },
+                    hasSession: { [weak self] in await self?.hasSession ?? true },
                     report: { [weak self] observation in await self?.report(observation) })
                 workers[id] = worker
             }

@@ -30,7 +30,11 @@ actor TaskWorker {
     private let images: ImageFetcher
     private let logger: Logger
     private let mayStart: @Sendable () async -> Bool
+    private let hasSession: @Sendable () async -> Bool
     private let report: @Sendable (TaskObservation) async -> Void
+    private var attempts = TaskAttempts()
+    /// The container has ended, and is started again after a while unless a manager is there by then.
+    private var isWaiting = false
     private var assigned: AssignedTask?
     private var context: TaskContext?
     private var status: TaskStatus?
@@ -45,12 +49,13 @@ actor TaskWorker {
 
     init(
         engine: Engine, images: ImageFetcher, logger: Logger, mayStart: @escaping @Sendable () async -> Bool,
-        report: @escaping @Sendable (TaskObservation) async -> Void
+        hasSession: @escaping @Sendable () async -> Bool, report: @escaping @Sendable (TaskObservation) async -> Void
     ) {
         self.engine = engine
         self.images = images
         self.logger = logger
         self.mayStart = mayStart
+        self.hasSession = hasSession
         self.report = report
     }
 
@@ -64,6 +69,7 @@ actor TaskWorker {
         self.assigned = assigned
         self.context = context
         if isNew || changes { proceed() }
+        if isWaiting { Task { await self.observe() } }
     }
 
     /// Something happened to the container.
@@ -157,26 +163,74 @@ actor TaskWorker {
         case .exited, .dead:
             if desired >= .shutdown {
                 await tell(.shutdown, "shutdown", record: record)
-            } else if let failure {
-                await tell(.failed, "started", error: failure, record: record)
-            } else if container.exitCode == 0, container.error.isEmpty {
-                await tell(.complete, "finished", record: record)
-            } else {
-                var reason = "task: non-zero exit (\(container.exitCode))"
-                if container.oomKilled { reason += ": out of memory" }
-                if !container.error.isEmpty { reason = container.error }
-                await tell(.failed, "started", error: reason, record: record)
+            } else if isWaiting {
+                // A manager is there again: what follows is for it to decide.
+                guard await hasSession() else { return }
+                isWaiting = false
+                await tellEnd(record)
+            } else if await !beginsAgain(after: record) {
+                await tellEnd(record)
             }
         case .created, .restarting, .removing: break
         }
+    }
+
+    /// Of itself, or for being unhealthy.
+    private func tellEnd(_ record: ContainerRecord) async {
+        let container = record.state
+        if let failure {
+            await tell(.failed, "started", error: failure, record: record)
+        } else if container.exitCode == 0, container.error.isEmpty {
+            await tell(.complete, "finished", record: record)
+        } else {
+            var reason = "task: non-zero exit (\(container.exitCode))"
+            if container.oomKilled { reason += ": out of memory" }
+            if !container.error.isEmpty { reason = container.error }
+            await tell(.failed, "started", error: reason, record: record)
+        }
+    }
+
+    /// Whether the task goes on with another attempt of this host's own.
+    private func beginsAgain(after record: ContainerRecord) async -> Bool {
+        let hasSession = await hasSession()
+        guard !isWaiting, !isDiscarded, desired == .running, state >= .starting else { return isWaiting }
+        let outcome = attempts.end(
+            isSuccess: failure == nil && record.state.exitCode == 0 && record.state.error.isEmpty,
+            policy: assigned?.task.spec.restartPolicy, hasSession: hasSession, at: Clock.now())
+        guard case .again(let delay) = outcome else { return false }
+        isWaiting = true
+        await tell(state, "started", record: record)
+        Task {
+            try? await Task.sleep(for: .nanoseconds(delay))
+            await self.beginAgain(record.id)
+        }
+        return true
+    }
+
+    private func beginAgain(_ containerID: String) async {
+        await observe()
+        guard isWaiting else { return }
+        isWaiting = false
+        guard !isDiscarded, desired == .running, !state.isTerminal else { return }
+        attempts.begin()
+        failure = nil
+        logger.notice(
+            "a task is started again: no manager is there to replace it",
+            metadata: ["task": "\(assigned?.task.id ?? "")", "attempt": "\(attempts.number)"])
+        do { try await engine.startContainer(containerID) } catch let error as EngineError
+            where error.kind == .notModified
+        {
+        } catch {
+            return await tell(.failed, "starting", error: "starting container failed: \(Self.text(error))")
+        }
+        await observe()
     }
 
     /// An unhealthy task takes no more requests, then it ends.
     private func fail(_ record: ContainerRecord, _ reason: String) async {
         failure = reason
         try? await engine.stopContainer(record.id, timeoutSeconds: graceSeconds)
-        guard !state.isTerminal, let record = try? await engine.container(record.id) else { return }
-        await tell(.failed, "started", error: reason, record: record)
+        await observe()
     }
 
     /// Rounded up: half a second is no leave to kill at once.

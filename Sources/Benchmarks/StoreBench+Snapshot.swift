@@ -133,5 +133,7 @@ private final class TimedStateMachine: RaftStateMachine {
 
     func writeSnapshot(to path: String) throws -> UInt64? { try store.writeSnapshot(to: path) }
 
-    func install(snapshot path: String, index: UInt64) throws { try store.install(snapshot: path, index: index) }
+    func installation(of path: String, index: UInt64) throws -> () throws -> Void {
+        try store.installation(of: path, index: index)
+    }
 }

@@ -33,7 +33,7 @@ public struct ChaosRun: Sendable {
         let lab = try await RunningLab.up(
             configuration,
             options: LabOptions(
-                programs: options.programs, daemonEnvironment: ["MARTLET_DISK_FAULTS=lose"],
+                programs: options.programs, daemonEnvironment: HostKeeper.daemonEnvironment("lose"),
                 progress: options.progress))
         do {
             let outcome = try await run(plan, on: lab)
@@ -132,7 +132,7 @@ public struct ChaosRun: Sendable {
             "faults: \(outcome.faults) (\(kinds.joined(separator: ", "))), "
                 + "of them \(plan.events.count { $0.fault.impaired.count == hosts.count }) of all hosts at once",
             "daemons that ended by themselves: \(done.ended); raft stopped by the disk: \(done.stopped); starts that "
-                + "failed: \(done.failedStarts); terms: \(await keeper.terms)",
+                + "failed: \(done.failedStarts); snapshots installed: \(done.installed); terms: \(await keeper.terms)",
         ]
     }
 

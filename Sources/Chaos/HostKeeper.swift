@@ -11,6 +11,8 @@ actor HostKeeper {
         var stopped = 0
         /// Starts that a disk with faults did not let come about.
         var failedStarts = 0
+        /// States that were replaced by another manager's snapshot.
+        var installed = 0
     }
 
     private enum Place { case up, faulty, starting }
@@ -46,6 +48,12 @@ actor HostKeeper {
         failures = hosts.map { _ in 0 }
         logs = hosts.map { LogTail(path: (try? lab.logPath($0)) ?? "") }
         self.tell = tell
+    }
+
+    /// - Parameter faults: nil for the host's own disk.
+    static func daemonEnvironment(_ faults: String?) -> [String] {
+        // A manager that was away for some seconds under load may get a snapshot.
+        ["MARTLET_ENTRIES_PER_SNAPSHOT=200"] + (faults.map { ["MARTLET_DISK_FAULTS=\($0)"] } ?? [])
     }
 
     // MARK: Faults
@@ -119,7 +127,7 @@ actor HostKeeper {
         places[host] = .starting
         let faults = environment[host]
         do {
-            try await lab.start(name(host), daemonEnvironment: faults.map { ["MARTLET_DISK_FAULTS=\($0)"] } ?? [])
+            try await lab.start(name(host), daemonEnvironment: Self.daemonEnvironment(faults))
             failures[host] = 0
         } catch {
             tally.failedStarts += 1
@@ -170,6 +178,7 @@ actor HostKeeper {
             let digits = line.split(separator: "term=").last?.prefix { $0.isNumber }
             lastTerm = max(lastTerm, digits.flatMap { UInt64($0) } ?? 0)
         }
+        tally.installed += lines.count { $0.contains("the cluster's state was replaced by a snapshot") }
         return lines.contains { $0.contains("raft has stopped") }
     }
 

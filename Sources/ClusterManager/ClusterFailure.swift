@@ -35,6 +35,12 @@ extension EngineError {
             + "online. "
             + "Make sure more than half of the managers are online.")
 
+    /// Of a repetition.
+    static let forgotten = EngineError(
+        .internalError,
+        "it is not known whether this was done: its answer was lost, and so much has changed since that asking once "
+            + "more could do it twice. Look at what there is, and repeat it where it is missing")
+
     init(_ refusal: Refusal) {
         switch refusal {
         // Docker's status for it is 500.
@@ -54,6 +60,7 @@ extension EngineError {
         case .notLeader, .leadershipLost, .timedOut, .notAMember, .stopped: self = .noLeader
         case .commandTooLarge: self.init(.invalidParameter, error.description)
         case .tooManyProposals: self.init(.unavailable, error.description)
+        case .tooLate: self = .forgotten
         default: self.init(.internalError, error.description)
         }
     }

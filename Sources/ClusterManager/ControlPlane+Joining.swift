@@ -85,13 +85,18 @@ extension ControlPlane {
                         id: Identifiers.swarm(using: &generator), createdAt: now, spec: spec, subnet: gateways,
                         gateway: gateways.host(1), vni: OverlayDefaults.ingressVNI), expected: 0))
         }
-        try await manager.proposeHere(mutations, by: author, note: "swarm init")
-        if let member = manager.raft.status.member {
-            try await manager.raft.addLearner(
-                RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))
-        }
         opened.managers = [PeerAddress(nodeID: opened.nodeID, address: opened.clusterAddress, isManager: true)]
-        try adopt(opened)
+        do {
+            try await manager.proposeHere(mutations, by: author, note: "swarm init")
+            if let member = manager.raft.status.member {
+                try await manager.raft.addLearner(
+                    RaftMember(id: member.id, nodeID: member.nodeID, address: opened.clusterAddress))
+            }
+            try adopt(opened)
+        } catch {
+            await stopListening()
+            throw error
+        }
         return record.nodeID
     }
 
@@ -127,24 +132,30 @@ extension ControlPlane {
         let key = try CertificateRequest()
         var failure: any Error = EngineError.noLeader
         for remote in remotes {
+            let (response, roots, port): (EnrolResponse, TrustRoots, UInt16)
             do {
-                let (address, port) = try HostAddresses.advertised(
+                let address: String
+                (address, port) = try HostAddresses.advertised(
                     request.advertiseAddr, listen: request.listenAddr, defaultPort: configuration.port,
                     towards: remote.host)
                 let enrolment = EnrolRequest(
                     token: request.joinToken, request: key.requestPEM, description: configuration.description,
                     address: address, port: port,
                     availability: availability, supported: configuration.supportedVersions)
-                let (bytes, roots) = try await ClusterConnector.enrol(
+                let bytes: [UInt8]
+                (bytes, roots) = try await ClusterConnector.enrol(
                     at: remote, expecting: token.digest, JSONCoding.encode(enrolment), timeout: .seconds(20))
-                let response = try JSONCoding.decode(EnrolResponse.self, from: bytes)
-                return try await settle(response, key: key, roots: roots, port: port)
+                response = try JSONCoding.decode(EnrolResponse.self, from: bytes)
             } catch let refused as RPCFailure where refused.kind == .unauthorized && refused.source == .transport {
                 // Docker's status for a manager that is not to be trusted.
                 failure = EngineError(.internalError, refused.message)
+                continue
             } catch {
                 failure = error
+                continue
             }
+            // It has its place in the cluster: asking another manager would give it a second one.
+            return try await settle(response, key: key, roots: roots, port: port)
         }
         throw failure
     }
@@ -164,10 +175,11 @@ extension ControlPlane {
             managers: response.managers)
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         try adopt(record)
-        try await listenForSure(record)
-        guard response.isManager else { return }
-        do { try await becomeManager() } catch {
-            becomeManagerSoon()
+        do {
+            try await listenForSure(record)
+            if response.isManager { try await becomeManager() }
+        } catch {
+            if response.isManager { becomeManagerSoon() }
             throw error
         }
     }

@@ -41,7 +41,11 @@ extension ControlPlane {
             isOpen: false, address: "",
             port: configuration.port, managers: [])
         let manager = try makeManager()
-        try await manager.raft.bootstrap(member)
+        do { try await manager.raft.bootstrap(member) } catch {
+            // Whoever tries again opens files of the same names.
+            await manager.stop()
+            throw error
+        }
         var cluster = ClusterObject(
             id: clusterID, createdAt: now, spec: SwarmSpecification.standard, rootCertificate: authority.certificatePEM,
             rootKey: try sealed(authority.keyPEM, .rootKey), workerToken: try sealed(token(), .workerToken),
@@ -56,19 +60,24 @@ extension ControlPlane {
         // A new cluster has all that its first manager knows.
         let version = configuration.supportedVersions.highest
         let raising: [Mutation] = version > .first ? [.raiseVersion(to: version)] : []
-        try await manager.proposeHere(
-            raising + [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)],
-            by: .node(id: nodeID, client: nil))
-        // The record comes last: without it the next start begins anew.
-        setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
-        try adopt(record)
+        do {
+            try await manager.proposeHere(
+                raising + [.putCluster(cluster, expected: 0), .putNode(node, expected: 0)],
+                by: .node(id: nodeID, client: nil))
+            // The record comes last: without it the next start begins anew.
+            setCredentials(ClusterCredentials(identity: identity, roots: authority.roots))
+            try adopt(record)
+        } catch {
+            await manager.stop()
+            throw error
+        }
         takeUp(manager)
     }
 
     func makeManager() throws -> Manager {
         try Manager(
-            directory: directory, keys: databaseKeys(), versions: configuration.versions, connector: connector,
-            logger: logger)
+            directory: directory, keys: databaseKeys(), versions: configuration.versions,
+            entriesPerSnapshot: configuration.entriesPerSnapshot, connector: connector, logger: logger)
     }
 
     /// Lets a manager work, and follows what its state says of this host's keys.
@@ -89,6 +98,7 @@ extension ControlPlane {
         let roots = try TrustRoots(pem: Files.text("\(directory)/\(Self.rootsFile)"))
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         shared.withLock { $0.record = record }
+        let record = record.isManager ? try await finishRenewal(of: record) : record
         if record.isManager {
             let manager = try makeManager()
             takeUp(manager)
@@ -156,12 +166,19 @@ extension ControlPlane {
     func listenForSure(_ record: NodeRecord) async throws {
         let server = listen(record)
         do { _ = try await server.boundPort } catch {
-            shared.withLock { shared in
-                shared.server?.cancel()
-                shared.server = nil
-            }
+            await stopListening()
             throw EngineError(.unavailable, "port \(record.port) cannot be listened on: \(error)")
         }
+    }
+
+    /// Returns when the port is free.
+    func stopListening() async {
+        let server = shared.withLock { shared in
+            defer { shared.server = nil }
+            return shared.server
+        }
+        server?.cancel()
+        await server?.value
     }
 
     @discardableResult

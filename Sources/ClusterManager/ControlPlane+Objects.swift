@@ -314,6 +314,15 @@ extension ControlPlane {
                         + "network "
                         + "\(network.spec.name) not manually attachable")
             }
+            // The answer to an earlier question may have been lost, or the end of an earlier life not have been told.
+            let present = state.attachments.values.first {
+                $0.nodeID == node && $0.networkID == network.id && $0.containerID == question.containerID
+            }
+            if let present, present.names == question.names,
+                question.address == nil || question.address == present.address.address
+            {
+                return try JSONCoding.encode(present)
+            }
             let address = question.address ?? Orchestrator.nextAddress(in: network, of: state)
             guard let address, network.subnet.contains(address) else {
                 throw EngineError(
@@ -326,8 +335,9 @@ extension ControlPlane {
                 names: question.names)
             let offset = UInt64((address.v4Value ?? 0) &- (network.subnet.network.address.v4Value ?? 0))
             do {
+                let replacing: [Mutation] = present.map { [.removeAttachment($0.id)] } ?? []
                 try await manager.proposeHere(
-                    [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)],
+                    replacing + [.putAttachment(attachment), .moveCursor(networkID: network.id, offset)],
                     by: .node(id: node, client: nil))
                 return try JSONCoding.encode(attachment)
             } catch let refusal as Refusal {

@@ -81,27 +81,51 @@ extension ControlPlane {
             (record.address, record.port) = try HostAddresses.advertised(
                 advertiseAddr, listen: listenAddr, defaultPort: record.port)
         }
-        let disks = try ManagerDisks(databaseKeys())
         let before = record
         var generator = SystemRandomNumberGenerator()
         record.raftMember = RaftMember.newID(using: &generator)
         record.history = Identifiers.swarm(using: &generator)
         record.managers = [PeerAddress(nodeID: record.nodeID, address: record.clusterAddress, isManager: true)]
+        let disks = try ManagerDisks(databaseKeys())
         await stopParts()
+        var failure: (any Error)?
         do {
-            let store = try ClusterStore(
-                directory: directory, on: disks.state, supported: configuration.supportedVersions, logger: logger)
-            try await refound(
-                directory, record, store, on: disks.log, isFreshHost: false,
-                note: "recovered from the loss of the other managers")
-            try adopt(record)
+            // Whatever ends this host's part from here on, the next start knows what was begun.
+            try record.save(directory: directory, named: NodeRecord.renewalName)
+            let store = try openStore(disks)
+            _ = try RaftNode.refound(directory: directory, as: record.ownMember, stateMachine: store, on: disks.log)
+            store.close()
         } catch {
-            try await resume(before, unlockKey: lock.key)
-            throw error
+            failure = error
         }
+        try await resume(before, unlockKey: lock.key)
+        guard shared.withLock({ $0.record?.history }) == record.history else { throw failure ?? EngineError.noLeader }
         logger.warning("this manager goes on alone", metadata: ["node": "\(record.nodeID)"])
-        try await resume(record, unlockKey: lock.key)
         try await waitUntilLeading()
         return record.nodeID
+    }
+
+    private func openStore(_ disks: ManagerDisks) throws -> ClusterStore {
+        try ClusterStore(
+            directory: directory, on: disks.state, supported: configuration.supportedVersions, logger: logger)
+    }
+
+    /// Goes on with what `renewAlone` has begun, before raft leads: as soon as its log is the new group's, nothing of
+    /// it may be told in the old history, in which the other managers may live. Returns the record that counts.
+    func finishRenewal(of record: NodeRecord) async throws -> NodeRecord {
+        guard let renewed = try NodeRecord.load(directory: directory, named: NodeRecord.renewalName) else {
+            return record
+        }
+        let disks = try ManagerDisks(databaseKeys())
+        let isRefounded = try RaftNode.member(in: directory, on: disks.log)?.id == renewed.raftMember
+        if isRefounded {
+            let store = try openStore(disks)
+            try await renew(
+                directory, renewed, store, on: disks.log, isFreshHost: false,
+                note: "recovered from the loss of the other managers")
+            try adopt(renewed)
+        }
+        try Files.removeTree(directory + "/" + NodeRecord.renewalName)
+        return isRefounded ? renewed : record
     }
 }

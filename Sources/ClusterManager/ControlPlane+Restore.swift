@@ -137,27 +137,42 @@ extension ControlPlane {
         _ directory: String, _ record: NodeRecord, _ store: ClusterStore, on disk: SealedDisk, isFreshHost: Bool,
         note: String, after term: UInt64 = 0
     ) async throws {
-        let member = RaftMember(id: record.raftMember, nodeID: record.nodeID, address: record.clusterAddress)
-        _ = try RaftNode.refound(directory: directory, as: member, stateMachine: store, on: disk, after: term)
-        let renewal = ClusterRenewal(
-            state: store.state, nodeID: record.nodeID, member: record.raftMember, address: record.address,
-            clusterAddress: record.clusterAddress, description: configuration.description, isFreshHost: isFreshHost,
-            now: Clock.now())
+        _ = try RaftNode.refound(
+            directory: directory, as: record.ownMember, stateMachine: store, on: disk, after: term)
+        try await renew(directory, record, store, on: disk, isFreshHost: isFreshHost, note: note)
+    }
+
+    /// Has a group of one that begins, in its first transaction, a history of its own; nothing to do where it has begun
+    /// it already. The store is closed afterwards.
+    func renew(
+        _ directory: String, _ record: NodeRecord, _ store: ClusterStore, on disk: SealedDisk, isFreshHost: Bool,
+        note: String
+    ) async throws {
         guard let history = record.history else { preconditionFailure("a renewed cluster begins a history") }
-        let mutations = renewal.mutations(history: history)
         let raft = try RaftNode(
             directory: directory, transport: NoTransport(), stateMachine: store, on: disk, logger: logger)
         do {
             for await status in raft.statusChanges() where status.isLeading || status.failure != nil { break }
-            try await Proposer(store: store, raft: raft).propose(
-                mutations, by: .node(record.nodeID, through: RequestOrigin.client), note: note
-            ).applied()
+            if store.state.cluster?.historyID != history {
+                let renewal = renewal(of: store.state, record, isFreshHost: isFreshHost)
+                try await Proposer(store: store, raft: raft).propose(
+                    renewal.mutations(history: history), by: .node(record.nodeID, through: RequestOrigin.client),
+                    note: note
+                ).applied()
+            }
         } catch {
             await raft.stop()
             throw error
         }
         await raft.stop()
         store.close()
+    }
+
+    private func renewal(of state: ClusterState, _ record: NodeRecord, isFreshHost: Bool) -> ClusterRenewal {
+        ClusterRenewal(
+            state: state, nodeID: record.nodeID, member: record.raftMember, address: record.address,
+            clusterAddress: record.clusterAddress, description: configuration.description, isFreshHost: isFreshHost,
+            now: Clock.now())
     }
 
     /// Waits until this manager, the only one, answers.

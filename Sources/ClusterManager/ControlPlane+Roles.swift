@@ -124,26 +124,42 @@ extension ControlPlane {
 
     private static let renewalPauseNanoseconds: Int64 = 60_000_000_000
 
-    /// Asks for a new certificate when half of the present one's life is over.
+    /// Asks for a new certificate when half of the present one's life is over. What a demotion could not remove goes,
+    /// too.
     private func renewWhenDue() async {
         guard shared.withLock({ $0.record?.isOpen }) == true else { return }
         do {
             try await transitions.pass {
                 let identity = self.shared.withLock(\.credentials)?.identity
                 if identity?.isRenewalDue(at: Clock.now()) == true { try await self.renew() }
+                try self.removeRemains()
             }
         } catch {
-            logger.error("this host could not renew its certificate", metadata: ["reason": "\(error)"])
+            logger.error(
+                "this host could not renew its certificate, or remove what it had as a manager",
+                metadata: ["reason": "\(error)"])
         }
     }
 
     /// Removes raft's log, the state that was applied from it, and the keys to what is sealed in it.
     func removeState() throws {
-        for name in try Files.list(directory)
-        where name.hasPrefix("raft.sqlite") || name.hasPrefix("state-") || name.hasPrefix("snapshot") {
-            try Files.removeTree("\(directory)/\(name)")
-        }
+        for name in try raftFiles() { try Files.removeTree("\(directory)/\(name)") }
         try forgetManagersKeys()
+    }
+
+    private func raftFiles() throws -> [String] {
+        try Files.list(directory).filter { name in
+            ["raft.", "state-", "snapshot"].contains { name.hasPrefix($0) }
+        }
+    }
+
+    /// Removes what a demotion that failed midway, or was cut short, has left on a host that is a worker.
+    func removeRemains() throws {
+        let (record, keys) = shared.withLock { ($0.record, $0.keys) }
+        guard let record, record.isOpen, !record.isManager, record.isWitness != true, let keys else { return }
+        guard try !raftFiles().isEmpty || !keys.dataKeys.ids.isEmpty else { return }
+        logger.warning("what this host had as a manager is removed: its demotion had not come so far")
+        try removeState()
     }
 
     /// Gets a certificate for a new key, with the role that the node has now.
@@ -165,14 +181,18 @@ extension ControlPlane {
     /// Gets this host its place in raft; it holds a manager's certificate.
     func becomeManager() async throws {
         guard let record = shared.withLock(\.record) else { return }
-        let manager: Manager
-        if let present = shared.withLock(\.manager) {
-            manager = present
-        } else {
-            // What a demotion that was cut short left behind.
-            if record.raftMember == 0 { try removeState() }
-            manager = try makeManager()
+        if let manager = shared.withLock(\.manager) { return try await takePlace(manager, record) }
+        // What a demotion that was cut short left behind.
+        if record.raftMember == 0 { try removeState() }
+        let manager = try makeManager()
+        do { try await takePlace(manager, record) } catch {
+            // The next attempt opens files of the same names.
+            if shared.withLock({ $0.manager !== manager }) { await manager.stop() }
+            throw error
         }
+    }
+
+    private func takePlace(_ manager: Manager, _ record: NodeRecord) async throws {
         var generator = SystemRandomNumberGenerator()
         let member =
             manager.raft.status.member
@@ -201,6 +221,7 @@ extension ControlPlane {
             }
             try await Task.sleep(for: .milliseconds(20))
         }
+        try note(member, manager)
     }
 
     /// Between two questions for a place in raft.
@@ -214,16 +235,22 @@ extension ControlPlane {
             ClusterMethodNames.joinRaft, JSONCoding.encode(question), record, until: { isStepDue })
         let response = try JSONCoding.decode(JoinRaftResponse.self, from: known)
         if let keys = response.dataKeys { try take(keys) }
-        guard manager.raft.status.member == nil else { return }
-        let peers = response.members.filter { $0.id != member.id }.map {
-            RaftMember(id: $0.id, nodeID: $0.nodeID, address: $0.address)
+        if manager.raft.status.member == nil {
+            let peers = response.members.filter { $0.id != member.id }.map {
+                RaftMember(id: $0.id, nodeID: $0.nodeID, address: $0.address)
+            }
+            try await manager.raft.join(as: member, peers: peers)
         }
-        try await manager.raft.join(as: member, peers: peers)
+        try note(member, manager)
+    }
+
+    /// From here on it may be a voter, whatever else fails: an earlier attempt, or life, may have come no further.
+    private func note(_ member: RaftMember, _ manager: Manager) throws {
+        if shared.withLock({ $0.manager == nil }) { takeUp(manager) }
         try remember {
             $0.isManager = true
             $0.raftMember = member.id
         }
-        takeUp(manager)
     }
 
     /// Whether this host is meant to be a manager and raft has not taken it for one yet.

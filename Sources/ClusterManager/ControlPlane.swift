@@ -152,9 +152,12 @@ public final class ControlPlane: Sendable {
             managers = state.nodes.values.filter { $0.raftMember != nil }.sorted { $0.id < $1.id }
                 .map { SwarmMembership.Manager(nodeID: $0.id, address: $0.clusterAddress) }
         }
+        let status = manager?.raft.status
+        let isBroken = !error.isEmpty || status?.failure != nil
         return SwarmMembership(
-            state: error.isEmpty ? .active : .error, nodeID: record.nodeID, nodeAddress: record.address,
-            controlAvailable: manager != nil, error: error, managers: managers)
+            state: isBroken ? .error : .active, nodeID: record.nodeID, nodeAddress: record.address,
+            controlAvailable: manager != nil, error: error.isEmpty ? status?.impediment ?? "" : error,
+            managers: managers)
     }
 
     /// The nodes that the managers know, without waiting; empty on a worker.
@@ -277,6 +280,8 @@ public final class ControlPlane: Sendable {
 enum ClusterMethodNames {
     /// Mutations of a manager's clients: `ProposalRequest` to `ProposalAnswer`.
     static let propose = "leader.propose"
+    /// The same, where it may have been asked for before: `RepeatedRequest` to `ProposalAnswer`.
+    static let proposeAgain = "leader.propose-again"
     /// What the peer's sessions say: `SessionReport` to what the leader has applied.
     static let sessions = "leader.sessions"
     /// A host without certificate, passed on by another manager: `EnrolRequest` to `EnrolResponse`.

@@ -10,6 +10,8 @@ public struct ControlPlaneConfiguration: Sendable {
     public var description: NodeDescription
     /// The versions of clusters that this host can be a manager of.
     public var supportedVersions = SupportedVersions.own
+    /// After how many entries of the log a manager writes a snapshot; nil for the usual number.
+    public var entriesPerSnapshot: UInt64?
 
     public init(directory: String, port: UInt16 = 2377, description: NodeDescription) {
         self.directory = directory

@@ -12,7 +12,8 @@ extension Manager {
     private static let retryPause: Duration = .milliseconds(20)
 
     /// One proposal, whoever leads, and applied here when it returns: what a leader left unanswered when it died is
-    /// asked for again, under the same identifier, so that it is applied once.
+    /// asked for again, under the same identifier, so that it is applied once; where it was asked for so long ago that
+    /// this is not certain, the error says so.
     ///
     /// - Parameter author: this host, perhaps for a client of its own.
     func attempt(
@@ -22,16 +23,21 @@ extension Manager {
         var request = ProposalRequest(id: Identifiers.swarm(using: &generator), note: note, mutations: mutations)
         if case .node(_, let client) = author { request.client = client }
         let deadline = Clock.sinceBoot() + 2 * Self.leaderPatienceNanoseconds
+        let since = store.state.index
+        var repeated: RepeatedRequest?
         while true {
             do {
                 if isLeading {
-                    return try await proposer.propose(mutations, by: author, note: note, id: request.id)
+                    return try await proposer.propose(
+                        mutations, by: author, note: note, id: request.id, notAfter: repeated?.lastIndex)
                 }
-                let answer = try await forward(request)
+                let answer =
+                    if let repeated { try await forwardAgain(repeated) } else { try await forward(request) }
                 try await raft.waitApplied(answer.index)
                 return answer
             } catch {
                 let failure = EngineError(any: error)
+                repeated = RepeatedRequest(request: request, since: since)
                 guard failure.kind == .unavailable, Clock.sinceBoot() < deadline,
                     (try? await Task.sleep(for: Self.retryPause)) != nil
                 else { throw failure }
@@ -58,6 +64,17 @@ extension Manager {
         let payload = try JSONCoding.encode(request)
         let answer = try await askLeader(leader(), ClusterMethodNames.propose, payload)
         return try JSONCoding.decode(ProposalAnswer.self, from: answer)
+    }
+
+    private func forwardAgain(_ repeated: RepeatedRequest) async throws -> ProposalAnswer {
+        do {
+            let payload = try JSONCoding.encode(repeated)
+            let answer = try await askLeader(leader(), ClusterMethodNames.proposeAgain, payload)
+            return try JSONCoding.decode(ProposalAnswer.self, from: answer)
+        } catch let failure as RPCFailure where failure.kind == .notImplemented {
+            // A leader whose program does not know it.
+            return try await forward(repeated.request)
+        }
     }
 
     /// Asks another manager, which leads. Gives up as soon as raft no longer takes it for the leader: where it lost its

@@ -35,7 +35,8 @@ final class Manager: Sendable {
 
     /// - Parameter keys: of this host's databases.
     init(
-        directory: String, keys: DatabaseKeys, versions: ManagerVersions, connector: ClusterConnector, logger: Logger
+        directory: String, keys: DatabaseKeys, versions: ManagerVersions, entriesPerSnapshot: UInt64?,
+        connector: ClusterConnector, logger: Logger
     ) throws {
         self.logger = logger
         self.connector = connector
@@ -46,7 +47,8 @@ final class Manager: Sendable {
             directory: directory, on: disks.state, supported: versions.supported, logger: logger)
         channels = RaftChannels(connector: connector, logger: logger)
         raft = try RaftNode(
-            directory: directory, transport: channels, stateMachine: store, on: disks.log, logger: logger)
+            directory: directory, transport: channels, stateMachine: store, entriesPerSnapshot: entriesPerSnapshot,
+            on: disks.log, logger: logger)
         sessions = SessionServer(store: store, logger: logger)
         survey = ManagerSurvey(versions: versions, raft: raft, connector: connector)
         reader = StateReader(store: store)
@@ -130,9 +132,14 @@ final class Manager: Sendable {
         let deadline = Clock.sinceBoot() + Self.leaderPatienceNanoseconds
         while true {
             if let leader = raft.status.leader { return leader }
-            guard Clock.sinceBoot() < deadline else { throw .noLeader }
-            do { try await Task.sleep(for: .milliseconds(10)) } catch { throw .noLeader }
+            guard Clock.sinceBoot() < deadline else { throw withoutLeader }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { throw withoutLeader }
         }
+    }
+
+    /// Why nothing can be asked of a leader here.
+    private var withoutLeader: EngineError {
+        raft.status.impediment.map { EngineError(.unavailable, $0) } ?? .noLeader
     }
 
     /// How long a request waits for a leader to be elected.
@@ -148,7 +155,8 @@ final class Manager: Sendable {
             } catch {
                 // Between two leaders: the read has no effect, so it is asked again.
                 guard Clock.sinceBoot() < deadline, (try? await Task.sleep(for: .milliseconds(50))) != nil else {
-                    throw EngineError(error)
+                    let failure = EngineError(error)
+                    throw failure == .noLeader ? withoutLeader : failure
                 }
             }
         }

@@ -1,11 +1,14 @@
 import JSON
 import LinuxSystem
+import RaftNode
 import SessionModel
 import Values
 
 /// What a host remembers of its part in a cluster, in `node.json`.
 struct NodeRecord: Hashable, Codable {
     static let fileName = "node.json"
+    /// What is to take its place: a manager is about to go on alone.
+    static let renewalName = "node-renewed.json"
 
     var nodeID: String
     var clusterID: String
@@ -28,20 +31,23 @@ struct NodeRecord: Hashable, Codable {
 
     var clusterAddress: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
 
+    /// Its membership in raft.
+    var ownMember: RaftMember { RaftMember(id: raftMember, nodeID: nodeID, address: clusterAddress) }
+
     func with(managers: [PeerAddress]) -> NodeRecord {
         var record = self
         record.managers = managers
         return record
     }
 
-    static func load(directory: String) throws -> NodeRecord? {
-        let path = directory + "/" + fileName
+    static func load(directory: String, named name: String = fileName) throws -> NodeRecord? {
+        let path = directory + "/" + name
         guard Files.exists(path) else { return nil }
         return try JSONCoding.decode(NodeRecord.self, from: Files.read(path))
     }
 
-    func save(directory: String) throws {
+    func save(directory: String, named name: String = fileName) throws {
         try Files.makeDirectories(directory, mode: 0o700)
-        try Files.writeDurably(directory + "/" + Self.fileName, JSONCoding.encode(self), mode: 0o600)
+        try Files.writeDurably(directory + "/" + name, JSONCoding.encode(self), mode: 0o600)
     }
 }

@@ -157,9 +157,11 @@ extension ControlPlane {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
             let request = try ProposalRequest.coding.decode(ProposalRequest.self, from: payload)
-            return try await JSONCoding.encode(
-                manager.proposer.propose(
-                    request.mutations, by: .node(asker, through: request.client), note: request.note, id: request.id))
+            return try await propose(request, of: asker, manager)
+        case ClusterMethodNames.proposeAgain:
+            try requireManager(peer, manager)
+            let repeated = try RepeatedRequest.coding.decode(RepeatedRequest.self, from: payload)
+            return try await propose(repeated.request, of: asker, manager, notAfter: repeated.lastIndex)
         case ClusterMethodNames.sessions:
             try requireManager(peer, manager)
             // One that was taken out of raft learns of nothing any more.
@@ -194,6 +196,15 @@ extension ControlPlane {
             return []
         default: throw EngineError(.notImplemented, "this manager does not know \"\(method)\"")
         }
+    }
+
+    private func propose(
+        _ request: ProposalRequest, of asker: String, _ manager: Manager, notAfter lastIndex: UInt64? = nil
+    ) async throws -> [UInt8] {
+        try await JSONCoding.encode(
+            manager.proposer.propose(
+                request.mutations, by: .node(asker, through: request.client), note: request.note, id: request.id,
+                notAfter: lastIndex))
     }
 
     /// The certificate's word and the node's row: a demoted manager's certificate is a worker's.

@@ -25,7 +25,8 @@ public final class ClusterStore: RaftStateMachine {
     /// The file that names the current state file.
     private static let pointerName = "state-current"
 
-    /// Opens the state in a directory, or begins an empty one.
+    /// Opens the state in a directory, or begins an empty one. A file that is damaged is set aside for an empty state,
+    /// which Raft's snapshot and log, checked on their own, bring to where it was.
     ///
     /// - Parameters:
     ///   - disk: which seals the state's file, also one that an earlier version left open, and snapshots; nil leaves
@@ -44,17 +45,50 @@ public final class ClusterStore: RaftStateMachine {
             let name = Files.exists(pointer) ? try Files.text(pointer) : "state-0.sqlite"
             let path = directory + "/" + name
             try Self.removeLeftovers(directory, except: name)
-            try disk?.adopt(path)
-            let database = try StateDatabase(path: path, on: disk)
-            let state = try database.load()
-            // One that is empty gets its version with what it is given.
-            if state.index > 0 { try supported.check(state.version) }
+            let (database, state) = try Self.open(path, on: disk, supported, logger)
             current = Mutex(state)
             hub = try WatchHub(at: state.position)
             writer = try StateWriter(database, path: path, index: state.index)
         } catch {
             throw ClusterStoreError(error, path: directory)
         }
+    }
+
+    private static func open(
+        _ path: String, on disk: SealedDisk?, _ supported: SupportedVersions, _ logger: Logger
+    ) throws -> (StateDatabase, ClusterState) {
+        do {
+            let database = try open(path, on: disk)
+            return (database, try load(database, supported))
+        } catch let error where error is JSONError || (error as? DatabaseError)?.isDamage == true {
+            let remains = try StateCopy.setAside(path)
+            logger.error(
+                "the file of the cluster's state is damaged and set aside: Raft's snapshot and log make it anew",
+                metadata: ["reason": "\(error)", "file": "\(remains)"])
+            let database = try open(path, on: disk)
+            return (database, try load(database, supported))
+        }
+    }
+
+    /// A file of which not even the beginning can be read may be a whole one under other keys: it is left alone.
+    private static func open(_ path: String, on disk: SealedDisk?) throws -> StateDatabase {
+        do {
+            try disk?.adopt(path)
+            return try StateDatabase(path: path, on: disk)
+        } catch let error as DatabaseError where error.isDamage {
+            throw ClusterStoreError.corrupted(
+                path: path,
+                reason: "\(error). If \(Files.parent(of: path)) has the keys under which it was written, move the file "
+                    + "away and start martletd again: it is made anew from Raft's snapshot and log")
+        }
+    }
+
+    private static func load(_ database: StateDatabase, _ supported: SupportedVersions) throws -> ClusterState {
+        // Before the objects are read, which another version may not understand. A state that is empty gets its version
+        // with what it is given.
+        let mark = try database.mark()
+        if mark.index > 0 { try supported.check(mark.version) }
+        return try database.load()
     }
 
     deinit { close() }
@@ -107,7 +141,7 @@ public final class ClusterStore: RaftStateMachine {
     public var appliedIndex: UInt64 { current.withLock(\.index) }
 
     public func apply(_ commands: [CommittedCommand]) throws -> [[UInt8]] {
-        try writer.check()
+        try noticingDamage { try writer.check() }
         var news = AppliedCommands(state: state)
         var results: [[UInt8]] = []
         for command in commands {
@@ -128,9 +162,18 @@ public final class ClusterStore: RaftStateMachine {
 
     public func writeSnapshot(to path: String) throws -> UInt64? {
         // A reader of its own, so that nothing waits for the copy.
-        try reader().vacuum(into: path)
+        try noticingDamage { try reader().vacuum(into: path) }
         let index = try StateDatabase.share(path, on: disk).index
         return index > 0 ? index : nil
+    }
+
+    private func noticingDamage(_ body: () throws -> Void) throws {
+        do { try body() } catch let error as DatabaseError where error.isDamage {
+            throw ClusterStoreError.corrupted(
+                path: writer.path,
+                reason: "\(error). Nothing is lost: start martletd again on this host, and the file is made anew from "
+                    + "Raft's snapshot and log")
+        }
     }
 
     /// How far the state in a copy has come, and its cluster, without loading the rest.
@@ -159,27 +202,24 @@ public final class ClusterStore: RaftStateMachine {
         }
     }
 
-    public func install(snapshot path: String, index: UInt64) throws {
+    public func installation(of path: String, index: UInt64) throws -> () throws -> Void {
         let name = "state-\(index)-\(Clock.sinceBoot()).sqlite"
-        let target = directory + "/" + name
-        let (database, state): (StateDatabase, ClusterState)
-        do {
-            (database, state) = try copy(path, to: target, index: index)
-            try Files.writeDurably(directory + "/" + Self.pointerName, Array(name.utf8), mode: 0o600)
-        } catch {
-            // It is tried again where the disk is full: what is half made would keep it so.
-            Self.removeDatabase(target)
-            throw error
-        }
-        Self.removeDatabase(writer.replace(by: database, path: target, index: index))
-        logger.info("the cluster's state was replaced by a snapshot", metadata: ["index": "\(index)"])
+        let copy = StateCopy(directory + "/" + name)
+        let state = try fill(copy, from: path, index: index)
+        return { try self.install(copy, named: name, state) }
+    }
+
+    private func install(_ copy: StateCopy, named name: String, _ state: ClusterState) throws {
+        try Files.writeDurably(directory + "/" + Self.pointerName, Array(name.utf8), mode: 0o600)
+        guard let database = copy.take() else { preconditionFailure("a copy is installed once") }
+        StateCopy.remove(writer.replace(by: database, path: copy.path, index: state.index))
+        logger.info("the cluster's state was replaced by a snapshot", metadata: ["index": "\(state.index)"])
         publish(state, nil)
     }
 
-    /// A durable copy of a snapshot that holds what it should.
-    private func copy(
-        _ path: String, to target: String, index: UInt64
-    ) throws -> (StateDatabase, ClusterState) {
+    /// Makes a durable copy of a snapshot that holds what it should.
+    private func fill(_ copy: StateCopy, from path: String, index: UInt64) throws -> ClusterState {
+        let target = copy.path
         let reader = try Database(path: path, access: .readOnly, on: disk)
         _ = try StateDatabase.schema.check(reader)
         try reader.vacuum(into: target)
@@ -194,7 +234,8 @@ public final class ClusterStore: RaftStateMachine {
                 throw ClusterStoreError.corrupted(path: path, reason: "it holds index \(state.index), not \(index)")
             }
             try supported.check(state.version)
-            return (database, state)
+            copy.database = database
+            return state
         } catch let error as JSONError {
             throw ClusterStoreError.corrupted(path: path, reason: error.description)
         }
@@ -203,13 +244,11 @@ public final class ClusterStore: RaftStateMachine {
     /// Removes what a crash has left of states that were replaced.
     private static func removeLeftovers(_ directory: String, except current: String) throws(SystemError) {
         for name in try Files.list(directory)
-        where name.hasPrefix("state-") && name.contains(".sqlite") && !name.hasPrefix(current) {
+        where name.hasPrefix("state-") && name.contains(".sqlite") && !name.hasPrefix(current)
+            && !name.hasPrefix(StateCopy.damagedName)
+        {
             try Files.removeTree(directory + "/" + name)
         }
-    }
-
-    private static func removeDatabase(_ path: String) {
-        for suffix in ["", "-wal", "-shm"] { try? Files.removeTree(path + suffix) }
     }
 
     /// - Parameter changes: nil where the way to the state is not known.

@@ -13,6 +13,9 @@ public struct SystemError: Error, Hashable, CustomStringConvertible {
         self.errno = errno
     }
 
+    /// There is no room on the device, or none is left of a quota.
+    public var isFull: Bool { errno == ENOSPC || errno == EDQUOT }
+
     public var description: String {
         let reason = String(cString: strerror(errno))
         return object.isEmpty ? "\(operation): \(reason)" : "\(operation) \(object): \(reason)"

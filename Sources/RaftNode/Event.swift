@@ -5,7 +5,7 @@ enum Event: Sendable {
     case message(RaftMessage, from: String)
     case bootstrap(RaftMember, Reply<Void>)
     case join(RaftMember, peers: [RaftMember], Reply<Void>)
-    case propose(bytes: [UInt8], term: UInt64?, Reply<(index: UInt64, result: [UInt8])>)
+    case propose(IncomingProposal)
     case read(Reply<UInt64>)
     case waitApplied(UInt64, Reply<UInt64>)
     /// `seen` says who was a member and voted when it was decided: it is for now or never. Without it, it waits.
@@ -33,7 +33,7 @@ enum Event: Sendable {
         case .bootstrap(_, let reply), .join(_, _, let reply), .changeMembers(_, _, let reply),
             .transfer(_, let reply):
             reply.fail(error)
-        case .propose(_, _, let reply): reply.fail(error)
+        case .propose(let proposal): proposal.reply.fail(error)
         case .read(let reply), .waitApplied(_, let reply): reply.fail(error)
         case .stop(let reply): reply?.succeed(())
         case .abandon(let reply): reply.succeed(())

@@ -6,5 +6,5 @@ public final class NoStateMachine: RaftStateMachine {
     public var appliedIndex: UInt64 { 0 }
     public func apply(_ commands: [CommittedCommand]) -> [[UInt8]] { commands.map { _ in [] } }
     public func writeSnapshot(to path: String) -> UInt64? { nil }
-    public func install(snapshot path: String, index: UInt64) {}
+    public func installation(of path: String, index: UInt64) -> () throws -> Void { {} }
 }

@@ -46,13 +46,17 @@ extension NodeLoop {
                 isSnapshotDamaged = true
                 nextSnapshotTick = now
                 logger.error("the snapshot on the disk is damaged and is written anew", metadata: ["file": "\(name)"])
-            case .structure: failure = failure ?? "\(storage.damaged(item))"
+            case .structure:
+                failure = failure ?? "\(storage.damaged(item))"
+                storage.recordDamage(item)
+            case .unreadable: failure = failure ?? "\(storage.damaged(item))"
             case .row, .entry: rows.append(item)
             }
         }
         guard !rows.isEmpty, failure == nil else { return }
         guard rows.count <= Self.repairLimit else {
             failure = "\(storage.damaged(rows[0])), and \(rows.count - 1) more rows"
+            storage.recordDamage(rows[0])
             return
         }
         do throws(RaftError) {

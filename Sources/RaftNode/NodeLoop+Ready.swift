@@ -66,17 +66,17 @@ extension NodeLoop {
         guard let metadata = ready.snapshot, stateMachine.hasState else {
             return try storage.save(ready.hardState, ready.entries, behind: ready.snapshot)
         }
-        guard let file = received[metadata.index], file.metadata == metadata else {
+        guard let file = received[metadata.index]?.file, file.metadata == metadata else {
             throw .storage("the file of snapshot \(metadata.index) is missing")
         }
         try storage.save(ready.hardState, ready.entries, behind: metadata, in: file)
     }
 
     private func install(_ metadata: SnapshotMetadata) throws(RaftError) {
-        guard let file = received[metadata.index] else { return }
-        try Self.install(file, into: stateMachine, directory: storage.snapshotDirectory)
+        guard let arrived = received[metadata.index] else { return }
+        do { try arrived.install() } catch { throw Self.installationFailure(error, metadata) }
         let replaced = snapshot
-        snapshot = file
+        snapshot = arrived.file
         isSnapshotDamaged = false
         noteSeal()
         trimTarget = 0
@@ -94,13 +94,17 @@ extension NodeLoop {
         do {
             try stateMachine.install(snapshot: directory + "/" + file.name, index: file.metadata.index)
         } catch {
-            throw Self.failure(error, "snapshot \(file.metadata.index) could not be installed")
+            throw installationFailure(error, file.metadata)
         }
     }
 
+    private static func installationFailure(_ error: any Error, _ metadata: SnapshotMetadata) -> RaftError {
+        failure(error, "snapshot \(metadata.index) could not be installed")
+    }
+
     private static func failure(_ error: any Error, _ what: String) -> RaftError {
-        if let error = error as? DatabaseError, error.isFull { return .diskFull("\(what): \(error)") }
-        return .storage("\(what): \(error)")
+        let isFull = (error as? DatabaseError)?.isFull ?? (error as? SystemError)?.isFull ?? false
+        return isFull ? .diskFull("\(what): \(error)") : .storage("\(what): \(error)")
     }
 
     private static func commands(in entries: [Entry]) -> [CommittedCommand] {

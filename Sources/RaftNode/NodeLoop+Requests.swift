@@ -3,7 +3,10 @@ import RaftCore
 
 struct IncomingProposal {
     let bytes: [UInt8]
+    /// Not in another one.
     let term: UInt64?
+    /// Nowhere behind it.
+    let lastIndex: UInt64?
     let reply: Reply<(index: UInt64, result: [UInt8])>
 }
 
@@ -41,8 +44,7 @@ extension NodeLoop {
         case .message(let message, let nodeID): receive(message, from: nodeID)
         case .bootstrap(let member, let reply): bootstrap(member, reply)
         case .join(let member, let peers, let reply): join(member, peers, reply)
-        case .propose(let bytes, let term, let reply):
-            incoming.append(IncomingProposal(bytes: bytes, term: term, reply: reply))
+        case .propose(let proposal): incoming.append(proposal)
         case .read(let reply): unissuedReads.append(PendingRead(deadline: requestDeadline, reply: reply))
         case .waitApplied(let index, let reply): wait(for: index, reply, deadline: requestDeadline)
         case .changeMembers(let change, let seen, let reply):
@@ -72,6 +74,12 @@ extension NodeLoop {
             logger.warning(
                 "dropped a Raft message in another host's name",
                 metadata: ["claimed": "\(known.nodeID)", "sender": "\(nodeID)"])
+            return
+        }
+        // Whoever wants something proposed asks the leader's manager, which makes the command: bytes of another host's,
+        // once committed, would stop every member that cannot read them, for good.
+        if case .proposals = message.body {
+            logger.warning("dropped proposals in a Raft message", metadata: ["sender": "\(nodeID)"])
             return
         }
         raft?.step(message)
@@ -137,16 +145,18 @@ extension NodeLoop {
         let batch = incoming
         incoming = []
         // The core itself is not bound: a second holder would have its log copied at every batch.
-        guard let term = raft?.currentTerm else {
+        guard let term = raft?.currentTerm, let lastIndex = raft?.lastIndex else {
             for proposal in batch { proposal.reply.fail(.notAMember) }
             return
         }
         var taken: [IncomingProposal] = []
         for proposal in batch {
-            if proposal.term ?? term == term {
-                taken.append(proposal)
-            } else {
+            if proposal.term ?? term != term {
                 proposal.reply.fail(.notLeader(leader: member(raft?.leader ?? 0)))
+            } else if let limit = proposal.lastIndex, lastIndex + UInt64(taken.count) >= limit {
+                proposal.reply.fail(.tooLate(limit))
+            } else {
+                taken.append(proposal)
             }
         }
         guard !taken.isEmpty else { return }

@@ -7,6 +7,8 @@ import RaftCore
 extension NodeLoop {
     /// After a snapshot that could not be written (5 s).
     static let snapshotRetryTicks: UInt64 = 100
+    /// How long a snapshot that could not be used is not taken again (30 s): its sender gives up meanwhile.
+    static let refusalTicks = SnapshotSending.patienceTicks
 
     /// To be called where there is another snapshot on record.
     func noteSeal() {
@@ -26,7 +28,7 @@ extension NodeLoop {
         let name = "snapshot-\(raft.appliedIndex)-\(raft.currentTerm)-\(now)"
         // One of an earlier life that is to be replaced: another tick, another name.
         guard name != snapshot?.name else { return }
-        appliedBytes = 0
+        coveredBytes = appliedBytes
         let path = storage.snapshotDirectory + "/" + name
         let (stateMachine, mailbox) = (stateMachine, mailbox)
         isWritingSnapshot = true
@@ -81,6 +83,7 @@ extension NodeLoop {
             }
             if let snapshot { storage.removeFile(snapshot.name) }
             snapshot = file
+            appliedBytes = max(0, appliedBytes - coveredBytes)
             isSnapshotDamaged = false
             isSnapshotOpen = false
             self.raft?.snapshotWritten(metadata)
@@ -180,6 +183,7 @@ extension NodeLoop {
     func receive(_ chunk: SnapshotChunk, from sender: UInt64) {
         guard let raft else { return }
         if !stateMachine.hasState { return mark(chunk.metadata, from: sender) }
+        if let refused, refused.metadata == chunk.metadata, now < refused.until { return }
         let isHeld = received[chunk.metadata.index] != nil
         do {
             switch chunk.use(
@@ -204,7 +208,7 @@ extension NodeLoop {
                 acknowledge(chunk.metadata.index, 0, to: sender)
             case .whole(let file):
                 self.receiver = nil
-                received[file.metadata.index] = file
+                guard prepare(file, from: sender) else { return }
                 acknowledge(file.metadata.index, file.byteCount, to: sender)
                 mark(file.metadata, from: sender)
             }
@@ -215,13 +219,30 @@ extension NodeLoop {
         }
     }
 
+    /// Whether the snapshot can replace the state. One that cannot leaves this member as it is, log and all.
+    private func prepare(_ file: SnapshotFile, from sender: UInt64) -> Bool {
+        do {
+            let install = try stateMachine.installation(
+                of: storage.snapshotDirectory + "/" + file.name, index: file.metadata.index)
+            received[file.metadata.index] = ReceivedSnapshot(file: file, install: install)
+            return true
+        } catch {
+            logger.error(
+                "a snapshot that arrived cannot be used",
+                metadata: ["index": "\(file.metadata.index)", "member": "\(sender)", "reason": "\(error)"])
+            storage.removeFile(file.name)
+            refused = (file.metadata, now + Self.refusalTicks)
+            return false
+        }
+    }
+
     /// Removes what has arrived of snapshots that the log has caught up with. Whatever was to be installed is.
     func dropUselessSnapshots() {
         guard let committed = raft?.committedIndex else { return }
         if let receiver, receiver.arrival.metadata.index <= committed { dropArriving() }
-        for (index, file) in received where index <= committed {
+        for (index, arrived) in received where index <= committed {
             received[index] = nil
-            storage.removeFile(file.name)
+            storage.removeFile(arrived.file.name)
         }
     }
 

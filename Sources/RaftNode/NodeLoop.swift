@@ -53,14 +53,19 @@ final class NodeLoop: @unchecked Sendable {
     var isWritingSnapshot = false
     /// In ticks: not before, since the last attempt failed.
     var nextSnapshotTick: UInt64 = 0
+    /// Of the commands that were applied since the last snapshot, as far as this life knows.
     var appliedBytes = 0
+    /// What `appliedBytes` was when the snapshot was begun that is being written.
+    var coveredBytes = 0
     var trimTarget: UInt64 = 0
     /// What is kept where there is no state.
     var tail = WitnessTail(after: 0)
     var senders: [UInt64: SnapshotSender] = [:]
     var receiver: SnapshotReceiver?
     /// Received whole and not installed yet, by index.
-    var received: [UInt64: SnapshotFile] = [:]
+    var received: [UInt64: ReceivedSnapshot] = [:]
+    /// One that could not be used when it was whole, and until when its pieces are not taken, in ticks.
+    var refused: (metadata: SnapshotMetadata, until: UInt64)?
 
     let scrubber: Scrubber
     let applier = Applier()
@@ -98,6 +103,10 @@ final class NodeLoop: @unchecked Sendable {
         // A snapshot installed just now may be newer than the log's base.
         restored.applied = max(stateMachine.appliedIndex, contents.base.index)
         tail = WitnessTail(after: contents.base.index)
+        let covered = contents.snapshot?.metadata.index ?? contents.base.index
+        appliedBytes = contents.entries.reduce(0) { sum, entry in
+            covered < entry.index && entry.index <= restored.applied ? sum + entry.byteCount : sum
+        }
         raft = try Self.makeRaft(member, restored, timing)
         noteSeal()
         if let snapshot { trimTarget = snapshot.metadata.index.saturatingSubtract(trimming.keptEntries) }

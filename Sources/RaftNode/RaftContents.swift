@@ -56,6 +56,8 @@ enum Damage: Hashable, Sendable {
     case snapshotFile(String)
     /// SQLite itself cannot make sense of the file.
     case structure(String)
+    /// The disk refuses to read it: it may be whole.
+    case unreadable(String)
 }
 
 extension Damage: CustomStringConvertible {
@@ -64,7 +66,7 @@ extension Damage: CustomStringConvertible {
         case .row(let table): "the row \(table) does not fit its checksum or is missing"
         case .entry(let index): "entry \(index) of the log does not fit its checksum or is missing"
         case .snapshotFile(let name): "the file \(name) does not fit its checksum or is missing"
-        case .structure(let reason): reason
+        case .structure(let reason), .unreadable(let reason): reason
         }
     }
 }

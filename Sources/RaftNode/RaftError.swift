@@ -12,6 +12,8 @@ public enum RaftError: Error, Sendable, Hashable {
     case commandTooLarge(bytes: Int)
     /// Too many proposals wait to be committed; nothing was proposed.
     case tooManyProposals
+    /// The log has come to the index that the proposal was not to come after; nothing was proposed.
+    case tooLate(UInt64)
     /// `bootstrap` or `join` comes first.
     case notAMember
     /// `bootstrap` or `join` was called on a node that has a log already.
@@ -43,6 +45,7 @@ extension RaftError: CustomStringConvertible {
         case .timedOut: "the group did not answer in time: a majority of the managers may be unreachable"
         case .commandTooLarge(let bytes): "the change has \(bytes) bytes, more than \(RaftNode.commandByteLimit)"
         case .tooManyProposals: "too many changes wait to be committed"
+        case .tooLate(let index): "the log has come to entry \(index) already"
         case .notAMember: "this host has not joined a Raft group"
         case .alreadyAMember: "this host belongs to a Raft group already"
         case .unknownMember(let id): "no member has the identity \(id)"

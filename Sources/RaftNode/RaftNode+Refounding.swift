@@ -10,6 +10,11 @@ extension RaftNode {
         public var term: UInt64
     }
 
+    /// To whom the log in a directory belongs; nil where there is none. The directory must not be in use by a node.
+    public static func member(in directory: String, on disk: SealedDisk? = nil) throws(RaftError) -> RaftMember? {
+        try RaftStorage(directory: directory, on: disk).load().member
+    }
+
     /// Makes the directory that of a group of one: for a restored state, or where a majority is lost for good.
     ///
     /// Commands of the log that are here and not applied yet are applied, since they may have been acknowledged. The

@@ -3,6 +3,7 @@ import LinuxSystem
 import Logging
 import RaftCore
 import SQLite
+import Synchronization
 
 @_exported import enum RaftCore.MembershipChange
 @_exported import struct RaftCore.RaftMember
@@ -25,21 +26,25 @@ public final class RaftNode: Sendable {
 
     private let mailbox: Mailbox
     private let board: StatusBoard
+    private let ending = Ending()
 
     /// Opens or makes `raft.sqlite` in the directory (which it makes too) and starts the node's thread.
     ///
     /// - Parameters:
     ///   - timing: how long the node waits for what; the defaults suit hosts on one network.
+    ///   - entriesPerSnapshot: after how many entries a snapshot is written; nil for the usual number.
     ///   - disk: which seals `raft.sqlite`, also one that an earlier version left open; nil leaves it open.
     /// - Throws: `damaged` where the files do not hold what was written, `storage` where they cannot be read or do not
     ///   belong together.
     public convenience init(
         directory: String, transport: any RaftTransport, stateMachine: any RaftStateMachine,
-        timing: RaftTiming = RaftTiming(), on disk: SealedDisk? = nil, logger: Logger
+        timing: RaftTiming = RaftTiming(), entriesPerSnapshot: UInt64? = nil, on disk: SealedDisk? = nil, logger: Logger
     ) throws(RaftError) {
+        var limits = RaftLimits()
+        if let entriesPerSnapshot { limits.trimming = RaftTrimming(everyEntries: entriesPerSnapshot) }
         try self.init(
             directory: directory, transport: transport, stateMachine: stateMachine, timing: timing,
-            limits: RaftLimits(), on: disk, logger: logger)
+            limits: limits, on: disk, logger: logger)
     }
 
     init(
@@ -52,7 +57,7 @@ public final class RaftNode: Sendable {
             directory: directory, mailbox: mailbox, board: board, transport: transport, stateMachine: stateMachine,
             timing: timing, limits: limits, disk: disk, logger: logger)
         do throws(SystemError) {
-            let running = RunningLoop(loop)
+            let running = RunningLoop(loop, ending)
             try DetachedThread.start("raft") { running.run() }
         } catch {
             throw .stopped("\(error)")
@@ -74,14 +79,18 @@ public final class RaftNode: Sendable {
 
     /// Proposes a command; returns its index and what the state machine answered when it was applied here.
     ///
-    /// - Parameter term: where given, the proposal is refused unless the node leads in exactly this term.
-    /// - Throws: `notLeader`, `leadershipLost`, `timedOut`, `commandTooLarge`, `tooManyProposals`, `stopped`. Only
-    ///   `leadershipLost`, `timedOut` and `stopped` leave open whether the command will be applied.
+    /// - Parameters:
+    ///   - term: where given, the proposal is refused unless the node leads in exactly this term.
+    ///   - lastIndex: where given, the proposal is refused unless its entry is this one or comes before it.
+    /// - Throws: `notLeader`, `leadershipLost`, `timedOut`, `commandTooLarge`, `tooManyProposals`, `tooLate` or
+    ///   `stopped`. Only `leadershipLost`, `timedOut` and `stopped` leave open whether the command will be applied.
     public func propose(
-        _ command: [UInt8], inTerm term: UInt64? = nil
+        _ command: [UInt8], inTerm term: UInt64? = nil, notAfter lastIndex: UInt64? = nil
     ) async throws(RaftError) -> (index: UInt64, result: [UInt8]) {
         guard command.count <= Self.commandByteLimit else { throw .commandTooLarge(bytes: command.count) }
-        return try await ask { .propose(bytes: command, term: term, $0) }
+        return try await ask {
+            .propose(IncomingProposal(bytes: command, term: term, lastIndex: lastIndex, reply: $0))
+        }
     }
 
     /// Waits until this node has applied everything that was committed anywhere when it was called, and returns that
@@ -153,9 +162,11 @@ public final class RaftNode: Sendable {
         try await ask { .transfer(to: id, $0) }
     }
 
-    /// Ends the node's thread and closes the database; whatever waits gets `stopped`. The group is not told.
+    /// Ends the node's thread and closes the database, also where it has stopped itself; whatever waits gets `stopped`.
+    /// The group is not told. Who lets go of a node without it must not open another one in its directory.
     public func stop() async {
         _ = try? await ask { .stop($0) }
+        await ending.wait()
     }
 
     /// For tests: ends the thread as kill -9 would, without closing anything.
@@ -178,14 +189,44 @@ public final class RaftNode: Sendable {
 /// SAFETY: used by the loop's thread alone, after it was made.
 private final class RunningLoop: @unchecked Sendable {
     private var loop: NodeLoop?
+    private let ending: Ending
 
-    init(_ loop: NodeLoop) { self.loop = loop }
+    init(_ loop: NodeLoop, _ ending: Ending) { (self.loop, self.ending) = (loop, ending) }
 
     /// A connection that closes removes the log beside the database by its name: whoever waits for the end may put
     /// another database there at once.
     func run() {
         let reply = loop?.run()
         loop = nil
+        ending.finish()
         reply?.succeed(())
+    }
+}
+
+/// Whether a node's thread is gone, and with it the open database.
+private final class Ending: Sendable {
+    private struct State {
+        var isOver = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if !state.isOver { state.waiters.append(continuation) }
+                return state.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    func finish() {
+        let waiters = state.withLock { state in
+            defer { state = State(isOver: true) }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
     }
 }

@@ -17,10 +17,10 @@ public struct CommittedCommand: Sendable {
 
 /// The replicated state: what committed commands are applied to, in the same order on every member.
 ///
-/// `apply` and `install` are called one at a time: on the node's own thread, and `apply` also on another one while that
-/// waits for its disk. Either way they hold up the node's heartbeats: they must be done within a fraction of the
-/// election timeout. `appliedIndex` is read when the node starts, founds a group or joins one; `writeSnapshot` is
-/// called on a thread of its own beside `apply`.
+/// `apply`, `installation` and what that returns are called one at a time: on the node's own thread, and `apply` also
+/// on another one while that waits for its disk. Either way they hold up the node's heartbeats: they must be done
+/// within a fraction of the election timeout. `appliedIndex` is read when the node starts, founds a group or joins one;
+/// `writeSnapshot` is called on a thread of its own beside `apply`.
 public protocol RaftStateMachine: AnyObject, Sendable {
     /// The disk that seals the snapshots, which then are databases; nil where they are sent as they lie there. What is
     /// sent is not sealed, and what arrives is where it can be.
@@ -39,10 +39,14 @@ public protocol RaftStateMachine: AnyObject, Sendable {
     /// now. It must not hold `apply` up for long. The node makes the file durable and owns it from then on.
     func writeSnapshot(to path: String) throws -> UInt64?
 
-    /// Replaces the whole state by the snapshot in the file, durably, so that `appliedIndex` is `index` afterwards. The
-    /// file stays the node's: copy it, never open it for writing. May be called again with the same one after a crash,
-    /// and after it threw a `DatabaseError` for a full disk.
-    func install(snapshot path: String, index: UInt64) throws
+    /// Makes everything ready that replaces the whole state by the snapshot in the file, without an effect yet. The
+    /// node calls it before it gives up the log that the snapshot replaces. The file stays the node's: copy it, never
+    /// open it for writing.
+    ///
+    /// - Returns: what replaces the state, durably, so that `appliedIndex` is `index` afterwards. It may be called
+    ///   again after it threw for a full disk, and nothing stays of it where it is let go without a call.
+    /// - Throws: where the file does not hold a state as of `index` that this program can go on with.
+    func installation(of path: String, index: UInt64) throws -> () throws -> Void
 
     /// Whether there is a state at all: a witness has none.
     var hasState: Bool { get }
@@ -51,4 +55,7 @@ public protocol RaftStateMachine: AnyObject, Sendable {
 extension RaftStateMachine {
     public var hasState: Bool { true }
     public var snapshotDisk: SealedDisk? { nil }
+
+    /// Replaces the whole state by the snapshot in the file.
+    public func install(snapshot path: String, index: UInt64) throws { try installation(of: path, index: index)() }
 }

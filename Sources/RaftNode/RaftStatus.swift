@@ -52,4 +52,9 @@ public struct RaftStatus: Sendable, Hashable {
     public internal(set) var isDiskFull = false
     /// Why the node stopped itself.
     public internal(set) var failure: String?
+    /// What keeps this node from taking part, in words for those who run it; nil where nothing does.
+    public var impediment: String? {
+        if let failure { return "this manager has stopped taking part: \(failure)" }
+        return isDiskFull ? "the disk of this manager is full: it takes no part until there is room" : nil
+    }
 }

@@ -7,6 +7,9 @@ import SQLite
 /// WAL with `synchronous=FULL`: a transaction is on the disk when it returns. Each row has a checksum.
 final class RaftStorage {
     static let fileName = "raft.sqlite"
+    /// Says what was found damaged. A start does not see all of it again: SQLite takes a broken piece of its
+    /// write-ahead log for the end of what was committed.
+    static let damageName = "raft.damaged"
 
     let database: Database
     private let directory: String
@@ -28,6 +31,10 @@ final class RaftStorage {
             try Files.makeDirectories(snapshotDirectory, mode: 0o700)
         } catch {
             throw .storage("\(error)")
+        }
+        let record = directory + "/" + Self.damageName
+        if Files.exists(record) {
+            throw .damaged((try? Files.text(record)) ?? "\(record) is there", directory: directory)
         }
         do throws(DatabaseError) {
             // An earlier life may have ended with a sync that failed.
@@ -139,7 +146,7 @@ final class RaftStorage {
                 case .row(.base): try write(base: contents.base)
                 case .row(.snapshot): if let snapshot = contents.snapshot { try write(snapshot) }
                 case .entry(let index): if let entry = contents.entry(at: index) { try write(entry) }
-                case .row(.log), .snapshotFile, .structure: break
+                case .row(.log), .snapshotFile, .structure, .unreadable: break
                 }
             }
         }
@@ -204,6 +211,11 @@ final class RaftStorage {
     }
 
     func failure(_ error: DatabaseError) -> RaftError { Self.failure(error, directory) }
+
+    /// Keeps this log from being taken up again.
+    func recordDamage(_ damage: Damage) {
+        try? Files.writeDurably(directory + "/" + Self.damageName, Array("\(damage)".utf8), mode: 0o600)
+    }
 
     func damaged(_ damage: Damage) -> RaftError { .damaged("\(damage)", directory: directory) }
 

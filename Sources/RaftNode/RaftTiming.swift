@@ -46,3 +46,13 @@ struct RaftTrimming: Sendable {
     /// ... or bytes of commands.
     var tailBytes = 64 << 20
 }
+
+extension RaftTrimming {
+    /// Snapshots after so many entries, of which as many parts as usual are kept behind them.
+    init(everyEntries count: UInt64) {
+        let usual = RaftTrimming()
+        func part(_ entries: UInt64) -> UInt64 { max(1, entries * count / usual.entriesPerSnapshot) }
+        entriesPerSnapshot = count
+        (keptEntries, tailEntries) = (part(usual.keptEntries), part(usual.tailEntries))
+    }
+}

@@ -81,7 +81,8 @@ final class Scrubber: Sendable {
             return damage
         } catch {
             // No descriptor, no memory, or busy: another pass comes.
-            return error.isDamage || error.primaryCode == Self.inputOutput ? [.structure("\(error)")] : nil
+            if error.isDamage { return [.structure("\(error)")] }
+            return error.primaryCode == Self.inputOutput ? [.unreadable("\(error)")] : nil
         }
     }
 

@@ -3,6 +3,12 @@ import LinuxSystem
 import RaftCore
 import SQLite
 
+/// A snapshot that has arrived whole, and what makes it the state.
+struct ReceivedSnapshot {
+    let file: SnapshotFile
+    let install: () throws -> Void
+}
+
 /// A snapshot on this host's disk, whole and durable.
 struct SnapshotFile: Sendable, Hashable {
     let metadata: SnapshotMetadata

@@ -73,6 +73,8 @@ struct ServiceWorld {
     var checker = StateChecker()
     /// Wishes that were acknowledged.
     var changes = 0
+    /// Attempts at tasks that hosts have begun by themselves.
+    var attempts = 0
     /// The entries with which the cluster's version rose.
     var rises: Set<UInt64> = []
     /// What operators wait for, by the manager that was asked and the entry.

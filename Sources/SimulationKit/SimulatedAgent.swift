@@ -10,6 +10,9 @@ final class SimulatedAgent {
         var assigned: AssignedTask
         var status: TaskStatus
         var isReady = false
+        var attempts = TaskAttempts()
+        /// It has ended, and managers are not told: another attempt follows.
+        var hasEnded = false
         /// Something about it happens later, and nothing else meanwhile.
         var isBusy = false
     }
@@ -19,6 +22,8 @@ final class SimulatedAgent {
         var manager: UInt64
         var number: Int
         var lastHeard: Milliseconds
+        /// The manager has accepted it.
+        var isSession = false
     }
 
     let id: String
@@ -45,6 +50,8 @@ final class SimulatedAgent {
         self.endpoint = endpoint
         takesSections = endpoint % 4 != 3
     }
+
+    var hasSession: Bool { connection?.isSession ?? false }
 
     var hello: AgentHello {
         AgentHello(

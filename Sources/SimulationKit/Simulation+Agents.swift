@@ -38,6 +38,18 @@ extension Simulation {
             agent.leader = 0
             connect(number, to: manager)
         }
+        failByChance(number)
+    }
+
+    /// Containers end by themselves, also where no picture comes.
+    private mutating func failByChance(_ number: Int) {
+        let agent = world.agents[number]
+        guard !isMending, !agent.hasSession else { return }
+        for (id, container) in agent.containers.sorted(by: { $0.key < $1.key })
+        where !container.isBusy && container.status.state == .running && random.chance(perMille: 20) {
+            agent.containers[id]!.isBusy = true
+            agenda.add(.taskStep(number, agent.life, id, .failed), after: 1)
+        }
     }
 
     private mutating func connect(_ number: Int, to manager: UInt64) {
@@ -73,6 +85,7 @@ extension Simulation {
             return
         }
         agent.connection?.lastHeard = agenda.now
+        agent.connection?.isSession = true
         let read: ManagerMessage?
         do {
             read = try agent.reader.read(message.encoded())
@@ -141,8 +154,39 @@ extension Simulation {
         let agent = world.agents[number]
         guard agent.isUp, agent.life == life, agent.containers[id] != nil else { return }
         agent.containers[id]!.isBusy = false
-        if let observation = agent.tell(id, next, isReady: next == .running, at: time) { report(observation, number) }
+        let isWanted = agent.containers[id]!.assigned.task.desiredState == .running
+        switch (agent.containers[id]!.status.state, next) {
+        case (.running, .failed): endAttempt(id, number)
+        case (.running, .running) where !agent.hasSession && isWanted:
+            agent.containers[id]!.attempts.begin()
+            agent.containers[id]!.hasEnded = false
+            world.attempts += 1
+            tell(id, .running, isReady: true, number)
+        case (.running, .running): tell(id, isWanted ? .failed : .shutdown, isReady: false, number)
+        default: tell(id, next, isReady: next == .running, number)
+        }
         proceed(id, number)
+    }
+
+    private mutating func tell(_ id: String, _ state: TaskState, isReady: Bool, _ number: Int) {
+        let observation = world.agents[number].tell(id, state, isReady: isReady, at: time)
+        if let observation { report(observation, number) }
+    }
+
+    /// A container has ended by itself.
+    private mutating func endAttempt(_ id: String, _ number: Int) {
+        let agent = world.agents[number]
+        let outcome = agent.containers[id]!.attempts.end(
+            isSuccess: false, policy: agent.containers[id]!.assigned.task.spec.restartPolicy,
+            hasSession: agent.hasSession, at: time)
+        switch outcome {
+        case .report: tell(id, .failed, isReady: false, number)
+        case .again(let nanoseconds):
+            agent.containers[id]!.hasEnded = true
+            agent.containers[id]!.isBusy = true
+            tell(id, .running, isReady: false, number)
+            agenda.add(.taskStep(number, agent.life, id, .running), after: Milliseconds(nanoseconds / 1_000_000))
+        }
     }
 
     private mutating func report(_ observation: TaskObservation, _ number: Int) {
@@ -177,6 +221,7 @@ extension Simulation {
                 let failed = state >= .running ? TaskState.failed : .rejected
                 agent.containers[id]!.status = TaskStatus(timestamp: time, state: failed, message: "")
                 agent.containers[id]!.isReady = false
+                agent.containers[id]!.hasEnded = false
             }
         }
         agenda.add(.startAgent(number, agent.life), after: downtime)
@@ -188,6 +233,10 @@ extension Simulation {
         agent.isUp = true
         for id in agent.containers.keys.sorted() {
             if let observation = agent.observation(of: id) { _ = agent.ledger.observe(observation) }
+            // The new daemon sees it for the first time.
+            guard agent.containers[id]!.hasEnded else { continue }
+            agent.containers[id]!.isBusy = true
+            agenda.add(.taskStep(number, agent.life, id, .failed), after: 20)
         }
         agenda.add(.agentTick(number, agent.life), after: Milliseconds(random.number(in: 1...500)))
     }

@@ -13,6 +13,8 @@ public struct Simulation {
         public var elections = 0
         /// Changes of services that were acknowledged.
         public var changes = 0
+        /// Attempts at tasks that hosts have begun by themselves, for want of a manager.
+        public var attempts = 0
         /// Entries that were committed.
         public var committed: UInt64 = 0
         /// A number that two equal runs share.
@@ -175,6 +177,7 @@ public struct Simulation {
         outcome.committed = hosts.all.map(\.raft.committedIndex).max() ?? 0
         outcome.elections = elections
         outcome.changes = world.changes
+        outcome.attempts = world.attempts
         outcome.fingerprint = random.next()
         return outcome
     }

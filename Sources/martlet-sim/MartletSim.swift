@@ -89,7 +89,8 @@ struct MartletSim: AsyncParsableCommand {
             return print(
                 "seed \(seed): fine, \(scenario.faults.count) faults, \(outcome.elections) leaders, "
                     + "\(outcome.answered) calls answered, \(outcome.committed) entries"
-                    + (scenario.hasServices ? ", \(outcome.changes) changes of services" : ""))
+                    + (scenario.hasServices
+                        ? ", \(outcome.changes) changes of services, \(outcome.attempts) attempts of hosts alone" : ""))
         }
         tally.broken += 1
         print("seed \(seed): \(violation)")

@@ -78,6 +78,7 @@ struct Martletd: AsyncParsableCommand {
         #if DEBUG
             if let older = try OlderProgram.supportedVersions { clusterPart.supportedVersions = older }
         #endif
+        clusterPart.entriesPerSnapshot = try Self.entriesPerSnapshot()
         let control = ControlPlane(configuration: clusterPart, logger: logger)
         let agent = Agent(
             engine: engine, access: control, description: description,
@@ -110,6 +111,17 @@ struct Martletd: AsyncParsableCommand {
         logger.critical(
             "the disk is made to fail, as MARTLET_DISK_FAULTS has it: data will be lost",
             metadata: ["faults": "\(description)"])
+    }
+
+    /// For tests of whole clusters: `MARTLET_ENTRIES_PER_SNAPSHOT` has managers write snapshots, and send them to those
+    /// that are behind, as often as they do in days otherwise.
+    private static func entriesPerSnapshot() throws -> UInt64? {
+        let name = "MARTLET_ENTRIES_PER_SNAPSHOT"
+        guard let text = getenv(name).map({ String(cString: $0) }) else { return nil }
+        guard let count = UInt64(text), 1...1_000_000 ~= count else {
+            throw ValidationError("\(name)=\(text): a number of entries from 1 to 1000000")
+        }
+        return count
     }
 
     /// What this host says of itself to the managers.

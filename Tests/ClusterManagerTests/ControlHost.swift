@@ -18,11 +18,18 @@ final class ControlHost: Sendable {
 
     /// Starts one that is in no cluster.
     ///
-    /// - Parameter port: nil for one that is free.
-    init(_ name: String, port: UInt16? = nil) async throws {
-        self.name = name
-        self.port = try port ?? Self.freePort()
-        folder = try TemporaryDirectory(name)
+    /// - Parameters:
+    ///   - port: nil for one that is free.
+    ///   - folder: nil for one of its own.
+    convenience init(_ name: String, port: UInt16? = nil, in folder: TemporaryDirectory? = nil) async throws {
+        try await self.init(name, port ?? Self.freePort(), folder ?? TemporaryDirectory(name))
+    }
+
+    /// The next life of one that was stopped.
+    func restarted() async throws -> ControlHost { try await ControlHost(name, port, folder) }
+
+    private init(_ name: String, _ port: UInt16, _ folder: TemporaryDirectory) async throws {
+        (self.name, self.port, self.folder) = (name, port, folder)
         let description = NodeDescription(
             hostname: name, platform: NodeDescription.Platform(architecture: "x86_64"),
             resources: NodeDescription.Resources(nanoCPUs: 0, memoryBytes: 0),
@@ -31,7 +38,7 @@ final class ControlHost: Sendable {
         logger.logLevel = .critical
         let control = ControlPlane(
             configuration: ControlPlaneConfiguration(
-                directory: folder.path("cluster"), port: self.port, description: description), logger: logger)
+                directory: folder.path("cluster"), port: port, description: description), logger: logger)
         self.control = control
         try await control.start()
         agent = Task {

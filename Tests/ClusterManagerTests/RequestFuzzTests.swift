@@ -9,9 +9,11 @@ import Values
 
 /// What hosts ask managers for, and what a host keeps of the answers, broken.
 @Suite struct RequestFuzzTests {
-    private func check<Value: Codable & Equatable>(_ name: String, _ examples: Value...) throws {
+    private func check<Value: Codable & Equatable>(
+        _ name: String, _ examples: Value..., coding: JSONCoding = .verbatim
+    ) throws {
         let report = Fuzzer(name).run(
-            try examples.map { try JSONCoding.encode($0) }, decode: { try JSONCoding.decode(Value.self, from: $0) },
+            try examples.map { try JSONCoding.encode($0) }, decode: { try coding.decode(Value.self, from: $0) },
             encode: { try JSONCoding.encode($0) })
         #expect(report.finding == nil)
     }
@@ -41,6 +43,41 @@ import Values
         try check(
             "raft-join-answers",
             JoinRaftResponse(members: [.init(id: 7, nodeID: "n", address: "192.0.2.9:2377")], dataKeys: nil))
+    }
+
+    @Test func proposals() throws {
+        let config = ConfigObject(id: "c", createdAt: .epoch, spec: PayloadSpec(name: "site"), data: "ZGF0YQ==")
+        let request = ProposalRequest(
+            id: "p", client: "tcp://192.0.2.1", note: "why",
+            mutations: [
+                .putConfig(config, expected: 0), .removeService("s", expected: 7), .removeSecret("x", expected: nil),
+            ])
+        try check("proposals", request, coding: ProposalRequest.coding)
+        try check(
+            "repeated-proposals", RepeatedRequest(request: request, since: .max), coding: RepeatedRequest.coding)
+        try check(
+            "proposal-answers", ProposalAnswer(index: 5, refusal: nil),
+            ProposalAnswer(index: .max, refusal: .inUse(kind: .network, id: "n", by: "x")))
+    }
+
+    @Test func questions() throws {
+        try check("address-announcements", AddressAnnouncement(address: "192.0.2.9:2377"))
+        try check("managers-addresses", ManagerAddresses(history: "h", managers: Self.peers))
+        try check("managers-versions", ManagerVersions(program: "1", supported: .own))
+        try check(
+            "attachment-questions",
+            AttachmentQuestion(
+                nodeID: "n", networkID: "net", containerID: "c", names: ["web", ""], address: IPAddress("10.0.0.9")),
+            AttachmentQuestion(nodeID: "n", networkID: "net", containerID: "c", names: []))
+        try check("log-questions", TaskLogQuestion(taskID: "t", after: .epoch, tail: .max))
+        try check(
+            "log-answers",
+            TaskLogAnswer(
+                lines: [.init(isError: true, time: .epoch, text: "\u{1F426} out\u{0}")], hasMore: true, isRunning: false
+            ))
+        try check("image-questions", ImageQuestion(reference: "192.0.2.1:5000/a/b:c"))
+        let digest = Digest(parsing: "sha256:" + String(repeating: "0a", count: 32))
+        try check("image-offers", ImageOffer(digest: digest, manifest: "manifest", references: ["a:b"]), ImageOffer())
     }
 
     @Test func nodeRecords() throws {

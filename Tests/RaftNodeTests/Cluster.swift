@@ -16,6 +16,10 @@ final class ListMachine: RaftStateMachine {
         var installed: [UInt64] = []
         var refused: String?
         var isDiskFull = false
+        /// Snapshots with one of these commands are refused.
+        var refusedSnapshots: Set<String> = []
+        /// So many snapshots fail before one is written.
+        var failingSnapshots = 0
         /// Called by whoever applies, before that has an effect.
         var onApply: (@Sendable () -> Void)?
     }
@@ -43,21 +47,31 @@ final class ListMachine: RaftStateMachine {
     }
 
     func writeSnapshot(to path: String) throws -> UInt64? {
-        let commands = state.withLock { $0.commands }
+        let (commands, fails) = state.withLock { state in
+            defer { state.failingSnapshots -= 1 }
+            return (state.commands, state.failingSnapshots > 0)
+        }
+        if fails { throw Refused() }
         guard let last = commands.last else { return nil }
         try Files.write(path, commands.map { "\($0.index) \($0.text)\n" }.joined())
         return last.index
     }
 
-    func install(snapshot path: String, index: UInt64) throws {
+    func installation(of path: String, index: UInt64) throws -> () throws -> Void {
         let lines = try Files.text(path).split(separator: "\n")
         let commands = lines.map { line in
             let parts = line.split(separator: " ", maxSplits: 1)
             return (index: UInt64(parts[0])!, text: parts.count > 1 ? String(parts[1]) : "")
         }
-        state.withLock {
-            $0.commands = commands
-            $0.installed.append(index)
+        let refused = state.withLock { $0.refusedSnapshots }
+        guard commands.last?.index == index, !commands.contains(where: { refused.contains($0.text) }) else {
+            throw Refused()
+        }
+        return { [self] in
+            state.withLock {
+                $0.commands = commands
+                $0.installed.append(index)
+            }
         }
     }
 }
@@ -144,10 +158,11 @@ final class Cluster {
     }
 
     /// A new life: only what is on the disk is left.
-    func start(_ host: Host) throws {
+    func start(_ host: Host, refusingSnapshots texts: Set<String> = []) throws {
         var logger = Logger(label: host.member.nodeID)
         logger.logLevel = .critical
         host.machine = ListMachine()
+        host.machine.state.withLock { $0.refusedSnapshots = texts }
         let node = try RaftNode(
             directory: host.directory, transport: Network.Port(network: network, nodeID: host.member.nodeID),
             stateMachine: host.member.isWitness ? NoStateMachine() : host.machine, timing: timing,

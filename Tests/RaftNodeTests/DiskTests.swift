@@ -272,7 +272,8 @@ extension Network {
         await cluster.stopAll()
     }
 
-    @Test("a file that SQLite cannot read any more stops the node with instructions") func structure() async throws {
+    @Test("a file that SQLite cannot read any more stops the node with instructions, for good, whatever is read later")
+    func structure() async throws {
         let cluster = try await cluster(1)
         let host = cluster.hosts[0]
         for number in 0..<50 {
@@ -282,11 +283,19 @@ extension Network {
         try Database(path: path, on: host.disk).checkpoint()
         // The type of each page's tree (https://www.sqlite.org/fileformat2.html, section 1.6), but for the first.
         let pages = try #require(host.disk?.contents(of: path)).count / 4_096
-        for page in 1..<pages { host.disk?.damage(path, at: page * 4_096) { _ in 0x33 } }
+        for page in 1..<pages { host.disk?.damage(path, at: page * 4_096) { $0 ^ 0x33 } }
         try await cluster.wait("it has stopped") { host.node!.status.role == .stopped }
         #expect(host.node!.status.failure?.contains("Demote this manager") == true)
         await cluster.stopAll()
         #expect(throws: RaftError.self) { try cluster.start(host) }
+        for page in 1..<pages { host.disk?.damage(path, at: page * 4_096) { $0 ^ 0x33 } }
+        let error = #expect(throws: RaftError.self) { try cluster.start(host) }
+        #expect(error.map { "\($0)" }?.contains("Demote this manager") == true)
+        try Files.removeTree(host.directory + "/raft.damaged")
+        try cluster.start(host)
+        _ = try await cluster.leader()
+        #expect(host.machine.texts.count == 50)
+        await cluster.stopAll()
     }
 
     @Test("a damaged snapshot is written anew, and one that is needed is not installed") func snapshot() async throws {

@@ -116,6 +116,50 @@ import Testing
         await cluster.stopAll()
     }
 
+    @Test("a snapshot that cannot be used changes nothing: its receiver goes on with the log that it has")
+    func lyingSnapshot() async throws {
+        let cluster = try Cluster()
+        cluster.trimming = RaftTrimming(entriesPerSnapshot: 20, bytesPerSnapshot: 64 << 20, keptEntries: 5)
+        try await cluster.form(3)
+        let leader = try await cluster.leader()
+        _ = try await cluster.propose("before", on: leader)
+        let late = cluster.hosts.first { $0 !== leader }!
+        try await cluster.wait("all have it") { late.machine.texts == ["before"] }
+        await cluster.stop(late)
+        for number in 0..<50 { _ = try await cluster.propose("\(number)", on: leader) }
+        try await cluster.wait("a trimmed log") { leader.node!.status.firstIndex > 20 }
+        try cluster.start(late, refusingSnapshots: ["0"])
+        let chunks = cluster.network.state.withLock { $0.chunkCount }
+        try await cluster.wait("it was sent") { cluster.network.state.withLock { $0.chunkCount } > chunks }
+        func snapshots() throws -> [String] { try Files.list(late.directory + "/snapshots") }
+        try await cluster.wait("it was thrown away") { try! snapshots().isEmpty }
+        // It takes part still, with what it had; and is not sent the same again and again.
+        _ = try await cluster.propose("more", on: leader)
+        #expect(late.node!.status.failure == nil)
+        #expect(late.machine.installed == [])
+        #expect(late.machine.texts == ["before"])
+        await cluster.stop(late)
+        try cluster.start(late)
+        try await cluster.waitForAgreement()
+        #expect(late.machine.installed.count == 1)
+        await cluster.stopAll()
+    }
+
+    @Test("bytes that another host wants proposed are not, whoever it says it is")
+    func forgedProposals() async throws {
+        let cluster = try Cluster()
+        try await cluster.form(3)
+        let leader = try await cluster.leader()
+        let other = cluster.hosts.first { $0 !== leader }!.member
+        let forged = RaftMessage(
+            from: other.id, to: leader.member.id, term: leader.node!.status.term,
+            body: .proposals([Array("forged".utf8)]))
+        leader.node!.step(forged.encoded(), from: other.nodeID)
+        #expect(try await cluster.propose("own", on: leader) == "own!")
+        try await cluster.waitForAgreement(on: ["own"])
+        await cluster.stopAll()
+    }
+
     @Test func handsOverAndRemoves() async throws {
         let cluster = try Cluster()
         try await cluster.form(3)

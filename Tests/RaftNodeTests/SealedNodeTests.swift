@@ -33,10 +33,10 @@ private final class TableMachine: RaftStateMachine {
         return rows.last?.index
     }
 
-    func install(snapshot path: String, index: UInt64) throws {
+    func installation(of path: String, index: UInt64) throws -> () throws -> Void {
         let database = try Database(path: path, access: .readOnly, on: snapshotDisk)
         let rows = try database.query("SELECT idx, text FROM command ORDER BY idx") { ($0.unsigned(0), $0.text(1)) }
-        commands.withLock { $0 = rows.map { (index: $0.0, text: $0.1) } }
+        return { self.commands.withLock { $0 = rows.map { (index: $0.0, text: $0.1) } } }
     }
 }
 

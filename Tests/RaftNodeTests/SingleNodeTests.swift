@@ -70,6 +70,24 @@ import Testing
         await cluster.stopAll()
     }
 
+    @Test("what is due by its bytes stays due where it could not be written, and in the next life")
+    func heavySnapshots() async throws {
+        let cluster = try Cluster()
+        cluster.trimming = RaftTrimming(entriesPerSnapshot: 1_000, bytesPerSnapshot: 100_000, keptEntries: 1)
+        try await cluster.form(1)
+        let host = cluster.hosts[0]
+        let filler = String(repeating: "x", count: 30_000)
+        for number in 0..<3 { _ = try await cluster.propose("\(number)\(filler)", on: host) }
+        try await cluster.kill(host)
+        try cluster.start(host)
+        _ = try await cluster.leader()
+        host.machine.state.withLock { $0.failingSnapshots = 1 }
+        let (index, _) = try await host.node!.propose(Array("last\(filler)".utf8))
+        try await cluster.wait("a snapshot of all of it") { host.node!.status.snapshotIndex == index }
+        #expect(host.machine.state.withLock { $0.failingSnapshots } < 0)
+        await cluster.stopAll()
+    }
+
     @Test func refusals() async throws {
         let cluster = try Cluster()
         let host = try cluster.add()
@@ -89,7 +107,11 @@ import Testing
         }
         _ = try await node.propose([UInt8](repeating: 0x61, count: RaftNode.commandByteLimit))
         await #expect(throws: RaftError.notLeader(leader: host.member)) { try await node.propose([1], inTerm: 1) }
-        _ = try await node.propose([1], inTerm: node.status.term)
+        let (index, _) = try await node.propose([1], inTerm: node.status.term, notAfter: .max)
+        #expect(try await node.propose([1], notAfter: index + 1).index == index + 1)
+        for limit in [0, index, index + 1] {
+            await #expect(throws: RaftError.tooLate(limit)) { try await node.propose([1], notAfter: limit) }
+        }
         await #expect(throws: RaftError.unknownMember(9)) { try await node.removeMember(9) }
         await #expect(throws: RaftError.unknownMember(9)) { try await node.promote(9) }
         await #expect(throws: RaftError.membershipRefused("the last voter cannot be removed")) {

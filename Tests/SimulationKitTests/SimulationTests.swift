@@ -26,6 +26,17 @@ import Testing
         #expect(outcome.changes > 0)
     }
 
+    /// Hosts whose managers are all away for a while, without faults of their own.
+    @Test(arguments: UInt64(1)...3) func hostsGoOnAlone(seed: UInt64) {
+        var scenario = Scenario(seed: seed, duration: 80_000)
+        scenario.hasServices = true
+        scenario.faults = (0..<5).map { Fault(time: 30_000, kind: .crash(host: $0, downtime: 30_000)) }
+        var simulation = Simulation(scenario)
+        let outcome = simulation.run()
+        #expect(outcome.violations == [])
+        #expect(outcome.attempts > 0)
+    }
+
     /// Managers that are upgraded one by one, whatever the seed says of that. The last one is away for a while when all
     /// others are, and comes back as it was.
     @Test(arguments: UInt64(1)...6) func upgradesAreSurvived(seed: UInt64) {

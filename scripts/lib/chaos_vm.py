@@ -31,6 +31,7 @@ cat >/etc/systemd/system/martletd.service <<'U'
 [Unit]
 Description=martletd
 [Service]
+Environment=MARTLET_ENTRIES_PER_SNAPSHOT=100
 ExecStart=/opt/martlet/martletd --log-level info
 Restart=always
 RestartSec=1
