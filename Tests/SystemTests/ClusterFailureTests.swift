@@ -59,6 +59,35 @@ extension ClusterTests {
             try await cluster.waitForReadyNodes(3, on: leader)
         }
 
+        @Test(
+            "Without managers a host starts its tasks again by itself, and they are the same tasks when there are some")
+        func hostsAlone() async throws {
+            let cluster = try Cluster.required()
+            let task = try #require(try await cluster.runningTasks(of: "hello").first)
+            let host = task.node
+            for other in others(than: host) { try await cluster.lab.stop(other, kill: true) }
+            // It waits for a leader for longer than a session outlives one.
+            let refused = try await cluster.run(.any, on: host, "node", "ls")
+            #expect(!refused.succeeded)
+            func began() async throws -> String {
+                try await cluster.output(
+                    on: host, "inspect", "-f", "{{.State.Running}} {{.State.StartedAt}}", task.containerID)
+            }
+            let before = try await began()
+            #expect(before.hasPrefix("true"))
+            try await cluster.output(on: host, "kill", task.containerID)
+            try await waitUntil("it runs again", within: .seconds(20)) {
+                let now = try await began()
+                return now != before && now.hasPrefix("true")
+            }
+            for other in others(than: host) { try await cluster.lab.start(other) }
+            try await cluster.waitForReadyNodes(3)
+            try await cluster.waitForTasks(6, of: "hello")
+            let after = try await cluster.runningTasks(of: "hello")
+            #expect(after.contains { $0.id == task.id && $0.containerID == task.containerID })
+            #expect(try await cluster.answer(host, port: 8080).first == "v1")
+        }
+
         @Test("A leader that is cut off accepts nothing, the others go on, and all agree again when it is over")
         func partition() async throws {
             let cluster = try Cluster.required()
