@@ -15,6 +15,7 @@ import time
 
 COPY = ".build-mutants"
 CORE = "Sources/RaftCore/"
+SESSIONS = "Sources/SessionModel/"
 # Name, and edits of a file each.
 BUGS = [
     ("votes twice in a term",
@@ -140,6 +141,46 @@ BUGS = [
      ("Sources/Orchestration/ManagerPlan.swift",
       "voters.count(where: \\.isHeard) > voters.count / 2",
       "voters.count(where: \\.isHeard) >= 0")),
+    ("believes what an earlier life of a manager reports",
+     (SESSIONS + "NodeLeases.swift",
+      "guard !server.earlier.contains(report.server) else { return false }",
+      "")),
+    ("takes managers' reports in any order",
+     (SESSIONS + "NodeLeases.swift",
+      "guard report.number > server.number else { return false }",
+      "")),
+    ("takes what a host held in another session for what it holds",
+     (SESSIONS + "NodeLeases.swift",
+      "state.namesSessions ? sessions.last(where: { $0.session == node.session }) : sessions.last",
+      "sessions.last")),
+    ("takes a host for current that was told something since",
+     (SESSIONS + "Conversation.swift",
+      "return receipt >= said.revision.index",
+      "return receipt > 0")),
+    ("counts a data plane that failed",
+     (SESSIONS + "Conversation.swift",
+      "guard receipt.failure == nil else {",
+      "guard receipt.failure == nil || receipt.revision.index > 0 else {")),
+    ("hears hosts and does not note it",
+     (SESSIONS + "NodeLeases.swift",
+      "if news.isHeard, state.isLast(news.session, of: news.nodeID) { lastHeard[news.nodeID] = now }",
+      "")),
+    ("raises the version beside a manager that comes",
+     ("Sources/ClusterModel/VersionGate.swift",
+      "guard joining.values.joined().allSatisfy({ $0.contains(version) }) else { return false }",
+      "")),
+    ("raises the version over managers that are silent",
+     ("Sources/ClusterModel/VersionRise.swift",
+      "if stated.count == managers.count, let common",
+      "if let common")),
+    ("applies a transaction that is asked for again",
+     ("Sources/ClusterModel/ClusterState.swift",
+      "if let id = transaction.id, recentTransactions.contains(id) { return [] }",
+      "")),
+    ("keeps a host's attempts to itself",
+     ("Sources/AgentModel/TaskAttempts.swift",
+      "guard !hasSession else { return .report }",
+      "")),
 ]
 
 
