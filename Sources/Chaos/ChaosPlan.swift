@@ -73,7 +73,7 @@ struct ChaosPlan: Hashable, Sendable {
         case 9 where hosts > 1: return .cut(order[0], order[1])
         case 10 where hosts > 1: return .cutOneWay(from: order[0], to: order[1])
         default:
-            let operations = ["write", "sync", "read"].filter { _ in Bool.random(using: &random) }
+            let operations = ["write", "sync", "read", "full"].filter { _ in Bool.random(using: &random) }
             let chances = (operations.isEmpty ? ["sync"] : operations).map {
                 "\($0)=\(Int.random(in: diskChances, using: &random))"
             }

@@ -1,10 +1,12 @@
 import Values
 
 /// Which operations on a disk fail, and when. SQLite gets `SQLITE_IOERR_READ`, `SQLITE_IOERR_WRITE` or
-/// `SQLITE_IOERR_FSYNC` for them (https://www.sqlite.org/rescode.html).
+/// `SQLITE_IOERR_FSYNC` for them, and `SQLITE_FULL` for writes that find no room (https://www.sqlite.org/rescode.html).
 public struct DiskFaults: Sendable, Hashable {
     public enum Operation: String, Sendable, Hashable, CaseIterable {
         case read, write, sync
+        /// A write for which there is no room, on a `FaultyDisk`; a `SimulatedDisk` has a capacity.
+        case full
     }
 
     /// Failures that come at a certain time: so many operations of a kind go well, then so many fail.
@@ -29,7 +31,7 @@ public struct DiskFaults: Sendable, Hashable {
 
     public init() {}
 
-    /// `read=20,write=100,sync=50`: how many of a million operations of each kind fail.
+    /// `read=20,write=100,sync=50,full=200`: how many of a million operations of each kind fail.
     public init(parsing text: String) throws(DiskFaultsError) {
         for part in text.split(separator: ",") {
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -62,7 +64,7 @@ public struct DiskFaultsError: Error, Hashable, CustomStringConvertible {
     public let part: String
 
     public var description: String {
-        "'\(part)' describes no faults of a disk: read=N, write=N or sync=N is expected, N of a million"
+        "'\(part)' describes no faults of a disk: read=N, write=N, sync=N or full=N is expected, N of a million"
     }
 }
 

@@ -1,3 +1,5 @@
+import CSQLite
+
 /// A file of the host's with faults, as one connection has it open.
 final class FaultyFile: HostedFile {
     let real: HostFile
@@ -36,6 +38,7 @@ final class FaultyFile: HostedFile {
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileRefusal) {
         if disk.fails(.write, on: path) { throw FileRefusal(FileCode.write) }
+        if disk.fails(.full, on: path) { throw FileRefusal(SQLITE_FULL) }
         guard let held else { return try real.write(bytes, at: offset) }
         try held.add(bytes, at: offset, of: real)
         if disk.isEarly() { try real.write(bytes, at: offset) }
