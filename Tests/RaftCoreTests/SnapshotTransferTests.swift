@@ -54,6 +54,17 @@ import Testing
         #expect(sending.pieces(now: 2) == [0..<10, 10..<20, 20..<30])
     }
 
+    @Test("a sending that begins anew goes on behind what has arrived") func resumption() {
+        var arrival = SnapshotArrival(Self.chunk(0..<40), from: 1)
+        _ = arrival.add(Self.chunk(0..<40).bytes)
+        var sending = SnapshotSending(byteCount: 100, pieceByteLimit: 10, now: 900)
+        let first = Self.chunk(sending.pieces(now: 900)[0])
+        #expect(first.use(from: 1, committed: 5, isHeld: false, arrival: arrival) == .more)
+        #expect(!arrival.isNext(first))
+        sending.receive(arrival.received, now: 901)
+        #expect(sending.pieces(now: 901) == [40..<50, 50..<60, 60..<70, 70..<80])
+    }
+
     @Test("an empty file is one piece") func empty() {
         var sending = SnapshotSending(byteCount: 0, now: 0)
         #expect(sending.pieces(now: 0) == [0..<0])

@@ -1,6 +1,7 @@
 import LinuxSystem
 import Logging
 import RaftCore
+import SQLite
 import TestSupport
 import Testing
 
@@ -67,6 +68,32 @@ import Testing
         try await cluster.wait("one snapshot left") {
             (try? Files.list(host.directory + "/snapshots").count) == 1
         }
+        await cluster.stopAll()
+    }
+
+    @Test("what waits together is one transaction with one sync") func groupCommit() async throws {
+        let cluster = try Cluster()
+        cluster.simulatesDisks = true
+        try await cluster.form(1)
+        let host = cluster.hosts[0]
+        let (node, disk) = (host.node!, try #require(host.disk))
+        let lock = try Database(path: host.directory + "/raft.sqlite", on: disk)
+        try lock.begin()
+        let answers = Task {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<200 {
+                    group.addTask { _ = try await node.propose(Array("\(number)".utf8)) }
+                }
+                try await group.waitForAll()
+            }
+        }
+        // Nothing is written before the lock goes; a node that synced for each of them would not get far.
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(host.machine.texts == [])
+        disk.faults.series = [DiskFaults.Series(.sync, suffix: "-wal", after: 10)]
+        try lock.commit()
+        try await answers.value
+        #expect(host.machine.texts.count == 200)
         await cluster.stopAll()
     }
 
