@@ -258,7 +258,7 @@ let package = Package(
         tests("RaftCore", ["DataDriven", "Fuzzing", "Values"], exclude: ["Scripts"]),
         tests("DataDriven"),
         tests("Fuzzing"),
-        tests("SimulationKit", ["RaftCore", "ClusterModel", "Values"]),
+        tests("SimulationKit", ["RaftCore", "ClusterModel", "Values", "TestSupport"]),
         tests("SQLite", ["DatabaseCipher", "Values", "LinuxSystem", "TestSupport"]),
         tests("SystemdUnits", ["RuntimeSpec", "LinuxSystem", "TestSupport"]),
         tests(

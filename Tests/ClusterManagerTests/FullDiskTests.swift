@@ -9,7 +9,7 @@ import Values
 @testable import ClusterManager
 
 /// A manager on a file system that fills up.
-@Suite(.serialized) struct FullDiskTests {
+@Suite(.serialized, .enabled(if: TestEnvironment.isRoot, "needs root")) struct FullDiskTests {
     private func put(_ name: String, on host: ControlHost) async throws {
         let config = ConfigObject(
             id: name, createdAt: .epoch, spec: PayloadSpec(name: name), data: String(repeating: "YWJj", count: 10_000))
