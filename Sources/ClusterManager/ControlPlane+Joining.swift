@@ -138,6 +138,7 @@ extension ControlPlane {
                 (address, port) = try HostAddresses.advertised(
                     request.advertiseAddr, listen: request.listenAddr, defaultPort: configuration.port,
                     towards: remote.host)
+                try ListeningPort.requireFree(port, isV6: address.contains(":"))
                 let enrolment = EnrolRequest(
                     token: request.joinToken, request: key.requestPEM, description: configuration.description,
                     address: address, port: port,

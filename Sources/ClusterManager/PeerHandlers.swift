@@ -125,7 +125,7 @@ extension ControlPlane {
     func answer(_ method: String, _ payload: [UInt8], from peer: PeerIdentity?) async throws -> [UInt8] {
         if method.hasPrefix("host.") {
             // A worker's certificate is good for its own session and for images.
-            if let peer, peer.role != .manager, method != HostMethods.image {
+            if let peer, method != HostMethods.image, peer.role != .manager || isKnownWorker(peer.nodeID) {
                 throw EngineError(.forbidden, "node \(peer.nodeID) is no manager")
             }
             guard let services = shared.withLock(\.services) else {
@@ -140,45 +140,46 @@ extension ControlPlane {
         }
         if method == ClusterMethodNames.holdsKey, let manager = shared.withLock(\.manager) {
             try requireManager(peer, manager)
-            return try await JSONCoding.encode(holdsKey(JSONCoding.decode(String.self, from: payload)))
+            return try await JSONCoding.encode(holdsKey(wish(String.self, in: payload)))
         }
         guard let record = shared.withLock(\.record) else { throw EngineError.noLeader }
         let asker = peer?.nodeID ?? record.nodeID
         switch method {
         case ClusterMethodNames.address:
-            return try await noteAddress(JSONCoding.decode(AddressAnnouncement.self, from: payload), of: asker)
+            return try await noteAddress(wish(AddressAnnouncement.self, in: payload), of: asker)
         case ClusterMethodNames.managers:
             guard let peer else { return [] }
-            return try noteManagers(JSONCoding.decode(ManagerAddresses.self, from: payload), from: peer)
+            return try noteManagers(wish(ManagerAddresses.self, in: payload), from: peer)
         default: break
         }
         guard let manager = shared.withLock(\.manager), manager.isLeading else { throw EngineError.noLeader }
         switch method {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
-            let request = try ProposalRequest.coding.decode(ProposalRequest.self, from: payload)
+            let request = try wish(ProposalRequest.self, in: payload, ProposalRequest.coding)
             return try await propose(request, of: asker, manager)
         case ClusterMethodNames.proposeAgain:
             try requireManager(peer, manager)
-            let repeated = try RepeatedRequest.coding.decode(RepeatedRequest.self, from: payload)
+            let repeated = try wish(RepeatedRequest.self, in: payload, RepeatedRequest.coding)
             return try await propose(repeated.request, of: asker, manager, notAfter: repeated.lastIndex)
         case ClusterMethodNames.sessions:
             try requireManager(peer, manager)
             // One that was taken out of raft learns of nothing any more.
             guard manager.raft.status.members.contains(where: { $0.member.nodeID == asker }),
                 let index = manager.sessions.take(
-                    try JSONCoding.decode(SessionReport.self, from: payload), from: asker)
+                    try wish(SessionReport.self, in: payload), from: asker)
             else { throw EngineError.noLeader }
             return try JSONCoding.encode(index)
         case ClusterMethodNames.enrol:
-            return try await enrol(JSONCoding.decode(EnrolRequest.self, from: payload), manager)
+            return try await enrol(wish(EnrolRequest.self, in: payload), manager)
         case ClusterMethodNames.renew:
-            return try await renew(JSONCoding.decode(RenewRequest.self, from: payload), node: asker, manager)
+            return try await renew(wish(RenewRequest.self, in: payload), node: asker, manager)
         case ClusterMethodNames.joinRaft:
             if !manager.store.state.isWitness(asker) { try requireManager(peer, manager) }
-            return try await joinRaft(JSONCoding.decode(JoinRaftRequest.self, from: payload), node: asker, manager)
+            return try await joinRaft(wish(JoinRaftRequest.self, in: payload), node: asker, manager)
         case ClusterMethodNames.leave: return try await farewell(asker, manager)
         case ClusterMethodNames.reachability:
+            try requireManager(peer, manager)
             return try JSONCoding.encode(
                 manager.raft.status.members.filter { $0.isActive ?? true }.map(\.member.nodeID))
         case ClusterMethodNames.dataKeys:
@@ -188,13 +189,29 @@ extension ControlPlane {
             try requireManager(peer, manager)
             return try await JSONCoding.encode(rotateDataKeys(manager, for: asker))
         case HostMethods.attach:
-            return try await attach(JSONCoding.decode(AttachmentQuestion.self, from: payload), node: asker, manager)
+            return try await attach(wish(AttachmentQuestion.self, in: payload), node: asker, manager)
         case HostMethods.detach:
-            let id = try JSONCoding.decode(String.self, from: payload)
+            let id = try wish(String.self, in: payload)
             guard manager.store.state.attachments[id]?.nodeID == asker else { return [] }
             try await manager.proposeHere([.removeAttachment(id)], by: .node(id: asker, client: nil))
             return []
         default: throw EngineError(.notImplemented, "this manager does not know \"\(method)\"")
+        }
+    }
+
+    private func wish<Wish: Decodable>(
+        _ type: Wish.Type, in payload: [UInt8], _ coding: JSONCoding = .verbatim
+    ) throws(EngineError) -> Wish {
+        do { return try coding.decode(type, from: payload) } catch {
+            throw EngineError(.invalidParameter, "\(error)")
+        }
+    }
+
+    /// Whether this host has been told that a node is no manager, whatever its certificate said once.
+    private func isKnownWorker(_ nodeID: String) -> Bool {
+        if let state = localState, state.index > 0 { return state.nodes[nodeID]?.spec.role == .worker }
+        return shared.withLock { shared in
+            shared.peers.contains(nodeID) && shared.record?.managers.contains { $0.nodeID == nodeID } == false
         }
     }
 

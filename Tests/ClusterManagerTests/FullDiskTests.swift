@@ -20,6 +20,7 @@ import Values
     func fullDisk() async throws {
         let folder = try TemporaryDirectory("full")
         try syscall("mount", on: folder.path) { mount("none", folder.path, "tmpfs", 0, "size=24m") }
+        defer { umount2(folder.path, Int32(MNT_DETACH)) }
         let host = try await ControlHost("alone", in: folder)
         try await host.initialise()
         try await put("before", on: host)

@@ -86,27 +86,29 @@ import Values
         await host.stop()
     }
 
-    @Test("a join that fails after it was let in does not ask the next manager for another place")
+    @Test("a host whose port is taken gets no place in a cluster, and joins when it is free")
     func joining() async throws {
         let (first, second) = (try await ControlHost("first"), try await ControlHost("second"))
         try await first.initialise()
-        let tokens = try await first.control.joinTokens(of: #require(first.state?.cluster))
-        let listener = try syscall("socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = second.port.bigEndian
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                _ = try syscall("bind") { bind(listener, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        do {
+            let listener = Descriptor(
+                owning: try syscall("socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) })
+            var address = sockaddr_in()
+            (address.sin_family, address.sin_port) = (sa_family_t(AF_INET), second.port.bigEndian)
+            try syscall("bind") {
+                withUnsafePointer(to: address) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        bind(listener.rawValue, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
             }
+            try syscall("listen") { listen(listener.rawValue, 1) }
+            let error = await #expect(throws: EngineError.self) { try await second.join(first, asManager: false) }
+            #expect(error?.message.contains("port \(second.port) cannot be listened on") == true)
+            #expect(first.state?.nodes.count == 1)
+            #expect(second.record?.isOpen == false)
         }
-        try syscall("listen") { listen(listener, 1) }
-        let request = SwarmJoinRequest(
-            listenAddr: "", advertiseAddr: second.address, dataPathAddr: "",
-            remoteAddrs: [first.address, first.address], joinToken: tokens.worker, availability: "")
-        let error = await #expect(throws: EngineError.self) { try await second.control.join(request) }
-        #expect(error?.message.contains("cannot be listened on") == true)
+        try await second.join(first, asManager: false)
         #expect(first.state?.nodes.count == 2)
         for host in [first, second] { await host.stop() }
     }

@@ -26,7 +26,7 @@ import Values
 
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    /// What managers ask each other, and no worker may ask. All but `manager.version` need the node's row as well.
+    /// What managers ask each other, beside `manager.version`: the certificate and the node's row have to say manager.
     private static let managersMethods = [
         ClusterMethodNames.propose, ClusterMethodNames.proposeAgain, ClusterMethodNames.sessions,
         ClusterMethodNames.joinRaft, ClusterMethodNames.dataKeys, ClusterMethodNames.rotateKeys,

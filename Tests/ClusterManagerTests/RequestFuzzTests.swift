@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterPKI
 import Fuzzing
 import JSON
 import SessionModel
@@ -78,6 +79,47 @@ import Values
         try check("image-questions", ImageQuestion(reference: "192.0.2.1:5000/a/b:c"))
         let digest = Digest(parsing: "sha256:" + String(repeating: "0a", count: 32))
         try check("image-offers", ImageOffer(digest: digest, manifest: "manifest", references: ["a:b"]), ImageOffer())
+    }
+
+    /// What clients of the HTTP API write.
+    @Test func bodies() {
+        func check(_ name: String, _ examples: String..., body: ([UInt8]) throws -> Void) {
+            let report = Fuzzer(name).run(examples.map { Array($0.utf8) }) { input in
+                (try? body(input)) == nil ? .refused : .taken
+            }
+            #expect(report.finding == nil)
+        }
+        let docker = JSONCoding.docker
+        check(
+            "swarm-init-bodies",
+            #"{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"192.0.2.1","DefaultAddrPool":["10.0.0.0/8"],"#
+                + #""SubnetSize":24,"DataPathPort":4789,"Availability":"active","ForceNewCluster":true,"Spec":{"Labels":{"a":"b"}}}"#
+        ) { _ = try docker.decode(SwarmInitRequest.self, from: $0) }
+        check(
+            "swarm-join-bodies",
+            #"{"ListenAddr":"","AdvertiseAddr":"eth0","RemoteAddrs":["192.0.2.1:2377"],"JoinToken":"SWMTKN-1-x-y"}"#
+        ) { input in
+            let request = try docker.decode(SwarmJoinRequest.self, from: input)
+            _ = try? JoinToken(parsing: request.joinToken)
+        }
+        check(
+            "swarm-specifications",
+            #"{"Name":"default","Raft":{"SnapshotInterval":10000},"CAConfig":{"NodeCertExpiry":7776000000000000},"#
+                + #""Managers":{"Voters":3,"DemoteAfter":600000000000,"Witness":"n"},"Dispatcher":null}"#
+        ) { input in
+            let wish = try JSONValue(parsing: input)
+            let merged = try SwarmSpecification.merged(wish, over: SwarmSpecification.standard)
+            // Whatever was taken is taken again, and a policy can be read of it.
+            _ = try SwarmSpecification.merged(merged, over: merged)
+            _ = ManagerPolicy(specification: merged).objection
+        }
+        check(
+            "payload-bodies",
+            #"{"Name":"site.conf","Labels":{"a":"b"},"Data":"ZGF0YQ==","Templating":{"Name":"golang"},"Driver":{}}"#
+        ) { input in
+            let request = try docker.decode(PayloadRequest.self, from: input)
+            _ = (try request.spec(), try request.bytes(.config, limit: 1_000))
+        }
     }
 
     @Test func nodeRecords() throws {
