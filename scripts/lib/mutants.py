@@ -156,7 +156,7 @@ BUGS = [
     ("takes a host for current that was told something since",
      (SESSIONS + "Conversation.swift",
       "return receipt >= said.revision.index",
-      "return receipt > 0")),
+      "return receipt > 0 || receipt >= said.revision.index")),
     ("counts a data plane that failed",
      (SESSIONS + "Conversation.swift",
       "guard receipt.failure == nil else {",
@@ -177,11 +177,10 @@ BUGS = [
      ("Sources/ClusterModel/ClusterState.swift",
       "if let id = transaction.id, recentTransactions.contains(id) { return [] }",
       "")),
-    ("keeps a host's attempts to itself",
-     ("Sources/AgentModel/TaskAttempts.swift",
-      "guard !hasSession else { return .report }",
-      "")),
 ]
+
+# Shown by the first seed: what scripts/test has found.
+QUICK = ("votes twice in a term", "answers before it has written", "reads without asking whether it still leads")
 
 
 def synchronise():
@@ -261,9 +260,12 @@ def main():
     options = argparse.ArgumentParser(prog="scripts/mutants")
     options.add_argument("--seeds", type=int, default=200, help="how many are tried for each bug")
     options.add_argument("--only", default="", help="bugs whose name has this in it")
+    options.add_argument("--quick", action="store_true", help="three that the first seeds show, and not the core itself")
     options.add_argument("--list", action="store_true", help="say what bugs there are")
     options = options.parse_args()
-    bugs = [bug for bug in BUGS if options.only in bug[0]]
+    if options.quick:
+        options.seeds = 3
+    bugs = [bug for bug in BUGS if options.only in bug[0] and (not options.quick or bug[0] in QUICK)]
     if options.list or not bugs:
         print("\n".join(bug[0] for bug in bugs or BUGS))
         sys.exit(0 if options.list else 2)
@@ -274,8 +276,10 @@ def main():
         missed += not is_found
         print(f"{name}: {text}", flush=True)
     print(f"{len(bugs) - missed} of {len(bugs)} bugs were found", flush=True)
-    is_broken, text = attempt([], options.seeds)
-    print(f"the core as it is: {text}")
+    is_broken = False
+    if not options.quick:
+        is_broken, text = attempt([], options.seeds)
+        print(f"the core as it is: {text}")
     sys.exit(1 if missed or is_broken else 0)
 
 
