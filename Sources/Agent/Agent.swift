@@ -32,6 +32,8 @@ public actor Agent {
     private(set) var ledger = AgentLedger()
     private var workers: [String: TaskWorker] = [:]
     private var outgoing: AsyncStream<AgentMessage>.Continuation?
+    /// The manager of the session has said something in it.
+    private var isAnswered = false
     private var waiters: [UInt64: (check: (HostPicture) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = [:]
     private var nextWaiter: UInt64 = 0
     /// When the manager said something last, in nanoseconds since boot.
@@ -64,8 +66,8 @@ public actor Agent {
 
     // MARK: The session
 
-    /// Whether a manager hears what is reported.
-    private var hasSession: Bool { outgoing != nil }
+    /// Whether a manager hears what is reported. One that refuses a session has accepted its stream before.
+    private var hasSession: Bool { outgoing != nil && isAnswered }
 
     private func keepSession() async {
         while !Task.isCancelled {
@@ -74,7 +76,6 @@ public actor Agent {
             } catch {
                 logger.debug("no session with a manager", metadata: ["reason": "\(error)"])
             }
-            outgoing = nil
             try? await Task.sleep(for: Self.reconnectPause)
         }
     }
@@ -84,6 +85,8 @@ public actor Agent {
         let first = ledger.open(AgentHello(description: description, bootID: bootID))
         for message in first { continuation.yield(message) }
         outgoing = continuation
+        // At once: the next manager is looked for before the call comes back.
+        defer { (outgoing, isAnswered) = (nil, false) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { for await message in messages { try await session.send(message) } }
             group.addTask {
@@ -104,6 +107,7 @@ public actor Agent {
 
     private func take(_ message: ManagerMessage) {
         lastHeard = Clock.sinceBoot()
+        isAnswered = true
         if ledger.take(message) { workSignal.yield() }
     }
 

@@ -165,7 +165,7 @@ actor TaskWorker {
                 await tell(.shutdown, "shutdown", record: record)
             } else if isWaiting {
                 // A manager is there again: what follows is for it to decide.
-                guard await hasSession() else { return }
+                guard await hasSession(), isWaiting else { return }
                 isWaiting = false
                 await tellEnd(record)
             } else if await !beginsAgain(after: record) {

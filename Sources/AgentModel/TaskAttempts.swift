@@ -11,9 +11,7 @@ public struct TaskAttempts: Hashable, Sendable {
     /// When attempts have ended, the newest last, as far as the restart policy's window needs it.
     private var ends: [Timestamp] = []
 
-    /// Docker's: 5 s.
-    public static let defaultDelayNanoseconds: Int64 = 5_000_000_000
-    /// Of `ends`; a policy with more attempts counts as one without a limit.
+    /// Of `ends`; a policy with as many attempts counts as one without a limit.
     private static let endLimit = 1_000
 
     public init() {}
@@ -34,19 +32,14 @@ public struct TaskAttempts: Hashable, Sendable {
     public mutating func end(
         isSuccess: Bool, policy: TaskTemplate.RestartPolicy?, hasSession: Bool, at time: Timestamp
     ) -> Outcome {
+        let policy = policy ?? TaskTemplate.RestartPolicy()
         ends.append(time)
-        if let window = policy?.window, window > 0 { ends.removeAll { time.nanoseconds(since: $0) > window } }
+        if let window = policy.window, window > 0 { ends.removeAll { time.nanoseconds(since: $0) > window } }
         ends.removeFirst(max(0, ends.count - Self.endLimit))
-        guard !hasSession else { return .report }
-        switch policy?.condition ?? "any" {
-        case "none": return .report
-        case "on-failure": if isSuccess { return .report }
-        default: break
-        }
-        if let limit = policy?.maxAttempts, limit > 0, limit < UInt64(Self.endLimit), ends.count > Int(limit) {
+        guard !hasSession, policy.permits(afterSuccess: isSuccess), policy.permits(ends: ends.count) else {
             return .report
         }
-        return .again(after: max(0, policy?.delay ?? Self.defaultDelayNanoseconds))
+        return .again(after: max(0, policy.delay ?? TaskTemplate.RestartPolicy.usualDelayNanoseconds))
     }
 
     /// Another attempt begins.

@@ -176,11 +176,10 @@ extension ControlPlane {
             managers: response.managers)
         setCredentials(ClusterCredentials(identity: identity, roots: roots))
         try adopt(record)
-        do {
-            try await listenForSure(record)
-            if response.isManager { try await becomeManager() }
-        } catch {
-            if response.isManager { becomeManagerSoon() }
+        try await listenForSure(record)
+        guard response.isManager else { return }
+        do { try await becomeManager() } catch {
+            becomeManagerSoon()
             throw error
         }
     }

@@ -77,11 +77,11 @@ extension ControlPlane {
         let (lock, isLocked) = shared.withLock { ($0.lock, $0.isLocked) }
         if isLocked { throw EngineError.locked }
         guard record.isManager, record.raftMember != 0 else { throw EngineError.workerOnly }
+        let before = record
         if !advertiseAddr.isEmpty {
             (record.address, record.port) = try HostAddresses.advertised(
                 advertiseAddr, listen: listenAddr, defaultPort: record.port)
         }
-        let before = record
         var generator = SystemRandomNumberGenerator()
         record.raftMember = RaftMember.newID(using: &generator)
         record.history = Identifiers.swarm(using: &generator)
@@ -90,11 +90,17 @@ extension ControlPlane {
         await stopParts()
         var failure: (any Error)?
         do {
-            // Whatever ends this host's part from here on, the next start knows what was begun.
-            try record.save(directory: directory, named: NodeRecord.renewalName)
-            let store = try openStore(disks)
-            _ = try RaftNode.refound(directory: directory, as: record.ownMember, stateMachine: store, on: disks.log)
-            store.close()
+            // An earlier attempt may have come so far that it can only be ended.
+            if let begun = try begunRenewal(disks) {
+                record = begun
+            } else {
+                // Whatever ends this host's part from here on, the next start knows what was begun.
+                try record.save(directory: directory, named: NodeRecord.renewalName)
+                let store = try openStore(disks)
+                _ = try RaftNode.refound(
+                    directory: directory, as: record.ownMember, stateMachine: store, on: disks.log)
+                store.close()
+            }
         } catch {
             failure = error
         }
@@ -113,19 +119,28 @@ extension ControlPlane {
     /// Goes on with what `renewAlone` has begun, before raft leads: as soon as its log is the new group's, nothing of
     /// it may be told in the old history, in which the other managers may live. Returns the record that counts.
     func finishRenewal(of record: NodeRecord) async throws -> NodeRecord {
-        guard let renewed = try NodeRecord.load(directory: directory, named: NodeRecord.renewalName) else {
+        let path = directory + "/" + NodeRecord.renewalName
+        guard Files.exists(path) else { return record }
+        let disks = try ManagerDisks(databaseKeys())
+        guard let renewed = try begunRenewal(disks) else {
+            try Files.removeTree(path)
             return record
         }
-        let disks = try ManagerDisks(databaseKeys())
-        let isRefounded = try RaftNode.member(in: directory, on: disks.log)?.id == renewed.raftMember
-        if isRefounded {
-            let store = try openStore(disks)
-            try await renew(
-                directory, renewed, store, on: disks.log, isFreshHost: false,
-                note: "recovered from the loss of the other managers")
-            try adopt(renewed)
+        let store = try openStore(disks)
+        try await renew(
+            directory, renewed, store, on: disks.log, isFreshHost: false,
+            note: "recovered from the loss of the other managers")
+        try adopt(renewed)
+        try Files.removeTree(path)
+        return renewed
+    }
+
+    /// The record to which raft's log belongs already although it does not count yet; nil where there is none.
+    private func begunRenewal(_ disks: ManagerDisks) throws -> NodeRecord? {
+        let renewed = try NodeRecord.load(directory: directory, named: NodeRecord.renewalName)
+        guard let renewed, try RaftNode.member(in: directory, on: disks.log)?.id == renewed.raftMember else {
+            return nil
         }
-        try Files.removeTree(directory + "/" + NodeRecord.renewalName)
-        return isRefounded ? renewed : record
+        return renewed
     }
 }

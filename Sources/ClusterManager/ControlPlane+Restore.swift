@@ -152,7 +152,8 @@ extension ControlPlane {
         let raft = try RaftNode(
             directory: directory, transport: NoTransport(), stateMachine: store, on: disk, logger: logger)
         do {
-            for await status in raft.statusChanges() where status.isLeading || status.failure != nil { break }
+            for await status in raft.statusChanges() where status.isLeading || status.impediment != nil { break }
+            if let impediment = raft.status.impediment { throw EngineError(.unavailable, impediment) }
             if store.state.cluster?.historyID != history {
                 let renewal = renewal(of: store.state, record, isFreshHost: isFreshHost)
                 try await Proposer(store: store, raft: raft).propose(

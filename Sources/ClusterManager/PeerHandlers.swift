@@ -13,7 +13,7 @@ struct PeerHandlers: ClusterHandlers {
     let control: ControlPlane
 
     func enrol(_ request: [UInt8], remote: String) async throws -> [UInt8] {
-        var enrolment = try parse(EnrolRequest.self, request)
+        var enrolment = try ControlPlane.parse(EnrolRequest.self, request)
         if enrolment.address.isEmpty { enrolment.address = remote }
         let payload = try JSONCoding.encode(enrolment)
         return try await translated { try await control.callLeader(ClusterMethodNames.enrol, payload) }
@@ -112,12 +112,6 @@ struct PeerHandlers: ClusterHandlers {
             throw EngineError(any: error).failure
         }
     }
-
-    private func parse<T: Decodable>(_ type: T.Type, _ bytes: [UInt8]) throws -> T {
-        do { return try JSONCoding.decode(type, from: bytes) } catch {
-            throw RPCFailure(.invalidParameter, "\(error)")
-        }
-    }
 }
 
 extension ControlPlane {
@@ -140,43 +134,43 @@ extension ControlPlane {
         }
         if method == ClusterMethodNames.holdsKey, let manager = shared.withLock(\.manager) {
             try requireManager(peer, manager)
-            return try await JSONCoding.encode(holdsKey(wish(String.self, in: payload)))
+            return try await JSONCoding.encode(holdsKey(Self.parse(String.self, payload)))
         }
         guard let record = shared.withLock(\.record) else { throw EngineError.noLeader }
         let asker = peer?.nodeID ?? record.nodeID
         switch method {
         case ClusterMethodNames.address:
-            return try await noteAddress(wish(AddressAnnouncement.self, in: payload), of: asker)
+            return try await noteAddress(Self.parse(AddressAnnouncement.self, payload), of: asker)
         case ClusterMethodNames.managers:
             guard let peer else { return [] }
-            return try noteManagers(wish(ManagerAddresses.self, in: payload), from: peer)
+            return try noteManagers(Self.parse(ManagerAddresses.self, payload), from: peer)
         default: break
         }
         guard let manager = shared.withLock(\.manager), manager.isLeading else { throw EngineError.noLeader }
         switch method {
         case ClusterMethodNames.propose:
             try requireManager(peer, manager)
-            let request = try wish(ProposalRequest.self, in: payload, ProposalRequest.coding)
+            let request = try Self.parse(ProposalRequest.self, payload, ProposalRequest.coding)
             return try await propose(request, of: asker, manager)
         case ClusterMethodNames.proposeAgain:
             try requireManager(peer, manager)
-            let repeated = try wish(RepeatedRequest.self, in: payload, RepeatedRequest.coding)
+            let repeated = try Self.parse(RepeatedRequest.self, payload, RepeatedRequest.coding)
             return try await propose(repeated.request, of: asker, manager, notAfter: repeated.lastIndex)
         case ClusterMethodNames.sessions:
             try requireManager(peer, manager)
             // One that was taken out of raft learns of nothing any more.
             guard manager.raft.status.members.contains(where: { $0.member.nodeID == asker }),
                 let index = manager.sessions.take(
-                    try wish(SessionReport.self, in: payload), from: asker)
+                    try Self.parse(SessionReport.self, payload), from: asker)
             else { throw EngineError.noLeader }
             return try JSONCoding.encode(index)
         case ClusterMethodNames.enrol:
-            return try await enrol(wish(EnrolRequest.self, in: payload), manager)
+            return try await enrol(Self.parse(EnrolRequest.self, payload), manager)
         case ClusterMethodNames.renew:
-            return try await renew(wish(RenewRequest.self, in: payload), node: asker, manager)
+            return try await renew(Self.parse(RenewRequest.self, payload), node: asker, manager)
         case ClusterMethodNames.joinRaft:
             if !manager.store.state.isWitness(asker) { try requireManager(peer, manager) }
-            return try await joinRaft(wish(JoinRaftRequest.self, in: payload), node: asker, manager)
+            return try await joinRaft(Self.parse(JoinRaftRequest.self, payload), node: asker, manager)
         case ClusterMethodNames.leave: return try await farewell(asker, manager)
         case ClusterMethodNames.reachability:
             try requireManager(peer, manager)
@@ -189,9 +183,9 @@ extension ControlPlane {
             try requireManager(peer, manager)
             return try await JSONCoding.encode(rotateDataKeys(manager, for: asker))
         case HostMethods.attach:
-            return try await attach(wish(AttachmentQuestion.self, in: payload), node: asker, manager)
+            return try await attach(Self.parse(AttachmentQuestion.self, payload), node: asker, manager)
         case HostMethods.detach:
-            let id = try wish(String.self, in: payload)
+            let id = try Self.parse(String.self, payload)
             guard manager.store.state.attachments[id]?.nodeID == asker else { return [] }
             try await manager.proposeHere([.removeAttachment(id)], by: .node(id: asker, client: nil))
             return []
@@ -199,11 +193,11 @@ extension ControlPlane {
         }
     }
 
-    private func wish<Wish: Decodable>(
-        _ type: Wish.Type, in payload: [UInt8], _ coding: JSONCoding = .verbatim
-    ) throws(EngineError) -> Wish {
+    fileprivate static func parse<T: Decodable>(
+        _ type: T.Type, _ payload: [UInt8], _ coding: JSONCoding = .verbatim
+    ) throws(RPCFailure) -> T {
         do { return try coding.decode(type, from: payload) } catch {
-            throw EngineError(.invalidParameter, "\(error)")
+            throw RPCFailure(.invalidParameter, "\(error)")
         }
     }
 

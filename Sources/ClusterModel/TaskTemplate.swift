@@ -44,6 +44,26 @@ public struct TaskTemplate: Hashable, Sendable, Codable {
             self.maxAttempts = maxAttempts
             self.window = window
         }
+
+        /// Docker's: 5 s.
+        public static let usualDelayNanoseconds: Int64 = 5_000_000_000
+
+        /// Whether a task that has ended by itself is followed by another one.
+        ///
+        /// - Parameter isSuccess: it ended with status 0.
+        public func permits(afterSuccess isSuccess: Bool) -> Bool {
+            switch condition ?? "any" {
+            case "none": false
+            case "on-failure": !isSuccess
+            default: true
+            }
+        }
+
+        /// Whether so many ends within the window leave an attempt; the first task is no attempt.
+        public func permits(ends: Int) -> Bool {
+            guard let limit = maxAttempts, limit > 0 else { return true }
+            return ends <= Int(min(limit, UInt64(Int.max - 1)))
+        }
     }
 
     public struct Placement: Hashable, Sendable, Codable {

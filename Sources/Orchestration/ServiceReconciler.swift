@@ -196,32 +196,21 @@ struct ServiceReconciler {
     /// Nanoseconds to wait before the next task of a place whose last one ended by itself; nil for never. The answer is
     /// of the moment when it ended: time alone does not change it.
     func restartDelay(after ended: TaskObject, in slot: TaskSlot) -> Int64? {
-        let policy = service.spec.taskTemplate.restartPolicy
-        let isCurrent = ended.specVersion == service.specVersion
-        if isCurrent {
-            switch policy?.condition ?? "any" {
-            case "none": return nil
-            case "on-failure": if ended.status.state == .complete { return nil }
-            default: break
+        let policy = service.spec.taskTemplate.restartPolicy ?? TaskTemplate.RestartPolicy()
+        if ended.specVersion == service.specVersion {
+            guard policy.permits(afterSuccess: ended.status.state == .complete) else { return nil }
+            let window = policy.window ?? 0
+            let ends = slot.tasks.count { task in
+                let state = task.status.state
+                guard task.specVersion == service.specVersion,
+                    state == .failed || state == .complete || state == .rejected
+                else { return false }
+                return window == 0 || ended.status.timestamp.nanoseconds(since: task.status.timestamp) <= window
             }
-            if let limit = policy?.maxAttempts, limit > 0 {
-                let window = policy?.window ?? 0
-                let attempts = slot.tasks.filter { task in
-                    let state = task.status.state
-                    guard task.specVersion == service.specVersion,
-                        state == .failed || state == .complete || state == .rejected
-                    else { return false }
-                    return window == 0 || ended.status.timestamp.nanoseconds(since: task.status.timestamp) <= window
-                }
-                // The first task is no attempt to restart.
-                if attempts.count > Int(min(limit, UInt64(Int.max - 1))) { return nil }
-            }
+            guard policy.permits(ends: ends) else { return nil }
         }
-        return policy?.delay ?? Self.defaultRestartDelayNanoseconds
+        return policy.delay ?? TaskTemplate.RestartPolicy.usualDelayNanoseconds
     }
-
-    /// Docker's: 5 s.
-    static let defaultRestartDelayNanoseconds: Int64 = 5_000_000_000
 
     /// Tasks on nodes that are drained, or that no longer meet the constraints, end when their successors serve.
     private func replaceDisplaced(_ working: inout WorkingState, using generator: inout some RandomNumberGenerator) {
@@ -234,7 +223,8 @@ struct ServiceReconciler {
             if let failed = slot.tasks.last, failed.id != task.id, failed.status.state.isTerminal,
                 failed.createdAt > task.createdAt
             {
-                let moment = failed.status.timestamp.advanced(byNanoseconds: Self.defaultRestartDelayNanoseconds)
+                let moment = failed.status.timestamp.advanced(
+                    byNanoseconds: TaskTemplate.RestartPolicy.usualDelayNanoseconds)
                 if moment > working.now {
                     working.wake(at: moment)
                     continue

@@ -239,7 +239,7 @@ import Values
         try await waitUntil("raft has let it go", within: .seconds(30)) {
             first.isLeading && first.state?.nodes[id]?.raftMember == nil && second.record?.isManager == false
         }
-        for method in Self.managersMethods {
+        for method in Self.managersMethods + [HostMethods.logs] {
             try await expectRefusal(of: method, by: first, to: connector, .forbidden, "node \(id) is no manager")
         }
         let manager = try manager(first)

@@ -16,8 +16,9 @@ final class ListMachine: RaftStateMachine {
         var installed: [UInt64] = []
         var refused: String?
         var isDiskFull = false
-        /// Snapshots with one of these commands are refused.
+        /// Snapshots with one of these commands are refused, and how many were.
         var refusedSnapshots: Set<String> = []
+        var refusals = 0
         /// So many snapshots fail before one is written.
         var failingSnapshots = 0
         /// Called by whoever applies, before that has an effect.
@@ -63,8 +64,11 @@ final class ListMachine: RaftStateMachine {
             let parts = line.split(separator: " ", maxSplits: 1)
             return (index: UInt64(parts[0])!, text: parts.count > 1 ? String(parts[1]) : "")
         }
-        let refused = state.withLock { $0.refusedSnapshots }
-        guard commands.last?.index == index, !commands.contains(where: { refused.contains($0.text) }) else {
+        try state.withLock { state in
+            if commands.last?.index == index, !commands.contains(where: { state.refusedSnapshots.contains($0.text) }) {
+                return
+            }
+            state.refusals += 1
             throw Refused()
         }
         return { [self] in
@@ -158,10 +162,12 @@ final class Cluster {
     }
 
     /// A new life: only what is on the disk is left.
-    func start(_ host: Host, refusingSnapshots texts: Set<String> = []) throws {
+    ///
+    /// - Parameter state: nil for one that is empty.
+    func start(_ host: Host, with state: ListMachine? = nil, refusingSnapshots texts: Set<String> = []) throws {
         var logger = Logger(label: host.member.nodeID)
         logger.logLevel = .critical
-        host.machine = ListMachine()
+        host.machine = state ?? ListMachine()
         host.machine.state.withLock { $0.refusedSnapshots = texts }
         let node = try RaftNode(
             directory: host.directory, transport: Network.Port(network: network, nodeID: host.member.nodeID),
