@@ -255,8 +255,8 @@ extension ControlPlane {
 
     /// Whether this host is meant to be a manager and raft has not taken it for one yet.
     private var lacksPlace: Bool {
-        let (record, manager) = shared.withLock { ($0.record, $0.manager) }
-        guard let record, record.isManager else { return false }
+        let (record, manager, isShutDown) = shared.withLock { ($0.record, $0.manager, $0.isShutDown) }
+        guard let record, record.isManager, !isShutDown else { return false }
         guard record.raftMember != 0, let manager, manager.raft.status.role != .idle else { return true }
         return manager.store.state.nodes[record.nodeID]?.raftMember != record.raftMember
             && manager.raft.status.role != .removed
@@ -280,9 +280,9 @@ extension ControlPlane {
 extension ControlPlane.Shared {
     /// What the newest picture wants this host to do next.
     var roleStep: RoleStep? {
-        guard let record, record.isOpen, let assigned, let certificate = credentials?.identity.identity.role else {
-            return nil
-        }
+        guard !isShutDown, let record, record.isOpen, let assigned,
+            let certificate = credentials?.identity.identity.role
+        else { return nil }
         let present = RoleStep.Present(
             isManager: record.isManager, certificate: certificate,
             isRemoved: (manager?.raft ?? witness?.raft)?.status.role == .removed,

@@ -26,8 +26,8 @@ extension ControlPlane {
 
     /// Whether this host is meant to be the witness and raft does not have it as a voter yet.
     private var lacksVote: Bool {
-        let (record, witness) = shared.withLock { ($0.record, $0.witness) }
-        guard let record, record.isWitness == true else { return false }
+        let (record, witness, isShutDown) = shared.withLock { ($0.record, $0.witness, $0.isShutDown) }
+        guard let record, record.isWitness == true, !isShutDown else { return false }
         guard let status = witness?.raft.status else { return true }
         return [.idle, .learner].contains(status.role)
     }

@@ -46,6 +46,8 @@ public final class ControlPlane: Sendable {
         /// When other managers were heard last, and since when this could have been.
         var managersHeard: [String: Timestamp] = [:]
         var startedAt = Clock.now()
+        /// Nothing is begun any more.
+        var isShutDown = false
 
         fileprivate init(_ introduction: Introduction) { self.introduction = introduction }
     }
@@ -117,16 +119,19 @@ public final class ControlPlane: Sendable {
 
     /// Stops working; what the host is part of stays as it is.
     public func shutdown() async {
-        let (manager, server) = shared.withLock { shared in
+        let (manager, witness, server) = shared.withLock { shared in
             defer {
+                shared.isShutDown = true
                 shared.manager = nil
+                shared.witness = nil
                 shared.server = nil
             }
-            return (shared.manager, shared.server)
+            return (shared.manager, shared.witness, shared.server)
         }
         for task in shared.withLock(\.upkeep) { task.cancel() }
         server?.cancel()
         await manager?.stop()
+        await witness?.stop()
         await connector.shutdown()
     }
 
