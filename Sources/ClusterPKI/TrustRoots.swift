@@ -69,10 +69,25 @@ public struct TrustRoots: Hashable, Sendable {
     public func verify(chain: [[UInt8]], at time: Timestamp) throws(PKIError) -> PeerIdentity {
         guard let first = chain.first else { throw PKIError.notANodeCertificate("there is none") }
         let certificate: Certificate
-        do { certificate = try Certificate(derEncoded: first) } catch {
+        do {
+            certificate = try Certificate(derEncoded: first)
+            try Self.requireOctets(inSignatureOf: first)
+        } catch {
             throw PKIError.malformed("certificate", "\(error)")
         }
         return try verify(certificate, at: time)
+    }
+
+    /// A signature is of whole octets. How many of its last bits do not count stands outside of what is signed (X.690,
+    /// section 8.6.2.2), and another number there would make two certificates of one.
+    private static func requireOctets(inSignatureOf der: [UInt8]) throws {
+        try DER.sequence(DER.parse(der), identifier: .sequence) { parts in
+            // RFC 5280, section 4.1: what is signed, and by which algorithm.
+            for _ in 0..<2 { _ = parts.next() }
+            guard try ASN1BitString(derEncoded: &parts).paddingBits == 0 else {
+                throw PKIError.malformed("certificate", "its signature ends within an octet")
+            }
+        }
     }
 
     /// Checks a peer's certificate at a time and says who the peer is.

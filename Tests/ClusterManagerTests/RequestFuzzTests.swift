@@ -93,7 +93,8 @@ import Values
         check(
             "swarm-init-bodies",
             #"{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"192.0.2.1","DefaultAddrPool":["10.0.0.0/8"],"#
-                + #""SubnetSize":24,"DataPathPort":4789,"Availability":"active","ForceNewCluster":true,"Spec":{"Labels":{"a":"b"}}}"#
+                + #""SubnetSize":24,"DataPathPort":4789,"Availability":"active","ForceNewCluster":true,"#
+                + #""Spec":{"Labels":{"a":"b"}}}"#
         ) { _ = try docker.decode(SwarmInitRequest.self, from: $0) }
         check(
             "swarm-join-bodies",

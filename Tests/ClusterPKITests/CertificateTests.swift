@@ -76,7 +76,7 @@ import Values
     @Test func tamperedCertificateIsRefused() throws {
         let good = try der(node)
         var refused = 0
-        for index in stride(from: 0, to: good.count, by: 7) {
+        for index in good.indices {
             var bytes = good
             bytes[index] ^= 0x01
             do {
@@ -84,7 +84,7 @@ import Values
                 Issue.record("byte \(index) can be changed")
             } catch { refused += 1 }
         }
-        #expect(refused == (good.count + 6) / 7)
+        #expect(refused == good.count)
         for count in stride(from: 0, to: good.count, by: 11) {
             #expect(throws: PKIError.self) { try authority.roots.verify(chain: [Array(good[..<count])], at: Self.now) }
         }

@@ -48,8 +48,8 @@ extension LabTests {
         let held: Int32
         do {
             traces.note()
-            // The underlay's and the host's.
-            #expect(traces.notedNetworks == 2)
+            // The underlay's and the host's; a process of the host may just be on its way into one of its own.
+            #expect(traces.notedNetworks >= 2)
             let found = traces.found()
             for kind in ["process", "control group", "namespace net:", "namespace mnt:", "file /var/lib"] {
                 #expect(found.contains { $0.hasPrefix(kind) }, "\(kind) among \(found)")
