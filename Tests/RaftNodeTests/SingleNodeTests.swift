@@ -79,17 +79,20 @@ import Testing
         let (node, disk) = (host.node!, try #require(host.disk))
         let lock = try Database(path: host.directory + "/raft.sqlite", on: disk)
         try lock.begin()
+        let asked = Monitor(0)
         let answers = Task {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<200 {
-                    group.addTask { _ = try await node.propose(Array("\(number)".utf8)) }
+                    group.addTask {
+                        asked.change { $0 += 1 }
+                        _ = try await node.propose(Array("\(number)".utf8))
+                    }
                 }
                 try await group.waitForAll()
             }
         }
-        // Most have come by then, and those that come later are some at a time: a node that synced for each of them
-        // would not get far.
-        try await Task.sleep(for: .milliseconds(500))
+        // Some may still be on their way then: a node that synced for each would not get far all the same.
+        try await cluster.wait("all ask") { asked.wait({ _ in true }, then: \.self) == 200 }
         #expect(host.machine.texts == [])
         disk.faults.series = [DiskFaults.Series(.sync, suffix: "-wal", after: 50)]
         try lock.commit()
