@@ -96,13 +96,19 @@ import Values
             from: member.id ^ 1, to: member.id, term: status.term + 10, body: .heartbeat(commit: 0, read: 0))
     }
 
+    /// A manager and two workers, of whom the manager and the last worker answer for their hosts.
+    private func clusterOfThree() async throws -> (ControlHost, ControlHost, ControlHost) {
+        let first = try await ControlHost("first")
+        let (second, third) = (try await ControlHost("second"), try await ControlHost("third"))
+        try await first.initialise()
+        for host in [second, third] { try await host.join(first, asManager: false) }
+        for host in [first, third] { host.control.setHostServices(Willing()) }
+        return (first, second, third)
+    }
+
     @Test("A worker's certificate is good for what is the worker's own and for images, not for what managers ask")
     func worker() async throws {
-        let (first, worker) = (try await ControlHost("first"), try await ControlHost("worker"))
-        let other = try await ControlHost("other")
-        try await first.initialise()
-        for host in [worker, other] { try await host.join(first, asManager: false) }
-        for host in [first, other] { host.control.setHostServices(Willing()) }
+        let (first, worker, other) = try await clusterOfThree()
         let connector = worker.control.connector
         let own = try #require(worker.record)
 
@@ -171,11 +177,7 @@ import Values
 
     @Test("A node that was removed is refused by managers and workers, though its certificate holds")
     func removedNode() async throws {
-        let (first, removed) = (try await ControlHost("first"), try await ControlHost("removed"))
-        let other = try await ControlHost("other")
-        try await first.initialise()
-        for host in [removed, other] { try await host.join(first, asManager: false) }
-        for host in [first, other] { host.control.setHostServices(Willing()) }
+        let (first, removed, other) = try await clusterOfThree()
         let id = try #require(removed.record?.nodeID)
         let connector = removed.control.connector
         let digest = Digest(sha256: [UInt8](repeating: 0, count: 32))
