@@ -77,24 +77,13 @@ extension Dataplane {
         let isStream = port.transport == .tcp
         let bytes = port.hostAddress?.bytes ?? [0, 0, 0, 0]
         let number = port.hostPort
-        return try NetworkNamespace.run(in: hostNamespace.rawValue) { () throws -> Bool in
-            let kind = isStream ? Int32(SOCK_STREAM.rawValue) : Int32(SOCK_DGRAM.rawValue)
-            let descriptor = Descriptor(
-                owning: try syscall("socket") { socket(AF_INET, kind | Int32(SOCK_CLOEXEC.rawValue), 0) })
-            if isStream {
-                var yes: Int32 = 1
-                setsockopt(descriptor.rawValue, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        return try NetworkNamespace.run(in: hostNamespace.rawValue) {
+            do throws(SystemError) {
+                try PortProbe.bind(bytes, port: number, isStream: isStream)
+                return false
+            } catch {
+                return error.errno == EADDRINUSE
             }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = number.bigEndian
-            address.sin_addr.s_addr = bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
-            let result = withUnsafePointer(to: address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor.rawValue, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            return result != 0 && errno == EADDRINUSE
         }
     }
 }
