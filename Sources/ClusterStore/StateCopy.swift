@@ -31,7 +31,8 @@ final class StateCopy {
     static func setAside(_ path: String) throws(SystemError) -> String {
         let target = Files.parent(of: path) + "/" + damagedName
         remove(target)
-        for suffix in ["", "-wal", "-shm"] where Files.exists(path + suffix) {
+        // The file comes last: a log that stayed would be taken for that of the file which is begun in its place.
+        for suffix in ["-shm", "-wal", ""] where Files.exists(path + suffix) {
             try syscall("rename", on: path) { rename(path + suffix, target + suffix) }
         }
         try Files.synchronizeDirectory(Files.parent(of: path))
