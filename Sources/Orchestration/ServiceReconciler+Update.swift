@@ -28,7 +28,7 @@ extension ServiceReconciler {
     ) {
         if isUnderWay, react(toFailuresIn: places.count, &working) { return }
         guard !isPaused else { return }
-        let slots = slots(working)
+        let slots = slots(&working)
         var dirty: [TaskSlot] = []
         var busy = 0
         var latest = service.updateStatus?.startedAt ?? service.createdAt

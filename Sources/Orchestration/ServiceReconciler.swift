@@ -11,7 +11,7 @@ struct ServiceReconciler {
         finishWithdrawals(&working)
         releaseHeld(&working)
         retirePredecessors(&working)
-        let places = wantedPlaces(working.state)
+        let places = wantedPlaces(&working)
         fill(places, &working, using: &generator)
         removeSurplus(places, &working)
         if !service.spec.isGlobal { replaceDisplaced(&working, using: &generator) }
@@ -19,9 +19,7 @@ struct ServiceReconciler {
         trimHistory(places, &working)
     }
 
-    func slots(_ working: WorkingState) -> [SlotKey: TaskSlot] {
-        TaskSlot.group(working.state.tasks(ofService: service.id))
-    }
+    func slots(_ working: inout WorkingState) -> [SlotKey: TaskSlot] { working.slots(ofService: service.id) }
 
     // MARK: Steps that tasks are in
 
@@ -40,7 +38,7 @@ struct ServiceReconciler {
 
     /// A task that was held back runs when its delay is over and its predecessor has ended.
     private func releaseHeld(_ working: inout WorkingState) {
-        for slot in slots(working).values {
+        for slot in slots(&working).values {
             for task in slot.tasks where task.desiredState == .ready && !task.status.state.isTerminal {
                 if let moment = task.notBefore, moment > working.now {
                     working.wake(at: moment)
@@ -58,7 +56,7 @@ struct ServiceReconciler {
 
     /// Where a place has two tasks and every host sends requests to the newer one, the older ones end.
     private func retirePredecessors(_ working: inout WorkingState) {
-        for slot in slots(working).values {
+        for slot in slots(&working).values {
             let wanted = slot.wanted
             guard wanted.count > 1, let newest = wanted.last, newest.isServing,
                 receipts.cover(newest.version.index, in: working.state)
@@ -69,12 +67,12 @@ struct ServiceReconciler {
 
     // MARK: Which places there are
 
-    private func wantedPlaces(_ state: ClusterState) -> [SlotKey] {
+    private func wantedPlaces(_ working: inout WorkingState) -> [SlotKey] {
         guard service.spec.isGlobal else {
-            let slots = TaskSlot.group(state.tasks(ofService: service.id))
+            let slots = slots(&working)
             let count = Int(min(service.spec.replicas, UInt64(ServiceReconciler.replicaLimit)))
             let used = slots.values.filter { !$0.wanted.isEmpty || $0.endedByItself != nil }
-            if used.count >= count { return keep(count, of: Array(used), in: state).map(\.key).sorted() }
+            if used.count >= count { return keep(count, of: Array(used)).map(\.key).sorted() }
             var keys = Set(used.map(\.key))
             var number: UInt64 = 1
             while keys.count < count {
@@ -83,7 +81,7 @@ struct ServiceReconciler {
             }
             return keys.sorted()
         }
-        return state.nodes.values.filter { isEligible($0) }.map { .node($0.id) }.sorted()
+        return working.state.nodes.values.filter { isEligible($0) }.map { .node($0.id) }.sorted()
     }
 
     /// The largest number of replicas of one service.
@@ -102,7 +100,7 @@ struct ServiceReconciler {
     }
 
     /// Which places stay when there are fewer: serving ones first, then those on nodes that have few of them.
-    private func keep(_ count: Int, of slots: [TaskSlot], in state: ClusterState) -> [TaskSlot] {
+    private func keep(_ count: Int, of slots: [TaskSlot]) -> [TaskSlot] {
         var kept: [TaskSlot] = []
         var perNode: [String: Int] = [:]
         var rest = slots.sorted { ($0.isServing ? 0 : 1, $0.key) < ($1.isServing ? 0 : 1, $1.key) }
@@ -123,7 +121,7 @@ struct ServiceReconciler {
 
     private func removeSurplus(_ places: [SlotKey], _ working: inout WorkingState) {
         let wanted = Set(places)
-        for (key, slot) in slots(working) where !wanted.contains(key) {
+        for (key, slot) in slots(&working) where !wanted.contains(key) {
             for task in slot.tasks where task.desiredState <= .running {
                 if task.status.state.isTerminal {
                     working.decide(.desire(taskID: task.id, .shutdown))
@@ -162,7 +160,7 @@ struct ServiceReconciler {
     private func fill(
         _ places: [SlotKey], _ working: inout WorkingState, using generator: inout some RandomNumberGenerator
     ) {
-        let slots = slots(working)
+        let slots = slots(&working)
         for key in places where working.mutations.count < Orchestrator.mutationLimit {
             guard let slot = slots[key] else {
                 makeTask(key, &working, using: &generator)
@@ -214,7 +212,7 @@ struct ServiceReconciler {
 
     /// Tasks on nodes that are drained, or that no longer meet the constraints, end when their successors serve.
     private func replaceDisplaced(_ working: inout WorkingState, using generator: inout some RandomNumberGenerator) {
-        for (key, slot) in slots(working).sorted(by: { $0.key < $1.key }) {
+        for (key, slot) in slots(&working).sorted(by: { $0.key < $1.key }) {
             let wanted = slot.wanted
             guard wanted.count == 1, let task = wanted.first, task.status.state >= .assigned,
                 let node = working.state.nodes[task.nodeID],
@@ -240,7 +238,7 @@ struct ServiceReconciler {
     private func trimHistory(_ places: [SlotKey], _ working: inout WorkingState) {
         let limit = working.state.cluster?.taskHistoryLimit ?? 5
         let kept = Set(places)
-        for (key, slot) in slots(working) {
+        for (key, slot) in slots(&working) {
             let ended = slot.tasks.filter { task in
                 guard task.desiredState >= .shutdown else { return false }
                 return task.status.state.isTerminal || task.status.state < .assigned

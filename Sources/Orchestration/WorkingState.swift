@@ -8,6 +8,7 @@ struct WorkingState {
     /// When to look again although nothing changes; nil for never.
     private(set) var wakeAt: Timestamp?
     let now: Timestamp
+    private var grouped: (serviceID: String, slots: [SlotKey: TaskSlot])?
 
     init(_ state: ClusterState, now: Timestamp) {
         self.state = state
@@ -18,7 +19,18 @@ struct WorkingState {
         let transaction = Transaction(time: now, mutations: [mutation])
         // What is refused here would be refused by every manager.
         guard let changes = try? state.apply(transaction, at: state.index) else { return }
+        grouped = nil
         if !changes.isEmpty { mutations.append(mutation) }
+    }
+
+    /// A service's tasks by their place.
+    ///
+    /// Each step of a reconciliation asks, and most decide nothing: they are grouped again only after a decision.
+    mutating func slots(ofService id: String) -> [SlotKey: TaskSlot] {
+        if let grouped, grouped.serviceID == id { return grouped.slots }
+        let slots = TaskSlot.group(state.tasks(ofService: id))
+        grouped = (id, slots)
+        return slots
     }
 
     mutating func wake(at moment: Timestamp) {

@@ -70,6 +70,8 @@ struct ServiceWorld {
     var lastSubmission = 0
     /// The latest states, by index, to compare with what hosts are said to hold.
     var past: [UInt64: ClusterState] = [:]
+    /// What each host has to hold at the revision that it was last said to hold.
+    var lastWanted: [String: (receipt: UInt64, picture: HostPicture?)] = [:]
     var checker = StateChecker()
     /// Wishes that were acknowledged.
     var changes = 0

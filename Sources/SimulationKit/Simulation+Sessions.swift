@@ -320,7 +320,10 @@ extension Simulation {
             guard let receipt = receipts[agent.id], let held = agent.held, held.revision.index < receipt,
                 let past = world.past[receipt]
             else { continue }
-            let wanted = WholePicture(past).host(agent.id)
+            if world.lastWanted[agent.id]?.receipt != receipt {
+                world.lastWanted[agent.id] = (receipt, WholePicture(past).host(agent.id))
+            }
+            let wanted = world.lastWanted[agent.id]!.picture
             if wanted.map({ held.at($0.revision) != $0 }) ?? false {
                 checker.note(
                     .receipts, "\(agent.id) is said to hold revision \(receipt), and holds \(held.revision.index)")
