@@ -59,13 +59,23 @@ public struct PictureReader: Sendable {
     ///
     /// - Throws: where the session is of no more use: a `JSONError` or a `SectionMismatch`.
     public mutating func read(_ bytes: [UInt8]) throws -> ManagerMessage? {
-        do { return try read(ManagerMessage(decoding: bytes)) } catch {
+        let message: ManagerMessage
+        do { message = try ManagerMessage(decoding: bytes) } catch {
+            (takesSections, book) = (false, PictureBook())
+            throw error
+        }
+        return try read(message)
+    }
+
+    /// The same of a message that was decoded.
+    public mutating func read(_ message: ManagerMessage) throws(SectionMismatch) -> ManagerMessage? {
+        do { return try take(message) } catch {
             (takesSections, book) = (false, PictureBook())
             throw error
         }
     }
 
-    private mutating func read(_ message: ManagerMessage) throws(SectionMismatch) -> ManagerMessage? {
+    private mutating func take(_ message: ManagerMessage) throws(SectionMismatch) -> ManagerMessage? {
         switch message {
         case .section(let change):
             try book.take(change)

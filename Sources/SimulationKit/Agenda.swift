@@ -25,7 +25,8 @@ struct Agenda<Event> {
                 done += 1
                 return slots[place][done - 1]
             }
-            slots[place].removeAll(keepingCapacity: true)
+            // Given back, so that memory that is warm is used again.
+            slots[place] = []
             done = 0
             now += 1
         }

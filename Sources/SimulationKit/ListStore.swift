@@ -16,9 +16,12 @@ struct ListStore: Hashable {
         }
 
         var bytes: [UInt8] {
-            [id.client, id.since, id.sequence, id.acknowledged, key, value].flatMap { number in
-                (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(48)
+            for number in [id.client, id.since, id.sequence, id.acknowledged, key, value] {
+                withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
             }
+            return bytes
         }
 
         init?(bytes: [UInt8]) {

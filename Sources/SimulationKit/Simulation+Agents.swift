@@ -88,7 +88,7 @@ extension Simulation {
         agent.connection?.isSession = true
         let read: ManagerMessage?
         do {
-            read = try agent.reader.read(message.encoded())
+            read = try scenario.isEncoded ? agent.reader.read(message.encoded()) : agent.reader.read(message)
         } catch {
             return checker.note(.receipts, "\(agent.id): \(error)")
         }

@@ -316,12 +316,14 @@ extension Simulation {
     /// What the leader believes of hosts' data planes; nothing that is not so.
     mutating func receipts(of leadership: ServiceWorld.Leadership, in state: ClusterState) -> [String: UInt64] {
         let receipts = leadership.leases.receipts(in: state)
+        var whole: WholePicture?
         for agent in world.agents {
             guard let receipt = receipts[agent.id], let held = agent.held, held.revision.index < receipt,
                 let past = world.past[receipt]
             else { continue }
             if world.lastWanted[agent.id]?.receipt != receipt {
-                world.lastWanted[agent.id] = (receipt, WholePicture(past).host(agent.id))
+                if whole?.state.index != receipt { whole = WholePicture(past) }
+                world.lastWanted[agent.id] = (receipt, whole!.host(agent.id))
             }
             let wanted = world.lastWanted[agent.id]!.picture
             if wanted.map({ held.at($0.revision) != $0 }) ?? false {
