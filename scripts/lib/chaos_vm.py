@@ -253,7 +253,7 @@ def main():
             tell(f"{MACHINES} machines are up")
             form(machines)
             tell("they are managers of one cluster")
-            violations = drive(machines, Loads(machines), plan(rng, options.rounds), rng, options.seconds, tell)
+            violations = drive(machines, plan(rng, options.rounds), rng, options, tell)
         finally:
             machines.run("down", check=False)
     for violation in violations[:50]:
@@ -262,7 +262,8 @@ def main():
     sys.exit(1 if violations else 0)
 
 
-def drive(machines, loads, rounds, rng, seconds, tell):
+def drive(machines, rounds, rng, options, tell):
+    loads = Loads(machines)
     kills = dict.fromkeys(range(1, MACHINES + 1), 0)
     boots = []
     for m in kills:
@@ -270,7 +271,7 @@ def drive(machines, loads, rounds, rng, seconds, tell):
     try:
         for number, struck in enumerate(rounds, 1):
             before = loads.acknowledged()
-            time.sleep(rng.uniform(2, max(2, seconds)))
+            time.sleep(rng.uniform(2, max(2, options.seconds)))
             for m in struck:
                 machines.run("kill", m)
                 kills[m] += 1
