@@ -16,10 +16,9 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 
 import bench
-from bench import BIN, HERE, MARTLET, Cluster, Engine, Failure, run, say, wait_for
+from bench import HERE, MARTLET, Cluster, Failure, run, say, wait_for
 
 CLIENTS = [64, 256]
 WARM_UP_SECONDS = 2
