@@ -75,11 +75,11 @@ extension ControlPlane {
             let file = try Descriptor.open(partial, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
             try await backup.write(to: file.rawValue, passphrase: schedule.passphrase)
             try syscall("fsync", on: partial) { fsync(file.rawValue) }
+            try Files.rename(partial, to: "\(schedule.directory)/\(name)")
         } catch {
             try? Files.removeTree(partial)
             throw error
         }
-        try Files.rename(partial, to: "\(schedule.directory)/\(name)")
         logger.info("wrote a backup", metadata: ["file": "\(name)", "revision": "\(backup.manifest.revision)"])
         for old in schedule.surplus(among: names + [name], cluster: record.clusterID) {
             try Files.removeTree("\(schedule.directory)/\(old)")

@@ -36,6 +36,14 @@ extension NodeLoop {
         return true
     }
 
+    private func record(_ damage: Damage) {
+        do { try storage.recordDamage(damage) } catch {
+            logger.critical(
+                "a damaged Raft log could not be marked: do not start this manager again without removing it",
+                metadata: ["reason": "\(error)"])
+        }
+    }
+
     /// Mends what the scrub has found from what is in memory, or stops.
     func handle(_ damage: [Damage]) {
         var rows: [Damage] = []
@@ -48,7 +56,7 @@ extension NodeLoop {
                 logger.error("the snapshot on the disk is damaged and is written anew", metadata: ["file": "\(name)"])
             case .structure:
                 failure = failure ?? "\(storage.damaged(item))"
-                storage.recordDamage(item)
+                record(item)
             case .unreadable: failure = failure ?? "\(storage.damaged(item))"
             case .row, .entry: rows.append(item)
             }
@@ -56,7 +64,7 @@ extension NodeLoop {
         guard !rows.isEmpty, failure == nil else { return }
         guard rows.count <= Self.repairLimit else {
             failure = "\(storage.damaged(rows[0])), and \(rows.count - 1) more rows"
-            storage.recordDamage(rows[0])
+            record(rows[0])
             return
         }
         do throws(RaftError) {

@@ -213,8 +213,8 @@ final class RaftStorage {
     func failure(_ error: DatabaseError) -> RaftError { Self.failure(error, directory) }
 
     /// Keeps this log from being taken up again.
-    func recordDamage(_ damage: Damage) {
-        try? Files.writeDurably(directory + "/" + Self.damageName, Array("\(damage)".utf8), mode: 0o600)
+    func recordDamage(_ damage: Damage) throws(SystemError) {
+        try Files.writeDurably(directory + "/" + Self.damageName, Array("\(damage)".utf8), mode: 0o600)
     }
 
     func damaged(_ damage: Damage) -> RaftError { .damaged("\(damage)", directory: directory) }
