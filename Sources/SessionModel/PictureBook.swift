@@ -61,7 +61,7 @@ public struct PictureReader: Sendable {
     public mutating func read(_ bytes: [UInt8]) throws -> ManagerMessage? {
         let message: ManagerMessage
         do { message = try ManagerMessage(decoding: bytes) } catch {
-            (takesSections, book) = (false, PictureBook())
+            takeNoSections()
             throw error
         }
         return try read(message)
@@ -70,10 +70,12 @@ public struct PictureReader: Sendable {
     /// The same of a message that was decoded.
     public mutating func read(_ message: ManagerMessage) throws(SectionMismatch) -> ManagerMessage? {
         do { return try take(message) } catch {
-            (takesSections, book) = (false, PictureBook())
+            takeNoSections()
             throw error
         }
     }
+
+    private mutating func takeNoSections() { (takesSections, book) = (false, PictureBook()) }
 
     private mutating func take(_ message: ManagerMessage) throws(SectionMismatch) -> ManagerMessage? {
         switch message {
