@@ -122,15 +122,12 @@ public final class FilterSocket {
         of set: String, in table: FilterTable
     ) throws(NetlinkError) -> [[UInt8]: FilterSet.Element] {
         var elements: [[UInt8]: FilterSet.Element] = [:]
-        let answers = try dump(Kind.getElements, table.family, "list elements of \(set)") { writer in
-            writer.attribute(1, text: table.name)
-            writer.attribute(2, text: set)
-        }
-        for attributes in answers {
-            for (_, bytes) in try Attributes.list(attributes[3] ?? []) {
-                let (key, element) = try FilterSet.Element.decode(bytes)
-                elements[key] = element
+        for _ in 0..<Self.attempts {
+            let answers = try dump(Kind.getElements, table.family, "list elements of \(set)") { writer in
+                writer.attribute(1, text: table.name)
+                writer.attribute(2, text: set)
             }
+            if try FilterSet.Element.gather(answers, into: &elements) { break }
         }
         return elements
     }

@@ -190,6 +190,24 @@ extension FilterTable {
 }
 
 extension FilterSet.Element {
+    /// Adds what one listing of a set holds; false where it may lack elements. The kernel counts its way through a
+    /// hash table from message to message: one that grows meanwhile has another order, and for each element that is
+    /// left out another comes twice (nft_rhash_walk).
+    static func gather(
+        _ answers: [Attributes], into elements: inout [[UInt8]: FilterSet.Element]
+    ) throws(NetlinkError) -> Bool {
+        var listed: Set<[UInt8]> = []
+        var isWhole = true
+        for attributes in answers {
+            for (_, bytes) in try Attributes.list(attributes[3] ?? []) {
+                let (key, element) = try decode(bytes)
+                if !listed.insert(key).inserted { isWhole = false }
+                elements[key] = element
+            }
+        }
+        return isWhole
+    }
+
     /// The key and the element in the kernel's answer.
     static func decode(_ bytes: ArraySlice<UInt8>) throws(NetlinkError) -> ([UInt8], FilterSet.Element) {
         let attributes = try Attributes(bytes)

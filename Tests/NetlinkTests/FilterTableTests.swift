@@ -74,4 +74,21 @@ import Values
         #expect(messages.count == 4)
         #expect(messages.allSatisfy { $0.body.count < 65_535 })
     }
+    /// A listing that the kernel's table grew under: what it left out comes with the next.
+    @Test func aListingWithAnElementTwiceIsNotWhole() throws {
+        func answer(_ keys: [UInt8]) throws -> Attributes {
+            let bytes = MessageWriter.build { writer in
+                writer.nested(3) { list in
+                    for key in keys {
+                        list.nested(1) { element in element.nested(1) { $0.attribute(1, [key, 0, 0, 0]) } }
+                    }
+                }
+            }
+            return try Attributes(bytes[...])
+        }
+        var elements: [[UInt8]: FilterSet.Element] = [:]
+        #expect(try !FilterSet.Element.gather([answer([1, 2]), answer([2, 3])], into: &elements))
+        #expect(try FilterSet.Element.gather([answer([3, 1]), answer([4, 2])], into: &elements))
+        #expect(Set(elements.keys) == Set((1...4).map { [$0, 0, 0, 0] }))
+    }
 }
