@@ -113,6 +113,7 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         case taskRules = "task rules"
         case receipts
         case versions
+        case traffic = "messages do not multiply"
         case convergence
         case fault = "a member gave up"
     }

@@ -2,6 +2,9 @@ import RaftCore
 
 /// What hosts do: tick, receive, write, apply.
 extension Simulation {
+    /// Far more than members with work have to say, at any seed.
+    private static let messagesPerSecond = 100_000
+
     func canWork(_ id: UInt64) -> Bool {
         guard let host = hosts[id] else { return false }
         return host.isUp && host.work == nil && host.frozenUntil <= agenda.now
@@ -194,11 +197,21 @@ extension Simulation {
 
     /// - Parameter file: the one that the message carries a piece of.
     mutating func post(_ message: RaftMessage, of file: SimulatedSnapshot? = nil) {
+        countTraffic()
         let envelope = Envelope(onTheWire(message), file: file)
         for delay in network.delays(from: message.from, to: message.to, at: agenda.now, using: &random) {
             agenda.add(.deliver(envelope), after: delay)
         }
         if let delay = network.echo(using: &random) { agenda.add(.deliver(envelope), after: delay) }
+    }
+
+    /// Members that answer each message with another never come to rest.
+    private mutating func countTraffic() {
+        let second = agenda.now / 1_000
+        if second != traffic.second { traffic = (second, 0) }
+        traffic.count += 1
+        guard traffic.count == Self.messagesPerSecond + 1 else { return }
+        checker.note(.traffic, "more than \(Self.messagesPerSecond) messages in the second from \(second)")
     }
 
     /// The message as it is read again.

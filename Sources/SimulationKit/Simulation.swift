@@ -135,6 +135,8 @@ public struct Simulation {
     var plans = 0
     /// How often a host began to wait for room on its disk.
     var roomWaits = 0
+    /// Messages between members in the present second.
+    var traffic: (second: Milliseconds, count: Int) = (0, 0)
     /// Hosts whose log has become long.
     var trimming: Set<UInt64> = []
 
@@ -192,7 +194,7 @@ public struct Simulation {
             var disk = SimulatedHost.Disk()
             disk.base = base
             disk.hardState = HardState(term: 1, vote: 0, commit: 1)
-            disk.snapshot = founding
+            if !member(id).isWitness { disk.snapshot = founding }
             disk.applied = (1, SimulatedState())
             addHost(id, disk)
             if scenario.hasUpgrades { hosts[id]?.supported = .unstated }

@@ -171,15 +171,44 @@ import Testing
         #expect(group.violations.isEmpty)
     }
 
+    private static let witness = RaftMember(id: 3, nodeID: "node3", address: "10.0.0.3:2377", isWitness: true)
+
     @Test("a witness is brought up without a state, and never keeps the lead") func witness() throws {
-        let witness = RaftMember(id: 3, nodeID: "node3", address: "10.0.0.3:2377", isWitness: true)
-        let group = try Group(members: [Group.member(1), Group.member(2), witness])
+        let group = try Group(members: [Group.member(1), Group.member(2), Self.witness])
         group.tick(100)
         #expect(group.leader == 1 || group.leader == 2)
         group.elect(3)
         #expect(group.run { $0.leader == 1 || $0.leader == 2 })
         #expect(throws: Raft.Refusal.notLeader) { try group.hosts[3]!.raft.propose([[1]]) }
         #expect(group.hosts[3]!.raft.compact(through: group[3].appliedIndex).index == group[3].appliedIndex)
+    }
+
+    @Test("a witness that leads sends no snapshot that brings nobody on") func witnessWithoutSnapshot() throws {
+        let group = try Group(members: [Group.member(1), Group.member(2), Self.witness])
+        group.elect(1)
+        group.isolate(3)
+        try group.propose("a", on: 1)
+        group.compact(1, through: group[1].appliedIndex)
+        group.mend()
+        #expect(group.run { $0[3].appliedIndex == $0[1].appliedIndex }, "the witness has the snapshot's place")
+        group.isolate(2)
+        try group.propose("b", on: 1)
+        try group.propose("c", on: 1)
+        #expect(group.run { $0[3].appliedIndex == $0[1].appliedIndex })
+        #expect(group.hosts[3]!.raft.compact(through: group[3].appliedIndex).index > group[2].lastIndex)
+        group.crash(1)
+        group.mend()
+        #expect(group.run { $0.leader == 3 })
+        var snapshots = 0
+        group.isLost = { message in
+            if case .snapshot = message.body { snapshots += 1 }
+            return false
+        }
+        group.tick(20)
+        #expect(snapshots == 0)
+        try group.restart(1)
+        #expect(group.run { $0.leader == 1 && $0[2].appliedIndex == $0[1].appliedIndex })
+        #expect(group.violations.isEmpty)
     }
 
     @Test("the members as of a snapshot are those of its index") func membershipAtIndex() throws {
