@@ -3,7 +3,7 @@ import Glibc
 /// The packet filter of one namespace: tables read back whole, changed by transactions.
 public final class FilterSocket {
     static let subsystem: UInt16 = 10
-    /// How often a transaction is planned again because somebody else changed the rules meanwhile.
+    /// How often a transaction is planned, or a set listed, again because something changed meanwhile.
     static let attempts = 10
 
     private let socket: NetlinkSocket
@@ -121,15 +121,15 @@ public final class FilterSocket {
     private func elements(
         of set: String, in table: FilterTable
     ) throws(NetlinkError) -> [[UInt8]: FilterSet.Element] {
-        var elements: [[UInt8]: FilterSet.Element] = [:]
+        let operation = "list elements of \(set)"
         for _ in 0..<Self.attempts {
-            let answers = try dump(Kind.getElements, table.family, "list elements of \(set)") { writer in
+            let answers = try dump(Kind.getElements, table.family, operation) { writer in
                 writer.attribute(1, text: table.name)
                 writer.attribute(2, text: set)
             }
-            if try FilterSet.Element.gather(answers, into: &elements) { break }
+            if let elements = try FilterSet.Element.whole(answers) { return elements }
         }
-        return elements
+        throw NetlinkError(operation, errno: EAGAIN, detail: "the set kept changing its size")
     }
 
     /// What leads from the kernel's table to the wanted one.

@@ -190,22 +190,21 @@ extension FilterTable {
 }
 
 extension FilterSet.Element {
-    /// Adds what one listing of a set holds; false where it may lack elements. The kernel counts its way through a
-    /// hash table from message to message: one that grows meanwhile has another order, and for each element that is
-    /// left out another comes twice (nft_rhash_walk).
-    static func gather(
-        _ answers: [Attributes], into elements: inout [[UInt8]: FilterSet.Element]
-    ) throws(NetlinkError) -> Bool {
-        var listed: Set<[UInt8]> = []
-        var isWhole = true
-        for attributes in answers {
+    /// What a listing of a set holds; nil where it may lack elements. The kernel counts its way through a hash table from
+    /// message to message. One that is resized meanwhile has another order then: for each element that is left out
+    /// another comes twice, as long as nobody changes the set (nft_rhash_walk).
+    static func whole(_ listing: [Attributes]) throws(NetlinkError) -> [[UInt8]: FilterSet.Element]? {
+        var elements: [[UInt8]: FilterSet.Element] = [:]
+        var seen: Set<ArraySlice<UInt8>> = []
+        for attributes in listing {
             for (_, bytes) in try Attributes.list(attributes[3] ?? []) {
+                // All of its bytes: where a range ends and the next one begins an interval set has one key twice.
+                guard seen.insert(bytes).inserted else { return nil }
                 let (key, element) = try decode(bytes)
-                if !listed.insert(key).inserted { isWhole = false }
                 elements[key] = element
             }
         }
-        return isWhole
+        return elements
     }
 
     /// The key and the element in the kernel's answer.

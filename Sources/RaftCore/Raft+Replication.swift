@@ -87,9 +87,8 @@ extension Raft {
         defer { progress[receiver] = member }
         let previous = member.next - 1
         guard let previousTerm = log.term(at: previous) else {
-            // Raft section 7: the entry is gone, so the whole state goes, once the member is known to live. A witness has
-            // none that reaches to where its log begins: an older one would leave the member where it is, whose
-            // acceptance would bring on the next.
+            // Raft section 7: the entry is gone, so the whole state goes, once the member is known to live. A witness's
+            // newest snapshot may end before its log begins: who has as much would accept it, and be sent it again.
             guard let snapshot = latestSnapshot, snapshot.index >= log.baseIndex, member.isActive else { return false }
             member.sendSnapshot(snapshot.index)
             send(.snapshot(snapshot), to: receiver)

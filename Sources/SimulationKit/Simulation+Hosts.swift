@@ -2,8 +2,9 @@ import RaftCore
 
 /// What hosts do: tick, receive, write, apply.
 extension Simulation {
-    /// Several times what members say at worst, where a network without order has them refuse what is on its way.
-    private static let messagesPerSecond = 250_000
+    /// The most messages between members in a second: several times what they say at worst, where a network without
+    /// order has them refuse what is on its way.
+    private static let messageLimitPerSecond = 250_000
 
     func canWork(_ id: UInt64) -> Bool {
         guard let host = hosts[id] else { return false }
@@ -205,13 +206,13 @@ extension Simulation {
         if let delay = network.echo(using: &random) { agenda.add(.deliver(envelope), after: delay) }
     }
 
-    /// Members that answer each message with another never come to rest.
+    /// Members that answer a message with more than one never come to rest.
     private mutating func countTraffic() {
         let second = agenda.now / 1_000
         if second != traffic.second { traffic = (second, 0) }
         traffic.count += 1
-        guard traffic.count == Self.messagesPerSecond + 1 else { return }
-        checker.note(.traffic, "more than \(Self.messagesPerSecond) messages in the second from \(second)")
+        guard traffic.count == Self.messageLimitPerSecond + 1 else { return }
+        checker.note(.traffic, "more than \(Self.messageLimitPerSecond) messages in the second from \(second)")
     }
 
     /// The message as it is read again.

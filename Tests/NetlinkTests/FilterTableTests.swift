@@ -74,7 +74,8 @@ import Values
         #expect(messages.count == 4)
         #expect(messages.allSatisfy { $0.body.count < 65_535 })
     }
-    /// A listing that the kernel's table grew under: what it left out comes with the next.
+
+    /// The kernel resized the set between two messages.
     @Test func aListingWithAnElementTwiceIsNotWhole() throws {
         func answer(_ keys: [UInt8]) throws -> Attributes {
             let bytes = MessageWriter.build { writer in
@@ -86,9 +87,9 @@ import Values
             }
             return try Attributes(bytes[...])
         }
-        var elements: [[UInt8]: FilterSet.Element] = [:]
-        #expect(try !FilterSet.Element.gather([answer([1, 2]), answer([2, 3])], into: &elements))
-        #expect(try FilterSet.Element.gather([answer([3, 1]), answer([4, 2])], into: &elements))
+        #expect(try FilterSet.Element.whole([answer([1, 2]), answer([2, 4])]) == nil)
+        #expect(try FilterSet.Element.whole([answer([1, 2, 1])]) == nil)
+        let elements = try #require(try FilterSet.Element.whole([answer([3, 1]), answer([4, 2])]))
         #expect(Set(elements.keys) == Set((1...4).map { [$0, 0, 0, 0] }))
     }
 }
