@@ -190,9 +190,9 @@ extension FilterTable {
 }
 
 extension FilterSet.Element {
-    /// What a listing of a set holds; nil where it may lack elements. The kernel counts its way through a hash table from
-    /// message to message. One that is resized meanwhile has another order then: for each element that is left out
-    /// another comes twice, as long as nobody changes the set (nft_rhash_walk).
+    /// What a listing of a set holds; nil where it may lack elements. The kernel counts its way through a hash table
+    /// from message to message. One that is resized meanwhile has another order then: for each element that is left
+    /// out another comes twice, as long as nobody changes the set (nft_rhash_walk).
     static func whole(_ listing: [Attributes]) throws(NetlinkError) -> [[UInt8]: FilterSet.Element]? {
         var elements: [[UInt8]: FilterSet.Element] = [:]
         var seen: Set<ArraySlice<UInt8>> = []
